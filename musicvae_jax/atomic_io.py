@@ -1,0 +1,58 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from musicvae_jax.errors import UserError
+
+
+def make_output_dir(path: str | os.PathLike) -> pathlib.Path:
+    """Creates a directory and checks that files can be written to it.
+
+    Raises:
+      UserError: it cannot be created, is a file, or is not writable.
+    """
+    directory = pathlib.Path(path).expanduser()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # os.access answers yes to root on a read-only mount; a real file does not.
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"cannot write to the directory {str(directory)!r}: {reason}") from error
+    return directory
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path`; on success it takes its place.
+
+    The temporary keeps the suffix, because writers choose their format by it. A
+    failure inside the block leaves whatever stood at `path` untouched.
+    """
+    path = pathlib.Path(path)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
+    )
+    os.close(descriptor)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private; ours is a plain file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Writes `value` as indented JSON, atomically. NaN and infinity are errors."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")

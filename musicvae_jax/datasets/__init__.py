@@ -1,0 +1,1 @@
+"""Data sets, built by TensorFlow Datasets without TensorFlow."""

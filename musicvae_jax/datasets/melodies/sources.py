@@ -1,0 +1,129 @@
+"""Where melodies come from: files in, songs with an identity out, in parallel."""
+
+import collections
+import dataclasses
+import glob
+import hashlib
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+
+from musicvae_jax.datasets.melodies import folk
+from musicvae_jax.datasets.workers import map_in_processes
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.preprocessing import extract_melody
+
+MIDI_SUFFIXES = (".mid", ".midi")
+# Words that say how a tune is danced or which copy of it this is, not which tune it is.
+_GENERIC_WORDS = frozenset(
+    "a an the reel reels hornpipe jig strathspey clog fling highland march air no 2nd setting".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceSong:
+    """A melody and what tells it from others.
+
+    Attributes:
+      id: unique within the data set.
+      names: normalised titles; songs that share one are one song in several versions.
+      source: the collection or folder.
+      melody: the whole melody.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    source: str
+    melody: Melody
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A song that gave no melody, and why."""
+
+    id: str
+    reason: str
+
+
+def normal_title(title: str) -> str:
+    """Brings spellings of one title together: `Reel, The Acrobat's` -> `acrobats`."""
+    words = re.sub(r"[^\w\s]", "", title.lower()).split()
+    return "".join(word for word in words if word not in _GENERIC_WORDS) or "".join(words)
+
+
+def _read_abc_file(path: pathlib.Path) -> list[SourceSong | Refusal]:
+    collection = path.parent.name
+    results: list[SourceSong | Refusal] = []
+    seen: collections.Counter[str] = collections.Counter()
+    for text in folk.split_tunes(path.read_text(encoding="utf-8", errors="replace")):
+        number = (folk.header_field(text, "X") or ["?"])[0]
+        seen[number] += 1
+        copy = f".{seen[number]}" if seen[number] > 1 else ""
+        id = f"{collection}/{path.stem}:{number}{copy}"
+        try:
+            tune = folk.read_tune(text, id)
+        except folk.TuneRejectedError as error:
+            results.append(Refusal(id, str(error)))
+            continue
+        names = tuple(sorted({normal_title(title) for title in tune.titles} - {""})) or (id,)
+        results.append(SourceSong(id, names, collection, tune.melody))
+    return results
+
+
+def read_folk(collections_: Iterable[str]) -> list[SourceSong | Refusal]:
+    """Reads collections of music21's corpus, on all cores."""
+    files = [path for name in collections_ for path in folk.corpus_files(name)]
+    read = map_in_processes(_read_abc_file, files, "reading ABC files")
+    return [result for results in read for result in results]
+
+
+def find_midi_files(path: str) -> list[pathlib.Path]:
+    """MIDI files below a folder, or those that a glob matches, sorted.
+
+    Raises:
+      UserError: there are none.
+    """
+    pattern = os.path.expanduser(path)
+    if os.path.isdir(pattern):
+        candidates = pathlib.Path(pattern).rglob("*")
+    else:
+        candidates = map(pathlib.Path, glob.glob(pattern, recursive=True))
+    files = sorted(f for f in candidates if f.suffix.lower() in MIDI_SUFFIXES and f.is_file())
+    if not files:
+        raise UserError(
+            f"--config.dataset.path={path!r}: no {' or '.join(MIDI_SUFFIXES)} files there; "
+            "a folder or a glob of MIDI files is needed"
+        )
+    return files
+
+
+def fingerprint(files: Iterable[pathlib.Path]) -> str:
+    """A hash of what files hold and how they are called, to name a data set by."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode(errors="surrogateescape"))
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def _read_midi_file(item: tuple[pathlib.Path, str]) -> SourceSong | Refusal:
+    from musicvae_jax.midi import read_song  # pretty_midi takes a second to import
+
+    path, id = item
+    try:
+        melody = extract_melody(read_song(path), id)
+    except UserError as error:
+        reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{id}: ")
+        return Refusal(id, re.split(r"[(:;]", reason.removeprefix("no usable melody: "))[0].strip())
+    # `song (2).mid`, `song.1.mid`, as copies and Lakh's versions are called.
+    name = normal_title(re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", path.stem))
+    return SourceSong(id, (name or id,), path.parent.name, melody)
+
+
+def read_midi(files: list[pathlib.Path]) -> list[SourceSong | Refusal]:
+    """Reads MIDI files, on all cores; ids are paths relative to their common folder."""
+    root = os.path.commonpath([file.parent for file in files])
+    items = [(file, os.path.relpath(file, root)) for file in files]
+    return list(map_in_processes(_read_midi_file, items, "reading MIDI files"))

@@ -1,0 +1,13 @@
+"""The two ways in which a run ends early on purpose."""
+
+
+class UserError(Exception):
+    """Something the user gave cannot be used.
+
+    The message is one line that names the file or flag, says what was wrong and
+    what is valid. `main` prints it without a traceback and exits with code 2.
+    """
+
+
+class TrainingDivergedError(Exception):
+    """The loss or the gradients are no longer finite; exit code 1."""

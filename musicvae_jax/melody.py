@@ -1,0 +1,107 @@
+"""The melody: one voice of notes on a grid of sixteenth notes."""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+
+STEPS_PER_QUARTER = 4
+STEPS_PER_BAR = 16
+DEFAULT_TEMPO_BPM = 120.0
+MIN_PITCH, MAX_PITCH = 21, 108  # the piano, as in Roberts et al. 2018
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Melody:
+    """Notes in order, at most one sounding at a time; between notes is silence.
+
+    Attributes:
+      pitch: [notes] int32, MIDI note numbers 0..127.
+      start: [notes] int32, the step at which each note begins.
+      end: [notes] int32, the step at which it has ended; start < end <= next start.
+      num_steps: the length of the melody in steps; no note ends later.
+      tempo_bpm: quarter notes per minute.
+      program: General MIDI program, 0..127.
+    """
+
+    pitch: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    num_steps: int
+    tempo_bpm: float = DEFAULT_TEMPO_BPM
+    program: int = 0
+
+    def __post_init__(self):
+        for name in ("pitch", "start", "end"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), np.int32))
+        pitch, start, end = self.pitch, self.start, self.end
+        if not pitch.shape == start.shape == end.shape == (pitch.size,):
+            raise ValueError(
+                f"pitch, start, end must be [notes], got {pitch.shape} {start.shape} {end.shape}"
+            )
+        if pitch.size == 0:
+            return
+        if pitch.min() < 0 or pitch.max() > 127:
+            raise ValueError(f"pitches must lie in 0..127, got {pitch.min()}..{pitch.max()}")
+        if start[0] < 0 or end[-1] > self.num_steps:
+            raise ValueError(f"notes must lie in steps 0..{self.num_steps}")
+        if np.any(end <= start) or np.any(start[1:] < end[:-1]):
+            raise ValueError("notes must have a positive length and must not overlap")
+
+    @classmethod
+    def from_notes(
+        cls, notes: Iterable[tuple[int, int, int]], num_steps: int, **kwargs
+    ) -> "Melody":
+        """Builds a melody from `(pitch, start, end)` tuples, given in order."""
+        table = np.array(list(notes), np.int32).reshape(-1, 3)
+        return cls(table[:, 0], table[:, 1], table[:, 2], num_steps, **kwargs)
+
+    def notes(self) -> list[tuple[int, int, int]]:
+        """The notes as `(pitch, start, end)` tuples of plain integers."""
+        return list(zip(self.pitch.tolist(), self.start.tolist(), self.end.tolist(), strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Melody):
+            return NotImplemented
+        return (
+            self.notes() == other.notes()
+            and self.num_steps == other.num_steps
+            and self.tempo_bpm == other.tempo_bpm
+            and self.program == other.program
+        )
+
+    __hash__ = None
+
+    @property
+    def num_bars(self) -> int:
+        """Whole and begun bars."""
+        return -(-self.num_steps // STEPS_PER_BAR)
+
+    def window(self, start_bar: int, num_bars: int) -> "Melody":
+        """Cuts out `num_bars` bars.
+
+        A note held across an edge is cut there; one that was already sounding is
+        struck again at the window's first step, so that no music is lost.
+
+        Raises:
+          ValueError: the window does not lie within the melody's bars.
+        """
+        if start_bar < 0 or num_bars < 1 or start_bar + num_bars > self.num_bars:
+            raise ValueError(
+                f"bars {start_bar}..{start_bar + num_bars} are outside of 0..{self.num_bars}"
+            )
+        first, length = start_bar * STEPS_PER_BAR, num_bars * STEPS_PER_BAR
+        start = np.clip(self.start - first, 0, length)
+        end = np.clip(self.end - first, 0, length)
+        inside = end > start
+        return dataclasses.replace(
+            self,
+            pitch=self.pitch[inside],
+            start=start[inside],
+            end=end[inside],
+            num_steps=length,
+        )
+
+    def transpose(self, semitones: int) -> "Melody":
+        """Shifts every pitch; the caller keeps it inside 0..127."""
+        return dataclasses.replace(self, pitch=self.pitch + semitones)

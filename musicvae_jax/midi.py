@@ -1,0 +1,144 @@
+"""MIDI files in and out. Only this module knows pretty_midi."""
+
+import dataclasses
+import os
+import pathlib
+import warnings
+
+import numpy as np
+import pretty_midi
+
+from musicvae_jax import atomic_io
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
+
+VELOCITY = 80
+SAMPLE_RATE_HZ = 44_100
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """One instrument of a song; all positions are in quarter notes from the start.
+
+    Attributes:
+      name: the track's name, possibly empty.
+      program: General MIDI program, 0..127.
+      is_drum: whether it plays on the drum channel.
+      pitch, velocity: [notes] int32.
+      start, end: [notes] float64, by onset, then by pitch.
+    """
+
+    name: str
+    program: int
+    is_drum: bool
+    pitch: np.ndarray
+    velocity: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Song:
+    """A MIDI file on its own beat grid, whatever its tempo does.
+
+    Attributes:
+      tracks: instruments with at least one note, in the file's order.
+      meters: `(start in quarter notes, numerator, denominator)`, at least one.
+      tempos: `(start in quarter notes, tempo_bpm)`, at least one.
+    """
+
+    tracks: tuple[Track, ...]
+    meters: tuple[tuple[float, int, int], ...]
+    tempos: tuple[tuple[float, float], ...]
+
+    def tempo_bpm_at(self, quarter: float) -> float:
+        """The tempo in force at a position in quarter notes."""
+        return [bpm for start, bpm in self.tempos if start <= quarter + 1e-6][-1]
+
+
+def read_song(path: str | os.PathLike) -> Song:
+    """Reads a MIDI file.
+
+    Raises:
+      UserError: the file is missing, empty, or not readable as MIDI.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such MIDI file")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty, not MIDI")
+    try:
+        with warnings.catch_warnings():
+            # pretty_midi warns of type 0 files with tempo changes and reads them well.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            midi = pretty_midi.PrettyMIDI(str(path))
+    except Exception as error:  # mido and pretty_midi raise whatever they trip over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: not a readable MIDI file ({reason})") from error
+    return _song(midi)
+
+
+def _song(midi: pretty_midi.PrettyMIDI) -> Song:
+    change_sec, bpm = midi.get_tempo_changes()
+    # Quarter notes passed at each tempo change; within a tempo, time is linear.
+    change_quarter = np.concatenate([[0.0], np.cumsum(np.diff(change_sec) * bpm[:-1] / 60)])
+
+    def quarters(sec: np.ndarray) -> np.ndarray:
+        segment = np.clip(np.searchsorted(change_sec, sec, side="right") - 1, 0, None)
+        return change_quarter[segment] + (sec - change_sec[segment]) * bpm[segment] / 60
+
+    tracks = []
+    for instrument in midi.instruments:
+        if not instrument.notes:
+            continue
+        table = np.array([(n.start, n.end, n.pitch, n.velocity) for n in instrument.notes])
+        table = table[np.lexsort((table[:, 2], table[:, 0]))]
+        tracks.append(
+            Track(
+                name=instrument.name.strip(),
+                program=instrument.program,
+                is_drum=instrument.is_drum,
+                pitch=table[:, 2].astype(np.int32),
+                velocity=table[:, 3].astype(np.int32),
+                start=quarters(table[:, 0]),
+                end=quarters(table[:, 1]),
+            )
+        )
+    changes = midi.time_signature_changes
+    meters = [
+        (float(quarters(np.array([m.time]))[0]), m.numerator, m.denominator) for m in changes
+    ]
+    if not meters or meters[0][0] > 1e-6:
+        meters.insert(0, (0.0, 4, 4))  # what the MIDI standard assumes until told otherwise
+    # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
+    tempos = [(float(q), round(float(t), 2)) for q, t in zip(change_quarter, bpm, strict=True)]
+    return Song(tuple(tracks), tuple(meters), tuple(tempos))
+
+
+def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:
+    midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=melody.tempo_bpm)
+    midi.time_signature_changes.append(pretty_midi.TimeSignature(4, 4, 0.0))
+    instrument = pretty_midi.Instrument(program=melody.program, name=name)
+    step_sec = 60 / melody.tempo_bpm / STEPS_PER_QUARTER
+    for pitch, start, end in melody.notes():
+        instrument.notes.append(
+            pretty_midi.Note(VELOCITY, pitch, start * step_sec, end * step_sec)
+        )
+    midi.instruments.append(instrument)
+    return midi
+
+
+def write_melody(path: str | os.PathLike, melody: Melody, name: str = "melody") -> None:
+    """Writes a melody as a MIDI file of one track, atomically."""
+    with atomic_io.replacing(path) as temporary:
+        _pretty_midi(melody, name).write(str(temporary))
+
+
+def synthesize(melody: Melody) -> np.ndarray:
+    """Renders a melody as sine waves.
+
+    Returns:
+      [samples] float32 in -1..1, at `SAMPLE_RATE_HZ`.
+    """
+    audio = _pretty_midi(melody, "melody").synthesize(fs=SAMPLE_RATE_HZ)
+    return audio.astype(np.float32)
