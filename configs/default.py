@@ -1,0 +1,92 @@
+"""Every field there is. Other configurations start from here and change what differs.
+
+Run: python -m musicvae_jax.main --config=configs/hier.py --config.FIELD.NAME=VALUE
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = ml_collections.ConfigDict()
+    # Decides the data order, the transpositions, the initial parameters and all noise.
+    config.seed = 0
+
+    config.dataset = dataset = ml_collections.ConfigDict()
+    # 'folk': traditional tunes inside the music21 package; 'midi': your own files.
+    dataset.name = "folk"
+    # Collections of music21 for 'folk'. 'essenFolksong' may be added for
+    # non-commercial use.
+    dataset.collections = ("oneills1850", "ryansMammoth", "airdsAirs")
+    # A folder or a glob of MIDI files for 'midi'.
+    dataset.path = ""
+    # Where prepared data sets are kept; '' is TFDS's default, ~/tensorflow_datasets.
+    dataset.data_dir = ""
+    # Each example is transposed by up to so many semitones up or down, each epoch anew.
+    dataset.transpose_semitones = 5
+
+    config.model = model = ml_collections.ConfigDict()
+    # 'melody': 90 classes of events; 'roll': the seed's 61 classes of sounding pitch.
+    model.codec = "melody"
+    # Bars of a melody.
+    model.bars = 16
+    # 'global': one latent for the melody; 'per_bar': one for each bar.
+    model.latent = "global"
+    # Latent dimensions.
+    model.z = 128
+    # The encoder's bidirectional LSTM, each direction.
+    model.encoder_features = 512
+    model.encoder_layers = 1
+    # 'hierarchical': a conductor over bars, and notes within them; 'flat': notes only.
+    model.decoder = "hierarchical"
+    model.conductor_features = 512
+    model.conductor_layers = 1
+    # Width to which a latent is mapped before the conductor; 0: not mapped.
+    model.conductor_input = 0
+    # Width to which the conductor's output is mapped; 0: not mapped.
+    model.embedding = 0
+    model.decoder_features = 512
+    model.decoder_layers = 1
+    # Whether conductor and decoder begin from tanh(W x) of what they are given; if
+    # not, from zeros.
+    model.learned_state = True
+    # Share of features dropped between layers, one mask for a whole sequence. Not
+    # applied to the decoder under scheduled sampling.
+    model.dropout = 0.0
+    # Share of tokens hidden from the encoder, and of previous tokens from the decoder.
+    model.encoder_word_dropout = 0.0
+    model.decoder_word_dropout = 0.0
+    # Matrix products in 'float32' or 'bfloat16'; parameters and states are float32.
+    model.dtype = "float32"
+
+    config.train = train = ml_collections.ConfigDict()
+    # Over all devices of all hosts.
+    train.batch_size = 256
+    train.num_steps = 20_000
+    # Stop cleanly, with a checkpoint, after so many minutes; 0: no limit. The same
+    # command goes on from there.
+    train.max_minutes = 0.0
+    # Adam; the rate decays from `learning_rate` to `final_learning_rate` by this
+    # factor a step (Roberts et al. 2018, section 4).
+    train.learning_rate = 1e-3
+    train.final_learning_rate = 1e-5
+    train.learning_rate_decay = 0.9999
+    # Gradients are scaled down to this global norm.
+    train.clip_norm = 1.0
+    # The weight of the KL term: 0 until `beta_start_step`, then linearly up to `beta`
+    # at `beta_end_step`.
+    train.beta = 0.2
+    train.beta_start_step = 0
+    train.beta_end_step = 0
+    # Bits of KL of a melody that cost nothing.
+    train.free_bits = 64.0
+    # Probability of feeding back a sample instead of the true token, 'none',
+    # 'constant' (at `sampling_rate`), or 'inverse_sigmoid', which rises as
+    # 1 - k / (k + exp(step / k)) with k = `sampling_rate`.
+    train.sampling = "none"
+    train.sampling_rate = 0.0
+    # Steps between log lines, and between evaluations, each followed by a checkpoint.
+    train.log_every = 100
+    train.eval_every = 1_000
+    # Validation windows used by an evaluation in training; 0: all.
+    train.eval_examples = 1_024
+    return config

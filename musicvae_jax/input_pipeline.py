@@ -1,0 +1,146 @@
+"""Batches as a pure function of the seed and the step.
+
+The order of an epoch is a permutation drawn from (seed, epoch), so the position
+in the data is the step itself: there is no iterator to save, and a run resumed on
+any number of hosts continues with the same global batches.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import ml_collections
+import numpy as np
+
+from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.errors import UserError
+from musicvae_jax.tokens import melody_to_roll, transpose_tokens
+
+DATASETS = ("folk", "midi")
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split of a data set.
+
+    Attributes:
+      tokens: [windows, steps] uint8, of `MelodyCodec`, in a fixed order.
+    """
+
+    tokens: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig:
+    """The builder's configuration for a run's configuration.
+
+    Raises:
+      UserError: the data set is unknown, or there are no MIDI files.
+    """
+    dataset, bars = config.dataset, config.model.bars
+    if dataset.name == "folk":
+        return melodies.folk_config(bars, tuple(dataset.collections))
+    if dataset.name == "midi":
+        return melodies.midi_config(bars, dataset.path)
+    raise UserError(
+        f"--config.dataset.name={dataset.name!r}: unknown; valid are {', '.join(DATASETS)}"
+    )
+
+
+def build_dataset(config: ml_collections.ConfigDict) -> melodies.Builder:
+    """Builds the data set of a run, or finds it built."""
+    return melodies.build(dataset_config(config), config.dataset.data_dir)
+
+
+def load_split(builder: melodies.Builder, name: str) -> Split:
+    """Reads a split into memory; a million 16-bar windows are 256 MB."""
+    steps = builder.info.features["tokens"].shape[0]
+    if builder.info.splits[name].num_examples == 0:
+        return Split(np.zeros((0, steps), np.uint8))
+    source = builder.as_data_source(split=name)
+    examples = source.__getitems__(range(len(source)))
+    return Split(np.stack([example["tokens"] for example in examples]))
+
+
+def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
+    """Stored tokens [batch, steps] uint8 as the model's codec has them, int32."""
+    return (melody_to_roll(tokens) if codec == "roll" else tokens).astype(np.int32)
+
+
+class TrainBatches:
+    """The endless sequence of training batches, as one process sees it.
+
+    An epoch leaves out the few windows that do not fill a batch; which ones, the
+    next permutation changes.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        config: ml_collections.ConfigDict,
+        process_index: int = 0,
+        process_count: int = 1,
+    ):
+        """Args: as `jax.process_index()` and `jax.process_count()` have them.
+
+        Raises:
+          UserError: the split does not fill one batch, or a batch does not divide.
+        """
+        self._batch_size = config.train.batch_size
+        if self._batch_size % process_count:
+            raise UserError(
+                f"--config.train.batch_size={self._batch_size} does not divide by the "
+                f"{process_count} processes"
+            )
+        if len(split) < self._batch_size:
+            raise UserError(
+                f"the training split has {len(split)} windows, fewer than one batch: at least "
+                f"{self._batch_size} are needed, or a smaller --config.train.batch_size"
+            )
+        self._tokens = split.tokens
+        self._seed = config.seed
+        self._codec = config.model.codec
+        self._semitones = config.dataset.transpose_semitones
+        share = self._batch_size // process_count
+        self._local = slice(process_index * share, (process_index + 1) * share)
+        self.steps_per_epoch = len(split) // self._batch_size
+        # Two epochs meet at most, where a prefetcher is one step ahead.
+        self._epoch = functools.lru_cache(maxsize=2)(self._draw_epoch)
+
+    def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng((self._seed, epoch))
+        order = rng.permutation(len(self._tokens))
+        return order, rng.integers(-self._semitones, self._semitones + 1, len(self._tokens))
+
+    def __call__(self, step: int) -> np.ndarray:
+        """Tokens of this process for a step: [local batch, steps] int32."""
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        order, shifts = self._epoch(epoch)
+        first = batch * self._batch_size
+        chosen = order[first : first + self._batch_size][self._local]
+        tokens = transpose_tokens(self._tokens[chosen], shifts[chosen])
+        return convert(tokens, self._codec)
+
+
+def shard(batch: np.ndarray) -> np.ndarray:
+    """[local batch, ...] -> [local devices, per device, ...], for pmap.
+
+    Raises:
+      UserError: the batch does not divide by the devices.
+    """
+    devices = jax.local_device_count()
+    if len(batch) % devices:
+        raise UserError(
+            f"a batch of {len(batch)} does not divide by the {devices} local devices; "
+            "choose another --config.train.batch_size"
+        )
+    return batch.reshape(devices, len(batch) // devices, *batch.shape[1:])
+
+
+def eval_subset(split: Split, count: int) -> Split:
+    """Evenly spread windows of a split, always the same; all of them if `count` is 0."""
+    if count == 0 or count >= len(split):
+        return split
+    return Split(split.tokens[np.linspace(0, len(split) - 1, count).astype(np.int64)])

@@ -1,0 +1,44 @@
+"""Metrics of a run: a line of JSON for programs, TensorBoard events for eyes."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+import tensorboardX
+from absl import logging
+
+from musicvae_jax import atomic_io
+
+
+class MetricLog:
+    """Writes scalars to `metrics.jsonl`, TensorBoard and the log."""
+
+    def __init__(self, workdir: pathlib.Path, step: int):
+        """Continues the log of a run at `step`; later lines, of steps lost, are removed."""
+        path = workdir / "metrics.jsonl"
+        if path.exists():
+            lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            with atomic_io.replacing(path) as temporary:
+                temporary.write_text("".join(line + "\n" for line in lines))
+        self._lines = path.open("a", buffering=1)
+        self._events = tensorboardX.SummaryWriter(str(workdir), purge_step=step + 1)
+
+    def write(self, step: int, group: str, metrics: Mapping[str, float]) -> None:
+        """Writes one line of metrics, named `group/name`."""
+        row = {f"{group}/{name}": round(float(value), 6) for name, value in metrics.items()}
+        self._lines.write(json.dumps({"step": step, **row}) + "\n")
+        for name, value in row.items():
+            self._events.add_scalar(name, value, step)
+        values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        logging.info("step %d  %s  %s", step, group, values)
+
+    def close(self) -> None:
+        self._lines.close()
+        self._events.close()
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):  # a line cut off by a crash
+        return float("inf")

@@ -1,0 +1,1 @@
+"""The variational auto-encoder: encoder, conductor and decoder."""

@@ -1,0 +1,290 @@
+"""The decoder: a conductor over bars and a note LSTM within them.
+
+It always receives a path, one latent vector for each bar. A melody of one latent
+is a path that stands still; a transition is a path that moves.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musicvae_jax.models import noise
+from musicvae_jax.models.lstm import Carry, InitialState, LSTMLayer, TokenDrive
+
+_DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
+
+
+class Conductor(nn.Module):
+    """Turns a path into bar embeddings (Roberts et al. 2018, section 3.2).
+
+    Attributes:
+      features: the width of each LSTM.
+      num_layers: stacked layers.
+      input_features: if not 0, the path is first mapped linearly to this width.
+      embedding: if not 0, the outputs are mapped linearly to this width.
+      learned_state: begin from tanh(W z[0]) instead of zeros.
+      dtype: in which matrix products are computed.
+    """
+
+    features: int
+    num_layers: int
+    input_features: int = 0
+    embedding: int = 0
+    learned_state: bool = True
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, path: jax.Array) -> jax.Array:
+        """path: [bars, batch, z] -> bar embeddings: [bars, batch, embedding]."""
+        if self.input_features:
+            path = nn.Dense(self.input_features, name="input")(path)
+        layers = [
+            LSTMLayer(self.features, self.dtype, name=f"layer_{number}")
+            for number in range(self.num_layers)
+        ]
+        if self.learned_state:
+            carries = InitialState(self.features, self.num_layers, name="initial")(path[0])
+        else:
+            carries = [layer.zero_carry(path.shape[1]) for layer in layers]
+        outputs = path
+        for layer, carry in zip(layers, carries, strict=True):
+            _, outputs = layer(layer.drive(outputs), carry)
+        if self.embedding:
+            outputs = nn.Dense(self.embedding, name="embedding")(outputs)
+        return outputs
+
+
+class Decoder(nn.Module):
+    """The distribution p(melody | path).
+
+    A hierarchical decoder begins each bar from a state that depends only on that
+    bar's embedding, so that what it knows of the rest must come through the
+    conductor. A flat one has no conductor and runs on from the first step to the
+    last; the path is its embedding.
+
+    Attributes:
+      vocab: number of tokens; the token `vocab` stands for none (see `TokenDrive`).
+      features: the width of each note LSTM.
+      num_layers: stacked layers.
+      steps_per_bar: steps of one bar.
+      conductor: the conductor's arguments, or None for a flat decoder.
+      learned_state: begin a bar from tanh(W e[bar]) instead of zeros.
+      dropout: share of features dropped between layers and before the logits.
+      dtype: in which matrix products are computed.
+    """
+
+    vocab: int
+    features: int
+    num_layers: int
+    steps_per_bar: int
+    conductor: dict | None
+    learned_state: bool = True
+    dropout: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        if self.conductor is not None:
+            self.conductor_lstm = Conductor(
+                **self.conductor, learned_state=self.learned_state, dtype=self.dtype
+            )
+        self.tokens = TokenDrive(self.vocab, self.features, self.dtype)
+        self.layers = [LSTMLayer(self.features, self.dtype) for _ in range(self.num_layers)]
+        if self.learned_state:
+            self.initial = InitialState(self.features, self.num_layers)
+        self.logits = nn.Dense(self.vocab, dtype=self.dtype)
+
+    @property
+    def is_flat(self) -> bool:
+        return self.conductor is None
+
+    def bar_embeddings(self, path: jax.Array) -> jax.Array:
+        """path: [batch, bars, z] -> [bars, batch, embedding]."""
+        path = path.swapaxes(0, 1)
+        return path if self.is_flat else self.conductor_lstm(path)
+
+    def _first_carries(self, embedding: jax.Array) -> list[Carry]:
+        """States at the beginning of a bar with embedding: [rows, embedding]."""
+        if self.learned_state:
+            return self.initial(embedding)
+        return [layer.zero_carry(embedding.shape[0]) for layer in self.layers]
+
+    def _step(
+        self, carries: list[Carry], token: jax.Array, bar_drive: jax.Array
+    ) -> tuple[list[Carry], jax.Array]:
+        """One note step without dropout.
+
+        Args:
+          carries: one carry of [rows, features] for each layer.
+          token: [rows] int32, the previous token.
+          bar_drive: [rows, 4 * features], the bar embedding's part of the gates.
+
+        Returns:
+          The next carries, and logits: [rows, vocab] float32.
+        """
+        drive = self.tokens(token) + bar_drive
+        next_carries = []
+        for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
+            if number:
+                drive = layer.drive(outputs)
+            carry, outputs = layer.step(carry, drive)
+            next_carries.append(carry)
+        return next_carries, self.logits(outputs).astype(jnp.float32)
+
+    def _rows(self, per_step: jax.Array, bars: int) -> jax.Array:
+        """[batch, steps] -> [segment steps, segments * batch]; a segment has one state."""
+        batch = per_step.shape[0]
+        segments = 1 if self.is_flat else bars
+        return per_step.reshape(batch, segments, -1).transpose(2, 1, 0).reshape(-1, segments * batch)
+
+    def _unrows(self, rows: jax.Array, batch: int) -> jax.Array:
+        """[segment steps, segments * batch, n] -> [batch, steps, n]."""
+        segment_steps, _, size = rows.shape
+        return rows.reshape(segment_steps, -1, batch, size).transpose(2, 1, 0, 3).reshape(
+            batch, -1, size
+        )
+
+    def _segments(self, path: jax.Array) -> tuple[list[Carry], jax.Array]:
+        """First carries, and bar drives [segment steps or 1, rows, 4 * features]."""
+        embeddings = self.bar_embeddings(path)
+        bars, batch, size = embeddings.shape
+        bar_drive = self.layers[0].drive(embeddings)
+        if self.is_flat:
+            return self._first_carries(embeddings[0]), jnp.repeat(
+                bar_drive, self.steps_per_bar, axis=0
+            )
+        rows = embeddings.reshape(bars * batch, size)
+        return self._first_carries(rows), bar_drive.reshape(1, bars * batch, -1)
+
+    def teacher_forced(
+        self, path: jax.Array, inputs: jax.Array, keys: jax.Array | None = None
+    ) -> jax.Array:
+        """Logits of every step, given the tokens before it.
+
+        With a conductor all bars are computed at once, as rows of a larger batch.
+
+        Args:
+          path: [batch, bars, z].
+          inputs: [batch, bars * steps_per_bar] int32, the previous tokens.
+          keys: [batch] keys for dropout, or None for none.
+
+        Returns:
+          [batch, steps, vocab] float32.
+        """
+        batch, bars, _ = path.shape
+        carries, bar_drive = self._segments(path)
+        drive = self.tokens(self._rows(inputs, bars)) + bar_drive
+        for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
+            if number:
+                outputs = self._drop(outputs, batch, keys, _DROPOUT_LAYER + number)
+                drive = layer.drive(outputs)
+            _, outputs = layer(drive, carry)
+        outputs = self._drop(outputs, batch, keys, _DROPOUT_OUTPUT)
+        return self._unrows(self.logits(outputs), batch).astype(jnp.float32)
+
+    def _drop(
+        self, rows: jax.Array, batch: int, keys: jax.Array | None, purpose: int
+    ) -> jax.Array:
+        steps, _, size = rows.shape
+        by_example = rows.reshape(steps, -1, batch, size)
+        return noise.dropout(by_example, self.dropout, keys, purpose).reshape(rows.shape)
+
+    def scheduled(
+        self, path: jax.Array, inputs: jax.Array, keys: jax.Array, probability: jax.Array
+    ) -> jax.Array:
+        """Logits with some of the previous tokens replaced by the model's own samples.
+
+        Scheduled sampling (Bengio et al. 2015, arXiv 1506.03099). With a conductor
+        the bars stay parallel, so the first step of each bar sees the true token.
+
+        Args:
+          path: [batch, bars, z].
+          inputs: [batch, steps] int32, the previous tokens.
+          keys: [batch] keys.
+          probability: of replacing a token.
+
+        Returns:
+          [batch, steps, vocab] float32; no gradient flows through the samples.
+        """
+        batch, bars, _ = path.shape
+        steps = inputs.shape[1]
+        carries, bar_drive = self._segments(path)
+        rows = self._rows(inputs, bars)
+        replace = noise.bernoulli(noise.fold_in(keys, 0), probability, (steps,))
+        replace = self._rows(replace, bars).at[0].set(False)
+        segment_steps = rows.shape[0]
+        segment = jnp.repeat(jnp.arange(rows.shape[1] // batch), batch)
+        row_keys = jnp.tile(noise.fold_in(keys, 1), rows.shape[1] // batch)
+        row_keys = jax.vmap(jax.random.fold_in)(row_keys, segment)
+
+        def body(decoder, carry, step):
+            carries, sampled = carry
+            token, is_replaced, drive, number = step
+            token = jnp.where(is_replaced, sampled, token)
+            carries, logits = decoder._step(carries, token, drive)
+            gumbel = noise.gumbel(noise.fold_in(row_keys, number), decoder.vocab)
+            sampled = jax.lax.stop_gradient(jnp.argmax(logits + gumbel, axis=-1))
+            return (carries, sampled.astype(jnp.int32)), logits
+
+        bar_drive = jnp.broadcast_to(bar_drive, (segment_steps, *bar_drive.shape[1:]))
+        scan = nn.scan(body, variable_broadcast="params", split_rngs={"params": False})
+        numbers = jnp.arange(segment_steps)
+        _, logits = scan(self, (carries, rows[0]), (rows, replace, bar_drive, numbers))
+        return self._unrows(logits, batch)
+
+    def sample(
+        self,
+        path: jax.Array,
+        keys: jax.Array,
+        temperature: jax.Array | float,
+        given: jax.Array,
+        is_given: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Decodes freely: each step sees the model's own previous token.
+
+        Args:
+          path: [batch, bars, z].
+          keys: [batch] keys.
+          temperature: 0 takes the likeliest token, 1 samples the distribution.
+          given: [batch, steps] int32, tokens to keep where `is_given`.
+          is_given: [batch, steps] bool.
+
+        Returns:
+          tokens: [batch, steps] int32, and the natural logarithms of their
+          probabilities at temperature 1: [batch, steps] float32.
+        """
+        batch, bars, _ = path.shape
+        embeddings = self.bar_embeddings(path)
+
+        def by_bar(per_step):
+            return per_step.reshape(batch, bars, -1).transpose(1, 2, 0)
+
+        def step_body(decoder, carry, step):
+            carries, token, bar_drive = carry
+            number, given, is_given = step
+            carries, logits = decoder._step(carries, token, bar_drive)
+            # argmax(logits + T * gumbel) is a sample at temperature T, and for T = 0
+            # the argmax itself.
+            gumbel = noise.gumbel(noise.fold_in(keys, number), decoder.vocab)
+            token = jnp.argmax(logits + temperature * gumbel, axis=-1).astype(jnp.int32)
+            token = jnp.where(is_given, given, token)
+            log_prob = jnp.take_along_axis(nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
+            return (carries, token, bar_drive), (token, log_prob)
+
+        def bar_body(decoder, carry, bar):
+            carries, token = carry
+            embedding, *steps = bar
+            if not decoder.is_flat:
+                carries = decoder._first_carries(embedding)
+            bar_drive = decoder.layers[0].drive(embedding)
+            scan = nn.scan(step_body, variable_broadcast="params", split_rngs={"params": False})
+            (carries, token, _), outputs = scan(decoder, (carries, token, bar_drive), tuple(steps))
+            return (carries, token), outputs
+
+        scan = nn.scan(bar_body, variable_broadcast="params", split_rngs={"params": False})
+        start = jnp.full((batch,), self.vocab, jnp.int32)
+        numbers = jnp.arange(bars * self.steps_per_bar).reshape(bars, -1)
+        carry = (self._first_carries(embeddings[0]), start)
+        xs = (embeddings, numbers, by_bar(given), by_bar(is_given))
+        _, (tokens, log_probs) = scan(self, carry, xs)
+        # [bars, steps_per_bar, batch] -> [batch, steps]
+        return tuple(out.transpose(2, 0, 1).reshape(batch, -1) for out in (tokens, log_probs))

@@ -1,0 +1,101 @@
+"""The encoder: a stacked bidirectional LSTM that turns tokens into a posterior."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musicvae_jax.models import noise
+from musicvae_jax.models.lstm import LSTMLayer, TokenDrive
+
+
+class BidirectionalLayer(nn.Module):
+    """Two LSTMs over one input, forwards and backwards.
+
+    Attributes:
+      features: the width of each direction.
+      vocab: if not 0, the inputs are tokens below it; otherwise they are vectors.
+      dtype: in which matrix products are computed.
+    """
+
+    features: int
+    vocab: int = 0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Runs both directions.
+
+        Args:
+          inputs: [steps, batch] int32 tokens, or [steps, batch, in].
+
+        Returns:
+          The final hidden states side by side, [batch, 2 * features], and the
+          outputs, [steps, batch, 2 * features].
+        """
+        batch = inputs.shape[1]
+        finals, outputs = [], []
+        for name, reverse in (("forward", False), ("backward", True)):
+            layer = LSTMLayer(self.features, self.dtype, name=name)
+            if self.vocab:
+                drive = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")(
+                    inputs
+                )
+            else:
+                drive = layer.drive(inputs)
+            (_, hidden), output = layer(drive, layer.zero_carry(batch), reverse)
+            finals.append(hidden)
+            outputs.append(output)
+        return jnp.concatenate(finals, axis=-1), jnp.concatenate(outputs, axis=-1)
+
+
+class Encoder(nn.Module):
+    """The approximate posterior q(z | melody) (Roberts et al. 2018, section 3.1).
+
+    Attributes:
+      vocab: number of tokens.
+      features: the width of each LSTM.
+      num_layers: stacked bidirectional layers.
+      z: latent dimensions.
+      steps_per_bar: where `per_bar` reads the outputs.
+      per_bar: one latent for each bar, read at its last step, instead of one for
+        the melody, read from the final states.
+      dropout: share of features dropped between layers.
+      dtype: in which matrix products are computed.
+    """
+
+    vocab: int
+    features: int
+    num_layers: int
+    z: int
+    steps_per_bar: int
+    per_bar: bool = False
+    dropout: float = 0.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, tokens: jax.Array, keys: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Encodes melodies of any whole number of bars.
+
+        Args:
+          tokens: [batch, steps] int32.
+          keys: [batch] keys for dropout, or None for none.
+
+        Returns:
+          mu and sigma: [batch, z] float32 each, or [batch, bars, z] if `per_bar`.
+        """
+        outputs = tokens.T
+        for number in range(self.num_layers):
+            if number:
+                outputs = noise.dropout(outputs, self.dropout, keys, number)
+            final, outputs = BidirectionalLayer(
+                self.features,
+                vocab=0 if number else self.vocab,
+                dtype=self.dtype,
+                name=f"layer_{number}",
+            )(outputs)
+        if self.per_bar:
+            final = outputs[self.steps_per_bar - 1 :: self.steps_per_bar].swapaxes(0, 1)
+        mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
+        return mu, nn.softplus(raw_sigma)

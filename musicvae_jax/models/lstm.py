@@ -1,0 +1,157 @@
+"""One readable LSTM cell, and the layer that scans it over time.
+
+Everything is time-major, so that nothing is transposed between layers. A layer's
+drive, what its inputs add to the gates, is computed for all steps in one matrix
+product before the scan; inside the scan remains the recurrent product.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Carry = tuple[jax.Array, jax.Array]
+
+
+def _bias_init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
+    """Zero, but one for the forget gate, so that early gradients reach far back."""
+    del key
+    i, f, g, o = jnp.split(jnp.zeros(shape, dtype), 4)
+    return jnp.concatenate([i, f + 1, g, o])
+
+
+class LSTMCell(nn.Module):
+    """A long short-term memory cell (Hochreiter & Schmidhuber 1997, with forget gate).
+
+    Gates stand in the order input, forget, cell, output, as in PyTorch, whose
+    `weight_hh_l0` is this `recurrent_kernel` transposed, and whose two biases add
+    up to this one. The cell state and all sums are float32 whatever `dtype` is.
+
+    Attributes:
+      features: the width of the state.
+      dtype: in which matrix products are computed.
+    """
+
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, carry: Carry, drive: jax.Array) -> tuple[Carry, jax.Array]:
+        """One step.
+
+        Args:
+          carry: cell and hidden state, each [batch, features] float32.
+          drive: [batch, 4 * features], the inputs' part of the gates.
+
+        Returns:
+          The next carry, and the hidden state once more as the output.
+        """
+        cell, hidden = carry
+        kernel = self.param(
+            "recurrent_kernel",
+            nn.initializers.orthogonal(),
+            (self.features, 4 * self.features),
+        )
+        bias = self.param("bias", _bias_init, (4 * self.features,))
+        recurrent = jnp.dot(
+            hidden.astype(self.dtype),
+            kernel.astype(self.dtype),
+            preferred_element_type=jnp.float32,
+        )
+        i, f, g, o = jnp.split(drive + recurrent + bias, 4, axis=-1)
+        cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
+        hidden = nn.sigmoid(o) * jnp.tanh(cell)
+        return (cell, hidden), hidden
+
+
+class LSTMLayer(nn.Module):
+    """An LSTM over time.
+
+    Attributes:
+      features: the width of the state.
+      dtype: in which matrix products are computed.
+    """
+
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    def setup(self):
+        self.cell = LSTMCell(self.features, self.dtype)
+        self.input = nn.Dense(4 * self.features, use_bias=False, dtype=self.dtype)
+
+    def drive(self, inputs: jax.Array) -> jax.Array:
+        """What inputs [..., in] add to the gates: [..., 4 * features]."""
+        return self.input(inputs)
+
+    def zero_carry(self, batch: int) -> Carry:
+        """The state of silence before the beginning: two [batch, features] of zeros."""
+        zeros = jnp.zeros((batch, self.features), jnp.float32)
+        return zeros, zeros
+
+    def step(self, carry: Carry, drive: jax.Array) -> tuple[Carry, jax.Array]:
+        """One step; see `LSTMCell`."""
+        return self.cell(carry, drive)
+
+    def __call__(
+        self, drive: jax.Array, carry: Carry, reverse: bool = False
+    ) -> tuple[Carry, jax.Array]:
+        """Runs over time.
+
+        Args:
+          drive: [steps, batch, 4 * features].
+          carry: the state before the first step; with `reverse`, after the last.
+          reverse: run from the last step to the first; outputs keep their places.
+
+        Returns:
+          The final carry and outputs: [steps, batch, features] float32.
+        """
+        scan = nn.scan(
+            lambda cell, carry, drive: cell(carry, drive),
+            variable_broadcast="params",
+            split_rngs={"params": False},
+            reverse=reverse,
+        )
+        return scan(self.cell, carry, drive)
+
+
+class TokenDrive(nn.Module):
+    """What a token adds to the gates: the row that a one-hot input would pick out.
+
+    Attributes:
+      vocab: number of tokens. The token `vocab` itself, and any above, adds nothing:
+        it stands for the beginning and for a dropped word.
+      features: the width of the state that is driven.
+      dtype: of the result.
+    """
+
+    vocab: int
+    features: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        """tokens: [...] int32 -> [..., 4 * features]."""
+        table = self.param(
+            "table",
+            nn.initializers.normal(self.features**-0.5),
+            (self.vocab, 4 * self.features),
+        )
+        return jnp.take(table.astype(self.dtype), tokens, axis=0, mode="fill", fill_value=0)
+
+
+class InitialState(nn.Module):
+    """The first carries of stacked layers: tanh of a linear map (Roberts et al. 2018, 3.2).
+
+    Attributes:
+      features: the width of each layer's state.
+      num_layers: how many layers.
+    """
+
+    features: int
+    num_layers: int
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> list[Carry]:
+        """inputs: [..., in] -> a carry of [..., features] for each layer."""
+        state = jnp.tanh(nn.Dense(2 * self.num_layers * self.features)(inputs))
+        parts = jnp.split(state.astype(jnp.float32), 2 * self.num_layers, axis=-1)
+        return list(zip(parts[::2], parts[1::2], strict=True))

@@ -1,0 +1,177 @@
+"""The whole model."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.models import noise
+from musicvae_jax.models.decoder import Decoder
+from musicvae_jax.models.encoder import Encoder
+from musicvae_jax.tokens import CODECS
+
+_LATENT, _ENCODER_WORDS, _DECODER_WORDS, _DROPOUT, _SCHEDULED = range(5)
+
+
+def previous_tokens(tokens: jax.Array, none: int) -> jax.Array:
+    """Shifts tokens: [batch, steps] one step later; the first sees the token `none`."""
+    return jnp.pad(tokens[:, :-1], ((0, 0), (1, 0)), constant_values=none)
+
+
+class MusicVAE(nn.Module):
+    """A variational auto-encoder of melodies (Roberts et al. 2018, arXiv 1803.05428).
+
+    Attributes:
+      encoder: the encoder's arguments.
+      decoder: the decoder's arguments.
+      vocab: number of tokens; the token `vocab` stands for none.
+      bars: bars of a melody.
+      z: latent dimensions.
+      per_bar: whether there is one latent for each bar.
+      encoder_word_dropout, decoder_word_dropout: share of input tokens hidden in
+        training.
+    """
+
+    encoder: dict
+    decoder: dict
+    vocab: int
+    bars: int
+    z: int
+    per_bar: bool
+    encoder_word_dropout: float
+    decoder_word_dropout: float
+
+    def setup(self):
+        self.encoder_lstm = Encoder(**self.encoder)
+        self.decoder_lstm = Decoder(**self.decoder)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """The shape of one melody's latent: [z], or [bars, z]."""
+        return (self.bars, self.z) if self.per_bar else (self.z,)
+
+    def path(self, z: jax.Array, bars: int | None = None) -> jax.Array:
+        """The path that stands still: z [batch, z] or [batch, bars, z] -> [batch, bars, z]."""
+        if self.per_bar:
+            return z
+        return jnp.broadcast_to(z[:, None], (z.shape[0], bars or self.bars, z.shape[1]))
+
+    def encode(
+        self, tokens: jax.Array, keys: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """The posterior of melodies.
+
+        Args:
+          tokens: [batch, steps] int32.
+          keys: [batch] keys for dropout, or None for none.
+
+        Returns:
+          mu and sigma: [batch, z] each, or [batch, bars, z].
+        """
+        return self.encoder_lstm(tokens, keys)
+
+    def teacher_forced(self, path: jax.Array, inputs: jax.Array) -> jax.Array:
+        """Logits [batch, steps, vocab] given path [batch, bars, z] and previous tokens."""
+        return self.decoder_lstm.teacher_forced(path, inputs)
+
+    def sample(
+        self,
+        path: jax.Array,
+        keys: jax.Array,
+        temperature: jax.Array | float = 0.0,
+        given: jax.Array | None = None,
+        is_given: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Decodes freely along a path; see `Decoder.sample`. By default nothing is given."""
+        if given is None:
+            batch, bars, _ = path.shape
+            given = jnp.zeros((batch, bars * STEPS_PER_BAR), jnp.int32)
+            is_given = jnp.zeros(given.shape, bool)
+        return self.decoder_lstm.sample(path, keys, temperature, given, is_given)
+
+    def __call__(
+        self,
+        tokens: jax.Array,
+        keys: jax.Array,
+        is_training: bool = False,
+        sampling_probability: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Encodes, samples a latent, and decodes with the true tokens as inputs.
+
+        Args:
+          tokens: [batch, steps] int32.
+          keys: [batch] keys of the examples.
+          is_training: apply dropout and word dropout.
+          sampling_probability: with which an input is the model's own sample; None
+            for teacher forcing, which is faster.
+
+        Returns:
+          logits: [batch, steps, vocab], and the posterior's mu and sigma.
+        """
+        inputs = previous_tokens(tokens, self.vocab)
+        drop_keys = noise.fold_in(keys, _DROPOUT) if is_training else None
+        encoder_tokens = tokens
+        if is_training:
+            encoder_tokens = self._hide(
+                tokens, self.encoder_word_dropout, noise.fold_in(keys, _ENCODER_WORDS)
+            )
+            inputs = self._hide(
+                inputs, self.decoder_word_dropout, noise.fold_in(keys, _DECODER_WORDS)
+            )
+        mu, sigma = self.encode(encoder_tokens, drop_keys)
+        z = mu + sigma * noise.normal(noise.fold_in(keys, _LATENT), mu.shape[1:])
+        path = self.path(z)
+        if sampling_probability is None:
+            logits = self.decoder_lstm.teacher_forced(path, inputs, drop_keys)
+        else:
+            logits = self.decoder_lstm.scheduled(
+                path, inputs, noise.fold_in(keys, _SCHEDULED), sampling_probability
+            )
+        return logits, mu, sigma
+
+    def _hide(self, tokens: jax.Array, share: float, keys: jax.Array) -> jax.Array:
+        if share == 0:
+            return tokens
+        hidden = noise.bernoulli(keys, share, tokens.shape[1:])
+        return jnp.where(hidden, self.vocab, tokens)
+
+
+def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
+    """Makes the model that `config.model` describes (see `configs/default.py`)."""
+    vocab = CODECS[config.codec].vocab
+    per_bar = config.latent == "per_bar"
+    common = {
+        "vocab": vocab,
+        "steps_per_bar": STEPS_PER_BAR,
+        "dropout": config.dropout,
+        "dtype": jnp.dtype(config.dtype),
+    }
+    conductor = {
+        "features": config.conductor_features,
+        "num_layers": config.conductor_layers,
+        "input_features": config.conductor_input,
+        "embedding": config.embedding,
+    }
+    return MusicVAE(
+        encoder={
+            **common,
+            "features": config.encoder_features,
+            "num_layers": config.encoder_layers,
+            "z": config.z,
+            "per_bar": per_bar,
+        },
+        decoder={
+            **common,
+            "features": config.decoder_features,
+            "num_layers": config.decoder_layers,
+            "conductor": conductor if config.decoder == "hierarchical" else None,
+            "learned_state": config.learned_state,
+        },
+        vocab=vocab,
+        bars=config.bars,
+        z=config.z,
+        per_bar=per_bar,
+        encoder_word_dropout=config.encoder_word_dropout,
+        decoder_word_dropout=config.decoder_word_dropout,
+    )

@@ -1,0 +1,39 @@
+"""What changes with the step: pure functions from a step to a scalar."""
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+
+def learning_rate(config: ml_collections.ConfigDict) -> optax.Schedule:
+    """Exponential decay towards a floor that it never passes (`config.train`).
+
+    rate(step) = (first - final) * decay ** step + final
+    """
+    first, final = config.learning_rate, config.final_learning_rate
+    if config.learning_rate_decay == 1:
+        return lambda step: jnp.asarray(first, jnp.float32)
+    return lambda step: (first - final) * config.learning_rate_decay**step + final
+
+
+def beta(config: ml_collections.ConfigDict, step: jax.Array) -> jax.Array:
+    """The weight of the KL term: zero, then a straight line up to `beta`, then level."""
+    length = config.beta_end_step - config.beta_start_step
+    if length <= 0:
+        return jnp.where(step >= config.beta_start_step, config.beta, 0.0)
+    return config.beta * jnp.clip((step - config.beta_start_step) / length, 0.0, 1.0)
+
+
+def sampling_probability(config: ml_collections.ConfigDict, step: jax.Array) -> jax.Array | None:
+    """With which a previous token is replaced by a sample; None means never.
+
+    'inverse_sigmoid' is Bengio et al. 2015 (arXiv 1506.03099, section 2.4).
+    """
+    if config.sampling == "none":
+        return None
+    if config.sampling == "constant":
+        return jnp.asarray(config.sampling_rate, jnp.float32)
+    k = config.sampling_rate
+    # 1 - k / (k + exp(step / k)), written so that it cannot overflow.
+    return jax.nn.sigmoid(step / k - jnp.log(k))
