@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -175,26 +176,34 @@ def _steps(directory: pathlib.Path) -> list[int]:
     return sorted(int(child.name) for child in folder.iterdir() if child.name.isdecimal())
 
 
-def load(directory: pathlib.Path, abstract_params: Any) -> Checkpoint:
+def load(
+    directory: pathlib.Path,
+    abstract_params: Callable[[ml_collections.ConfigDict], Any],
+    config: ml_collections.ConfigDict | None = None,
+) -> Checkpoint:
     """Reads the best checkpoint of a run for inference.
 
     Args:
       directory: from `find`.
       abstract_params: called with the configuration; gives the parameters' shapes.
+      config: if given, the checkpoint must be of its model.
 
     Raises:
-      UserError: the checkpoint cannot be read.
+      UserError: the checkpoint cannot be read, or is of another model.
     """
     try:
         with open_manager(directory, read_only=True) as manager:
             step = manager.best_step()
             step = manager.latest_step() if step is None else step
-            config = ml_collections.ConfigDict(restore_config(manager, step))
-            target = _as_target(abstract_params(config))
+            saved = restore_config(manager, step)
+            if config is not None:
+                check_same_model(saved, config, directory)
+            saved = ml_collections.ConfigDict(saved)
+            target = _as_target(abstract_params(saved))
             restored = manager.restore(
                 step, args=ocp.args.Composite(params=ocp.args.StandardRestore(target))
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the checkpoint in {directory} cannot be read: {reason}") from error
-    return Checkpoint(directory, step, config, restored["params"])
+    return Checkpoint(directory, step, saved, restored["params"])

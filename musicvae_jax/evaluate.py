@@ -1,6 +1,7 @@
 """How good a model is on melodies that it has not seen."""
 
 import functools
+import json
 from typing import Any
 
 import jax
@@ -121,3 +122,8 @@ def baselines(config: ml_collections.ConfigDict, train: Split, test: Split) -> d
         input_pipeline.convert(test.tokens, codec),
         CODECS[codec].vocab,
     )
+
+
+def as_json_line(metrics: dict[str, float]) -> str:
+    """Metrics as one line of JSON."""
+    return json.dumps({name: round(value, 6) for name, value in metrics.items()})

@@ -1,13 +1,15 @@
 """Metrics of a run: a line of JSON for programs, TensorBoard events for eyes."""
 
 import json
+import logging
 import pathlib
 from collections.abc import Mapping
 
 import tensorboardX
-from absl import logging
 
 from musicvae_jax import atomic_io
+
+logger = logging.getLogger(__name__)
 
 
 class MetricLog:
@@ -30,7 +32,7 @@ class MetricLog:
         for name, value in row.items():
             self._events.add_scalar(name, value, step)
         values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        logging.info("step %d  %s  %s", step, group, values)
+        logger.info("step %d  %s  %s", step, group, values)
 
     def close(self) -> None:
         self._lines.close()

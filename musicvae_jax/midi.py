@@ -105,9 +105,7 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
             )
         )
     changes = midi.time_signature_changes
-    meters = [
-        (float(quarters(np.array([m.time]))[0]), m.numerator, m.denominator) for m in changes
-    ]
+    meters = [(float(quarters(np.array([m.time]))[0]), m.numerator, m.denominator) for m in changes]
     if not meters or meters[0][0] > 1e-6:
         meters.insert(0, (0.0, 4, 4))  # what the MIDI standard assumes until told otherwise
     # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
@@ -121,9 +119,7 @@ def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:
     instrument = pretty_midi.Instrument(program=melody.program, name=name)
     step_sec = 60 / melody.tempo_bpm / STEPS_PER_QUARTER
     for pitch, start, end in melody.notes():
-        instrument.notes.append(
-            pretty_midi.Note(VELOCITY, pitch, start * step_sec, end * step_sec)
-        )
+        instrument.notes.append(pretty_midi.Note(VELOCITY, pitch, start * step_sec, end * step_sec))
     midi.instruments.append(instrument)
     return midi
 

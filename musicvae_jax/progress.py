@@ -1,13 +1,14 @@
 """Progress of long work: a bar on a terminal, now and then a log line elsewhere."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from absl import logging
 from tqdm import tqdm
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 LOG_EVERY_SEC = 10.0
 
@@ -27,5 +28,5 @@ def progress(items: Iterable[T], description: str, total: int) -> Iterator[T]:
         yield item
         now = time.monotonic()
         if now - last_log > LOG_EVERY_SEC or done == total:
-            logging.info("%s: %d of %d", description, done, total)
+            logger.info("%s: %d of %d", description, done, total)
             last_log = now

@@ -55,9 +55,7 @@ class MelodyCodec:
         Raises:
           ValueError: a pitch lies outside of MIDI 21..108.
         """
-        if melody.pitch.size and (
-            melody.pitch.min() < MIN_PITCH or melody.pitch.max() > MAX_PITCH
-        ):
+        if melody.pitch.size and (melody.pitch.min() < MIN_PITCH or melody.pitch.max() > MAX_PITCH):
             raise ValueError(
                 f"pitches must lie in {MIN_PITCH}..{MAX_PITCH}, "
                 f"got {melody.pitch.min()}..{melody.pitch.max()}"
@@ -166,7 +164,7 @@ def melody_to_roll(tokens: np.ndarray) -> np.ndarray:
     Returns:
       [batch, steps] uint8, what `RollCodec` gives for the same melodies.
     """
-    batch, steps = tokens.shape
+    steps = tokens.shape[1]
     # The latest event at or before each step decides what sounds there.
     event_step = np.where(tokens != HOLD, np.arange(steps), 0)
     latest = np.take_along_axis(tokens, np.maximum.accumulate(event_step, axis=1), axis=1)

@@ -1,6 +1,7 @@
 """Training: one step written for a device, mapped over all of them."""
 
 import functools
+import logging
 import pathlib
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +13,6 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import optax
-from absl import logging
 from flax import jax_utils
 from jax import lax
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.progress import on_terminal
 
+logger = logging.getLogger(__name__)
 AXIS = "devices"
 
 
@@ -167,7 +168,7 @@ def _restore(
     params, optimizer = checkpoints.restore_for_training(
         manager, step, state.params, state.optimizer
     )
-    logging.info("continuing from step %d in %s", step, workdir)
+    logger.info("continuing from step %d in %s", step, workdir)
     return TrainState(jnp.asarray(step, jnp.int32), params, optimizer)
 
 
@@ -199,12 +200,14 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str,
         state = _restore(manager, state, config, workdir)
         step = int(state.step)
         if step >= config.train.num_steps:
-            logging.info("step %d of %d is reached already", step, config.train.num_steps)
+            logger.info("step %d of %d is reached already", step, config.train.num_steps)
             return {}
         atomic_io.write_json(workdir / "config.json", config.to_dict())
         log = MetricLog(workdir, step)
         try:
-            return _loop(config, model, optimizer, state, batches, validation, manager, log, started)
+            return _loop(
+                config, model, optimizer, state, batches, validation, manager, log, started
+            )
         finally:
             log.close()
 
@@ -255,7 +258,7 @@ def _loop(
         if is_log or is_eval:
             window = _MetricWindow(done)
         if out_of_time:
-            logging.info("%.1f minutes are over at step %d", config.train.max_minutes, done)
+            logger.info("%.1f minutes are over at step %d", config.train.max_minutes, done)
             break
     manager.wait_until_finished()
     return results

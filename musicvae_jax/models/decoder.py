@@ -122,9 +122,9 @@ class Decoder(nn.Module):
           The next carries, and logits: [rows, vocab] float32.
         """
         drive = self.tokens(token) + bar_drive
-        next_carries = []
-        for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
-            if number:
+        next_carries, outputs = [], None
+        for layer, carry in zip(self.layers, carries, strict=True):
+            if outputs is not None:
                 drive = layer.drive(outputs)
             carry, outputs = layer.step(carry, drive)
             next_carries.append(carry)
@@ -134,13 +134,17 @@ class Decoder(nn.Module):
         """[batch, steps] -> [segment steps, segments * batch]; a segment has one state."""
         batch = per_step.shape[0]
         segments = 1 if self.is_flat else bars
-        return per_step.reshape(batch, segments, -1).transpose(2, 1, 0).reshape(-1, segments * batch)
+        return (
+            per_step.reshape(batch, segments, -1).transpose(2, 1, 0).reshape(-1, segments * batch)
+        )
 
     def _unrows(self, rows: jax.Array, batch: int) -> jax.Array:
         """[segment steps, segments * batch, n] -> [batch, steps, n]."""
         segment_steps, _, size = rows.shape
-        return rows.reshape(segment_steps, -1, batch, size).transpose(2, 1, 0, 3).reshape(
-            batch, -1, size
+        return (
+            rows.reshape(segment_steps, -1, batch, size)
+            .transpose(2, 1, 0, 3)
+            .reshape(batch, -1, size)
         )
 
     def _segments(self, path: jax.Array) -> tuple[list[Carry], jax.Array]:
@@ -173,17 +177,16 @@ class Decoder(nn.Module):
         batch, bars, _ = path.shape
         carries, bar_drive = self._segments(path)
         drive = self.tokens(self._rows(inputs, bars)) + bar_drive
+        outputs = None
         for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
-            if number:
+            if outputs is not None:
                 outputs = self._drop(outputs, batch, keys, _DROPOUT_LAYER + number)
                 drive = layer.drive(outputs)
             _, outputs = layer(drive, carry)
         outputs = self._drop(outputs, batch, keys, _DROPOUT_OUTPUT)
         return self._unrows(self.logits(outputs), batch).astype(jnp.float32)
 
-    def _drop(
-        self, rows: jax.Array, batch: int, keys: jax.Array | None, purpose: int
-    ) -> jax.Array:
+    def _drop(self, rows: jax.Array, batch: int, keys: jax.Array | None, purpose: int) -> jax.Array:
         steps, _, size = rows.shape
         by_example = rows.reshape(steps, -1, batch, size)
         return noise.dropout(by_example, self.dropout, keys, purpose).reshape(rows.shape)

@@ -37,9 +37,7 @@ def gumbel(keys: jax.Array, size: int) -> jax.Array:
     return jax.vmap(lambda key: jax.random.gumbel(key, (size,)))(keys)
 
 
-def dropout(
-    inputs: jax.Array, rate: float, keys: jax.Array | None, purpose: int
-) -> jax.Array:
+def dropout(inputs: jax.Array, rate: float, keys: jax.Array | None, purpose: int) -> jax.Array:
     """Drops features of an example at all of its steps alike.
 
     One mask for the whole sequence, as Gal & Ghahramani 2016 (arXiv 1512.05287)

@@ -27,7 +27,9 @@ _ABC_VERSION = "%abc-2.1\n"
 
 # What music21's tokens stumble over and a melody does not need: annotations, grace
 # notes, slurs (but not tuplets), and one-letter ornaments before a note.
-_ORNAMENTS = re.compile(r'"[^"]*"|\{[^}]*\}|![^!\n]*!|`|\((?!\d)|\)|[.~HJLMOPRSTuv](?=[\^_=]*[A-Ga-gz\[.~])')
+_ORNAMENTS = re.compile(
+    r'"[^"]*"|\{[^}]*\}|![^!\n]*!|`|\((?!\d)|\)|[.~HJLMOPRSTuv](?=[\^_=]*[A-Ga-gz\[.~])'
+)
 
 
 class TuneRejectedError(Exception):

@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -103,8 +103,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [folk_config(16), folk_config(2)]
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    BUILDER_CONFIGS: ClassVar = [folk_config(16), folk_config(2)]
 
     def _info(self) -> tfds.core.DatasetInfo:
         steps = self.builder_config.bars * STEPS_PER_BAR

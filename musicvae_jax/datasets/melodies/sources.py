@@ -18,7 +18,24 @@ from musicvae_jax.preprocessing import extract_melody
 MIDI_SUFFIXES = (".mid", ".midi")
 # Words that say how a tune is danced or which copy of it this is, not which tune it is.
 _GENERIC_WORDS = frozenset(
-    "a an the reel reels hornpipe jig strathspey clog fling highland march air no 2nd setting".split()
+    [
+        "a",
+        "an",
+        "the",
+        "reel",
+        "reels",
+        "hornpipe",
+        "jig",
+        "strathspey",
+        "clog",
+        "fling",
+        "highland",
+        "march",
+        "air",
+        "no",
+        "2nd",
+        "setting",
+    ]
 )
 
 

@@ -1,0 +1,58 @@
+"""Two melodies that come with the package, so that every mode runs without files."""
+
+from musicvae_jax.melody import STEPS_PER_BAR, Melody
+
+_NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+
+# One bar a word group: a letter is a note of one sixteenth, upper case an octave
+# higher, '#' sharpens, '-' holds one more sixteenth, '.' is a sixteenth of silence.
+_ODE_TO_JOY_A = "e---e---f---g--- g---f---e---d--- c---c---d---e--- "
+_ODE_TO_JOY = (
+    _ODE_TO_JOY_A
+    + "e-----d-d-----.. "
+    + _ODE_TO_JOY_A
+    + "d-----c-c-----.. "
+    + "d---d---e---c--- d---e-f-e---c--- d---e-f-e---d--- c---d---g-------"
+    + " "
+    + _ODE_TO_JOY_A
+    + "d-----c-c-----.."
+)
+_REEL_A = "d-f#-a-f#-D-a-f#-a- b-g-D-b-a-f#-d-f#- g-b-e-g-f#-a-d-f#- e-f#-g-e-c#-d-e-c#- "
+_REEL_B = "D-F#-E-D-b-D-a-f#- g-f#-g-b-a-f#-d-f#- g-b-D-b-a-D-F#-D- "
+_REEL = (
+    _REEL_A
+    + "d-f#-a-f#-D-a-f#-a- b-g-D-b-a-f#-d-f#- g-b-e-g-f#-a-d-f#- e-a-g-e-d---d--- "
+    + _REEL_B
+    + "E-D-b-a-g-e-f#-g- "
+    + _REEL_B
+    + "e-a-g-e-d---d---"
+)
+
+
+def _parse(text: str, tempo_bpm: float, program: int) -> Melody:
+    notes: list[list[int]] = []
+    step = 0
+    sounds = False
+    for symbol in text.replace(" ", ""):
+        if symbol == "#":
+            notes[-1][0] += 1
+            continue
+        if symbol == "-":
+            notes[-1][2] += sounds
+        elif symbol == ".":
+            sounds = False
+        else:
+            octave = 72 if symbol.isupper() else 60
+            notes.append([octave + _NATURAL[symbol.lower()], step, step + 1])
+            sounds = True
+        step += 1
+    assert step % STEPS_PER_BAR == 0, step
+    return Melody.from_notes(notes, step, tempo_bpm=tempo_bpm, program=program)
+
+
+def example_melodies() -> dict[str, Melody]:
+    """Two melodies of 16 bars: the theme of Beethoven's ninth, and a reel of our own."""
+    return {
+        "ode_to_joy": _parse(_ODE_TO_JOY, tempo_bpm=120.0, program=0),
+        "reel": _parse(_REEL, tempo_bpm=180.0, program=0),
+    }

@@ -1,0 +1,120 @@
+"""Pictures: piano rolls in colours that the colour-blind can tell apart."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+
+from musicvae_jax import atomic_io
+from musicvae_jax.melody import STEPS_PER_BAR, Melody
+
+matplotlib.use("Agg")  # files only; never looks for a display
+import matplotlib.pyplot as plt
+
+# Okabe & Ito 2008.
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#BBBBBB"
+_WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
+
+
+def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: str) -> None:
+    """Draws one melody; `colors` is one colour, or one for each note."""
+    axes.bar(
+        melody.start / STEPS_PER_BAR,
+        height=0.9,
+        width=(melody.end - melody.start) / STEPS_PER_BAR,
+        bottom=melody.pitch - 0.45,
+        align="edge",
+        color=colors,
+        edgecolor="white",
+        linewidth=0.4,
+    )
+    axes.set_title(title, loc="left", fontsize=9)
+    axes.set_xlim(0, max(melody.num_bars, 1))
+    axes.set_xticks(range(melody.num_bars + 1))
+    axes.set_xticklabels([])
+    axes.grid(axis="x", color=GREY, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_ylabel("MIDI pitch", fontsize=8)
+    axes.tick_params(labelsize=8)
+
+
+def _figure(rows: int, heights: Sequence[float] | None = None) -> tuple[plt.Figure, Sequence]:
+    heights = heights or [1.0] * rows
+    figure, axes = plt.subplots(
+        rows,
+        figsize=(_WIDTH_IN, 0.6 + _ROLL_HEIGHT_IN * sum(heights)),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    return figure, axes[:, 0]
+
+
+def _share_pitch_range(axes: Sequence[plt.Axes], melodies: Sequence[Melody]) -> None:
+    pitches = np.concatenate([melody.pitch for melody in melodies])
+    if pitches.size:
+        for axis in axes:
+            axis.set_ylim(pitches.min() - 2, pitches.max() + 2)
+
+
+def _finish(figure: plt.Figure, last: plt.Axes, bars: int, path: str | os.PathLike) -> None:
+    last.set_xticks(range(bars + 1))
+    last.set_xticklabels(range(1, bars + 2))
+    last.set_xlabel("bar", fontsize=8)
+    try:
+        with atomic_io.replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110)
+    finally:
+        plt.close(figure)
+
+
+def melodies_png(path: str | os.PathLike, melodies: Mapping[str, Melody]) -> None:
+    """Draws titled melodies below each other, over common axes."""
+    figure, axes = _figure(len(melodies))
+    for index, (axis, (title, melody)) in enumerate(zip(axes, melodies.items(), strict=True)):
+        _draw_roll(axis, melody, (BLUE, GREEN)[index % 2], title)
+    _share_pitch_range(axes, list(melodies.values()))
+    bars = max(melody.num_bars for melody in melodies.values())
+    for axis in axes:
+        axis.set_xlim(0, bars)
+    _finish(figure, axes[-1], bars, path)
+
+
+def transition_png(
+    path: str | os.PathLike,
+    melody_1: tuple[str, Melody],
+    melody_2: tuple[str, Melody],
+    transition: tuple[str, Melody],
+    t: np.ndarray,
+    similarity_1: np.ndarray,
+    similarity_2: np.ndarray,
+) -> None:
+    """Draws two melodies, the transition between them, and how it proceeds.
+
+    Args:
+      path: the PNG to write.
+      melody_1, melody_2, transition: titles and melodies of equal length.
+      t: [bars], of each bar.
+      similarity_1, similarity_2: [bars], the share of tokens equal to each melody.
+    """
+    figure, axes = _figure(4, [1, 1, 1, 0.9])
+    titled = (melody_1, transition, melody_2)
+    bar = np.minimum(transition[1].start // STEPS_PER_BAR, len(t) - 1)
+    ends = np.array([matplotlib.colors.to_rgb(c) for c in (BLUE, VERMILION)])
+    mix = (1 - t[bar, None]) * ends[0] + t[bar, None] * ends[1]
+    for axis, (title, melody), colors in zip(axes, titled, (BLUE, mix, VERMILION), strict=False):
+        _draw_roll(axis, melody, colors, title)
+    _share_pitch_range(axes[:3], [melody for _, melody in titled])
+    middle = np.arange(len(t)) + 0.5
+    lines = axes[3]
+    lines.plot(middle, similarity_1, "o-", color=BLUE, markersize=3, label="like melody 1")
+    lines.plot(middle, similarity_2, "s-", color=VERMILION, markersize=3, label="like melody 2")
+    lines.plot(middle, t, "--", color="black", linewidth=1, label="t")
+    lines.set_xlim(0, len(t))
+    lines.set_ylim(-0.05, 1.05)
+    lines.set_title("share of equal tokens, by bar", loc="left", fontsize=9)
+    lines.grid(color=GREY, linewidth=0.5)
+    lines.tick_params(labelsize=8)
+    lines.legend(fontsize=8, loc="center left", ncols=3)
+    _finish(figure, lines, len(t), path)
