@@ -185,15 +185,13 @@ def train(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> dict[str,
     started = time.monotonic()
     workdir = atomic_io.make_output_dir(workdir)
     builder = input_pipeline.build_dataset(config)
-    batches = input_pipeline.TrainBatches(
-        input_pipeline.load_split(builder, "train"),
-        config,
-        jax.process_index(),
-        jax.process_count(),
-    )
-    validation = input_pipeline.eval_subset(
-        input_pipeline.load_split(builder, "validation"), config.train.eval_examples
-    )
+    split = input_pipeline.load_split(builder, "train")
+    batches = input_pipeline.TrainBatches(split, config, jax.process_index(), jax.process_count())
+    validation = input_pipeline.load_split(builder, "validation")
+    if len(validation) == 0:
+        logger.warning("no song fell into the validation split: validating on training data")
+        validation = split
+    validation = input_pipeline.eval_subset(validation, config.train.eval_examples)
     model, optimizer = create_model(config.model), create_optimizer(config.train)
     state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
     with checkpoints.open_manager(workdir) as manager:

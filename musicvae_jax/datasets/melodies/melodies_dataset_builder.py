@@ -12,8 +12,10 @@ import tensorflow_datasets as tfds
 
 from musicvae_jax.datasets.melodies import folk, sources
 from musicvae_jax.datasets.melodies.sources import Refusal, SourceSong
+from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.preprocessing import WindowRules, melody_windows
+from musicvae_jax.progress import on_terminal
 from musicvae_jax.tokens import FIRST_ONSET
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
@@ -133,8 +135,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         else:
             results = sources.read_folk(config.collections)
         splits, report = _make_splits(results, WindowRules(bars=config.bars))
+        if not any(splits.values()):
+            reasons = ", ".join([*report["melodies_dropped"], *report["windows_dropped"]])
+            raise UserError(
+                f"no window of {config.bars} bars can be used: {report['melodies_read']} melodies "
+                f"were read ({reasons})"
+            )
         self.info.metadata["report"] = report
-        return {split: iter(examples) for split, examples in splits.items()}
+        # TFDS fails on an empty split; a small data set may not reach all of them.
+        return {split: iter(examples) for split, examples in splits.items() if examples}
 
     def _generate_examples(self, examples):
         yield from examples
@@ -213,6 +222,9 @@ def build(config: MelodiesConfig, data_dir: str) -> Builder:
     Args:
       config: from `folk_config` or `midi_config`.
       data_dir: where TFDS keeps data sets; empty means TFDS's own default.
+
+    Raises:
+      UserError: no melody gives a single window.
     """
     builder = Builder(
         data_dir=os.path.expanduser(data_dir) or None,
@@ -220,5 +232,7 @@ def build(config: MelodiesConfig, data_dir: str) -> Builder:
         config=config.name if config.name in Builder.builder_configs else config,
         file_format="array_record",
     )
+    if not on_terminal():
+        tfds.disable_progress_bar()
     builder.download_and_prepare()
     return builder

@@ -1,0 +1,71 @@
+"""What several tests need: small configurations, melodies, MIDI files."""
+
+import itertools
+import pathlib
+
+import hypothesis.strategies as st
+import ml_collections
+import numpy as np
+
+from configs import default
+from musicvae_jax import midi
+from musicvae_jax.melody import STEPS_PER_BAR, Melody
+
+
+def small_config(**model) -> ml_collections.ConfigDict:
+    """Two bars, eight units: compiles in seconds."""
+    config = default.get_config()
+    config.model.update(
+        {
+            "bars": 2,
+            "z": 4,
+            "encoder_features": 8,
+            "conductor_features": 8,
+            "decoder_features": 8,
+            **model,
+        }
+    )
+    config.dataset.transpose_semitones = 3
+    config.train.batch_size = 16
+    config.train.num_steps = 4
+    config.train.log_every = 2
+    config.train.eval_every = 2
+    config.train.eval_examples = 20
+    return config
+
+
+def random_tokens(batch: int, steps: int, seed: int = 0, vocab: int = 90) -> np.ndarray:
+    """[batch, steps] int32 of any tokens."""
+    return np.random.default_rng(seed).integers(0, vocab, (batch, steps), np.int32)
+
+
+def random_melody(rng: np.random.Generator, bars: int) -> Melody:
+    """Notes of one to eight steps with a rest now and then, on the white keys."""
+    notes, step = [], int(rng.integers(0, 3))
+    while step < bars * STEPS_PER_BAR - 8:
+        length = int(rng.integers(1, 9))
+        pitch = 60 + int(rng.choice([0, 2, 4, 5, 7, 9, 11, 12]))
+        notes.append((pitch, step, step + length))
+        step += length + int(rng.choice([0, 0, 0, 2]))
+    return Melody.from_notes(notes, bars * STEPS_PER_BAR, tempo_bpm=100.0, program=5)
+
+
+def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathlib.Path:
+    """A folder of MIDI files, each with another melody."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in range(songs):
+        midi.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
+    return folder
+
+
+@st.composite
+def melodies(draw, min_pitch: int = 21, max_pitch: int = 108) -> Melody:
+    """Any melody of up to three bars."""
+    num_steps = draw(st.integers(1, 48))
+    edges = draw(st.lists(st.integers(0, num_steps), unique=True, max_size=24).map(sorted))
+    notes = []
+    for start, end in itertools.pairwise(edges):
+        if draw(st.booleans()):
+            notes.append((draw(st.integers(min_pitch, max_pitch)), start, end))
+    return Melody.from_notes(notes, num_steps)

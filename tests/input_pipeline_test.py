@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from musicvae_jax import input_pipeline
+from musicvae_jax.errors import UserError
+from musicvae_jax.input_pipeline import Split, TrainBatches
+from tests import helpers
+
+
+@pytest.fixture
+def split():
+    """Forty windows, each known by its first token."""
+    tokens = np.zeros((40, 32), np.uint8)
+    tokens[:, 0] = np.arange(40) + 30
+    return Split(tokens)
+
+
+def test_an_epoch_shows_every_window_once_in_an_order_of_its_own(split):
+    config = helpers.small_config()
+    config.train.batch_size, config.dataset.transpose_semitones = 8, 0
+    batches = TrainBatches(split, config)
+    epochs = [np.concatenate([batches(5 * e + s)[:, 0] for s in range(5)]) for e in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(30, 70))
+    assert epochs[0].tolist() != epochs[1].tolist()
+
+
+def test_batches_depend_on_seed_and_step_only(split):
+    config = helpers.small_config()
+    straight = [TrainBatches(split, config)(step) for step in range(9)]
+    batches = TrainBatches(split, config)
+    for step in (8, 2, 5, 0):
+        np.testing.assert_array_equal(batches(step), straight[step])
+    config.seed = 1
+    assert not np.array_equal(TrainBatches(split, config)(0), straight[0])
+
+
+@pytest.mark.parametrize("process_count", [2, 4])
+def test_processes_share_the_global_batch(split, process_count):
+    config = helpers.small_config()
+    whole = TrainBatches(split, config)(3)
+    parts = [TrainBatches(split, config, i, process_count)(3) for i in range(process_count)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_transpositions_change_with_the_epoch_and_stay_in_range(split):
+    config = helpers.small_config()
+    config.train.batch_size = 40
+    batches = TrainBatches(split, config)
+    first, second = (np.sort(batches(epoch)[:, 0]) for epoch in range(2))
+    assert not np.array_equal(first, second)
+    assert first.min() >= 30 - 3
+    assert first.max() <= 69 + 3
+
+
+def test_the_roll_codec_is_converted_to(split):
+    config = helpers.small_config(codec="roll")
+    tokens = TrainBatches(split, config)(0)
+    assert tokens.max() <= 60
+    assert tokens.dtype == np.int32
+
+
+def test_too_few_windows_for_a_batch(split):
+    config = helpers.small_config()
+    config.train.batch_size = 41
+    with pytest.raises(UserError, match=r"has 40 windows.*at least 41 are needed"):
+        TrainBatches(split, config)
+
+
+def test_batches_that_do_not_divide():
+    with pytest.raises(UserError, match="batch of 9 does not divide by the 8 local devices"):
+        input_pipeline.shard(np.zeros((9, 2)))
+
+
+def test_unknown_data_set():
+    config = helpers.small_config()
+    config.dataset.name = "lahk"
+    with pytest.raises(UserError, match="'lahk': unknown; valid are folk, midi"):
+        input_pipeline.dataset_config(config)
+
+
+def test_eval_subset_is_spread_over_the_split(split):
+    subset = input_pipeline.eval_subset(split, 4)
+    assert subset.tokens[:, 0].tolist() == [30, 43, 56, 69]
+    assert len(input_pipeline.eval_subset(split, 0)) == 40

@@ -1,0 +1,145 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from musicvae_jax import midi
+from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.datasets.melodies import sources
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.tokens import MelodyCodec
+from tests import helpers
+
+SPLITS = ("train", "validation", "test")
+
+
+def examples(builder, split):
+    if split not in builder.info.splits:  # a small data set may leave one empty
+        return []
+    source = builder.as_data_source(split=split)
+    return source.__getitems__(range(len(source)))
+
+
+def digest(builder):
+    result = hashlib.sha256()
+    for split in SPLITS:
+        for example in examples(builder, split):
+            result.update(example["id"] + example["tokens"].tobytes())
+            result.update(str((example["start_bar"], example["tempo_bpm"])).encode())
+    return result.hexdigest()
+
+
+def test_folk_report_adds_up(folk):
+    report = folk.info.metadata["report"]
+    dropped = sum(entry["count"] for entry in report["melodies_dropped"].values())
+    assert report["melodies_read"] == 4248
+    assert report["melodies_kept"] + dropped == report["melodies_read"]
+    assert report["melodies_kept"] > 2100
+    for split in SPLITS:
+        assert report["splits"][split]["windows"] == folk.info.splits[split].num_examples
+    assert folk.info.splits["train"].num_examples > 12_000
+
+
+def test_no_folk_song_is_in_two_splits(folk):
+    """By title: each song's titles, read again from the corpus, are all in one split."""
+    songs = [s for s in sources.read_folk(("ryansMammoth", "airdsAirs", "oneills1850"))]
+    names = {song.id: song.names for song in songs if isinstance(song, sources.SourceSong)}
+    split_of_name, split_of_id = {}, {}
+    for split in SPLITS:
+        for example in examples(folk, split):
+            song_id = example["id"].decode()
+            assert split_of_id.setdefault(song_id, split) == split
+            for name in names[song_id]:
+                assert split_of_name.setdefault(name, split) == split, name
+    assert len(split_of_id) > 1500
+
+
+def test_folk_windows_are_unique_up_to_transposition(folk):
+    keys = [
+        melodies.content_key(example["tokens"])
+        for split in SPLITS
+        for example in examples(folk, split)
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_folk_windows_decode_to_music(folk):
+    codec = MelodyCodec()
+    for example in examples(folk, "test")[::50]:
+        melody = codec.decode(example["tokens"])
+        assert melody.num_bars == 16
+        assert np.array_equal(codec.encode(melody), example["tokens"])
+        assert len(melody.notes()) >= 16
+
+
+def test_building_twice_gives_the_same_bytes(tmp_path):
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=12)
+    config = melodies.midi_config(4, str(folder))
+    first = melodies.build(config, str(tmp_path / "one"))
+    second = melodies.build(config, str(tmp_path / "two"))
+    assert digest(first) == digest(second)
+    assert sum(split.num_examples for split in first.info.splits.values()) > 40
+
+
+def test_a_changed_folder_is_another_data_set(tmp_path):
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=2)
+    name = melodies.midi_config(4, str(folder)).name
+    assert melodies.midi_config(4, str(folder)).name == name
+    helpers.write_midi_folder(folder, songs=3)
+    assert melodies.midi_config(4, str(folder)).name != name
+
+
+def test_copies_and_transpositions_are_kept_once(tmp_path):
+    folder = tmp_path / "songs"
+    helpers.write_midi_folder(folder, songs=1, bars=5)
+    original = folder / "song_000.mid"
+    (folder / "song_000 (2).mid").write_bytes(original.read_bytes())
+    melody = extract_melody(midi.read_song(original), "x")
+    midi.write_melody(folder / "other.mid", melody.transpose(2))
+    (folder / "broken.mid").write_bytes(b"no")
+    builder = melodies.build(melodies.midi_config(4, str(folder)), str(tmp_path / "data"))
+    report = builder.info.metadata["report"]
+    assert report["windows_dropped"] == {"duplicate of another window": 4}
+    assert sum(split.num_examples for split in builder.info.splits.values()) == 2
+    assert report["melodies_dropped"] == {
+        "not a readable MIDI file": {"count": 1, "examples": ["broken.mid"]}
+    }
+
+
+def test_a_folder_without_midi_files_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"no \.mid or \.midi files"):
+        melodies.midi_config(4, str(tmp_path))
+
+
+def test_shares_of_the_splits():
+    counts = dict.fromkeys(SPLITS, 0)
+    for number in range(10_000):
+        counts[melodies.split_of(f"song {number}")] += 1
+    assert 7_800 < counts["train"] < 8_200
+    assert 900 < counts["validation"] < 1_100
+
+
+def test_titles_that_meet_through_a_third_are_one_song():
+    melody = Melody.from_notes([], 16)
+    songs = [
+        sources.SourceSong("1", ("a", "b"), "x", melody),
+        sources.SourceSong("2", ("c",), "x", melody),
+        sources.SourceSong("3", ("b", "c"), "x", melody),
+        sources.SourceSong("4", ("d",), "x", melody),
+    ]
+    assert melodies.song_identities(songs) == {"1": "a", "2": "a", "3": "a", "4": "d"}
+
+
+def test_spellings_of_a_title_meet():
+    assert sources.normal_title("Acrobat's, The (Hornpipe)") == "acrobats"
+    assert sources.normal_title("ACROBAT'S -- HORNPIPE") == "acrobats"
+    assert sources.normal_title("The Reel") == "thereel"  # nothing else would be left
+
+
+def test_too_short_songs_leave_no_data_set(tmp_path):
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=3, bars=4)
+    with pytest.raises(UserError, match=r"no window of 16 bars.* 3 melodies were read"):
+        melodies.build(melodies.midi_config(16, str(folder)), str(tmp_path / "data"))
+    assert not list((tmp_path / "data").rglob("*.array_record*"))

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from musicvae_jax import preprocessing
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.midi import Song, Track
+from musicvae_jax.preprocessing import WindowRules, extract_melody, first_window, melody_windows
+
+
+def track(notes, name="", program=0, is_drum=False):
+    """A track of `(pitch, start, end)` in quarter notes."""
+    table = np.array(notes, np.float64).reshape(-1, 3)
+    pitch = table[:, 0].astype(np.int32)
+    return Track(name, program, is_drum, pitch, pitch * 0 + 64, table[:, 1], table[:, 2])
+
+
+def song(*tracks, meters=((0.0, 4, 4),), tempos=((0.0, 120.0),)):
+    return Song(tuple(tracks), meters, tempos)
+
+
+SCALE = [(60 + i, i, i + 1) for i in range(8)]
+
+
+def test_the_top_note_of_a_chord_is_taken_and_the_next_onset_ends_it():
+    chords = [(48, 0, 4), (60, 0, 4), (67, 0, 4), (65, 1, 2), (64, 2.02, 3), (62, 3, 3.01)]
+    line = preprocessing.highest_line(track(chords), 0.0, 16.0)
+    assert line == [(67, 0, 4), (65, 4, 8), (64, 8, 12), (62, 12, 13)]
+
+
+def test_drums_and_bass_are_not_the_melody():
+    drums = track([(99, i, i + 1) for i in range(64)], is_drum=True)
+    bass = track([(36, i, i + 1) for i in range(64)], program=33)
+    lead = track([(p + 7, s, e) for p, s, e in SCALE], program=73)
+    assert extract_melody(song(drums, bass, lead), "x").program == 73
+
+
+def test_a_track_named_melody_wins():
+    high = track([(90, i, i + 1) for i in range(64)])
+    named = track(SCALE, name="Lead Vocal")
+    assert extract_melody(song(high, named), "x").pitch.tolist() == list(range(60, 68))
+
+
+def test_blank_bars_are_dropped_and_bars_are_kept_whole():
+    late = track([(p, s + 9, e + 9) for p, s, e in SCALE])
+    melody = extract_melody(song(late), "x")
+    assert melody.notes()[0] == (60, 4, 8)
+    assert melody.num_steps == 48
+
+
+def test_the_longest_duple_stretch_is_read_with_its_own_tempo():
+    meters = ((0.0, 3, 4), (3.0, 4, 4))
+    melody = extract_melody(
+        song(track(SCALE), meters=meters, tempos=((0.0, 80.0), (3.0, 90.0))), "x"
+    )
+    assert melody.notes()[0] == (63, 0, 4)
+    assert melody.tempo_bpm == 90.0
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (song(), "x.mid: no usable melody: the file has no notes"),
+        (song(track(SCALE, is_drum=True)), "only drum tracks"),
+        (song(track(SCALE), meters=((0.0, 3, 4),)), "the meter is 3/4; 4/4, 2/2 or 2/4 is needed"),
+        (song(track(SCALE[:2], "Flute", 73)), r"track \('Flute', program 73\) has 2 notes"),
+        (song(track([(10, i, i + 1) for i in range(8)])), "pitches 10..10, outside of the piano"),
+    ],
+)
+def test_refusals_say_what_was_looked_at_and_why(bad, message):
+    if not bad.tracks:
+        bad = Song((), bad.meters, bad.tempos)
+    with pytest.raises(UserError, match=message):
+        extract_melody(bad, "x.mid")
+
+
+def test_windows_slide_by_a_bar_and_refuse_silence_and_monotony():
+    busy = [(60 + i % 5, 4 * i, 4 * i + 4) for i in range(12)]  # bars 0..2
+    monotone = [(60, 96 + 4 * i, 100 + 4 * i) for i in range(8)]  # bars 6, 7
+    melody = Melody.from_notes(busy + monotone, 128)
+    kept, refused = melody_windows(melody, WindowRules(bars=2, max_silent_steps=16))
+    assert [start for start, _ in kept] == [0, 1, 2]
+    assert refused == [
+        "silent",
+        "silent",
+        "fewer than 3 different pitches",
+        "fewer than 3 different pitches",
+    ]
+    assert all(tokens.shape == (32,) and tokens.dtype == np.uint8 for _, tokens in kept)
+
+
+def test_first_window_skips_a_long_silence():
+    notes = [(60, 0, 4)] + [(60 + i % 5, 48 + 4 * i, 52 + 4 * i) for i in range(12)]
+    melody = Melody.from_notes(notes, 96)
+    assert first_window(melody, 2, "x") == melody.window(2, 2)
+    assert first_window(melody, 6, "x") == melody.window(0, 6)
+    with pytest.raises(UserError, match="x: its melody has 6 bars of 4/4, 7 are needed"):
+        first_window(melody, 7, "x")
