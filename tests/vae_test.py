@@ -1,0 +1,185 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from musicvae_jax import train
+from musicvae_jax.models import noise
+from musicvae_jax.models.vae import create_model, previous_tokens
+from tests import helpers
+
+BATCH = 3
+VARIANTS = {
+    "hierarchical": {},
+    "flat": {"decoder": "flat"},
+    "per_bar": {"latent": "per_bar"},
+    "stacked": {"encoder_layers": 2, "conductor_layers": 2, "decoder_layers": 2, "embedding": 6},
+    "seed_like": {
+        "codec": "roll",
+        "latent": "per_bar",
+        "conductor_input": 3,
+        "learned_state": False,
+    },
+    "flat_stacked": {"decoder": "flat", "decoder_layers": 2},
+}
+
+
+@pytest.fixture(params=VARIANTS, scope="module")
+def setup(request):
+    """A model of three bars, its parameters, tokens and a path that moves."""
+    config = helpers.small_config(bars=3, **VARIANTS[request.param])
+    model = create_model(config.model)
+    variables = {"params": jax.jit(lambda: train.init_params(model, 0))()}
+    # Larger parameters than at the beginning, so that mistakes show.
+    variables = jax.tree.map(lambda x: 3 * x, variables)
+    tokens = helpers.random_tokens(BATCH, 48, vocab=model.vocab)
+    path = np.random.default_rng(1).normal(size=(BATCH, 3, model.z)).astype(np.float32)
+    return Jitted(model), variables, tokens, path
+
+
+class Jitted:
+    """A model whose `apply` is compiled once for each method and shape."""
+
+    def __init__(self, model):
+        self.model = model
+        self.vocab, self.z, self.latent_shape = model.vocab, model.z, model.latent_shape
+        self._functions = {}
+
+    def apply(self, variables, *args, method=None):
+        if method not in self._functions:
+            is_call = method is None
+            apply = functools.partial(self.model.apply, method=method)
+            self._functions[method] = jax.jit(apply, static_argnums=(3,) if is_call else ())
+        return self._functions[method](variables, *args)
+
+
+def scheduled(model, *args):
+    return model.decoder_lstm.scheduled(*args)
+
+
+def keys(batch=BATCH, first=0):
+    return noise.example_keys(jax.random.key(7), first, batch)
+
+
+def test_shapes(setup):
+    model, variables, tokens, path = setup
+    mu, sigma = model.apply(variables, tokens, method="encode")
+    assert mu.shape == sigma.shape == (BATCH, *model.latent_shape)
+    assert (sigma > 0).all()
+    z = jnp.zeros((BATCH, *model.latent_shape))
+    assert model.apply(variables, z, method="path").shape == path.shape
+    logits, _, _ = model.apply(variables, tokens, keys())
+    assert logits.shape == (BATCH, 48, model.vocab)
+
+
+def test_stepwise_decoding_of_true_tokens_gives_the_parallel_logits(setup):
+    model, variables, tokens, path = setup
+    inputs = previous_tokens(tokens, model.vocab)
+    logits = model.apply(variables, path, inputs, method="teacher_forced")
+    log_probs = jax.nn.log_softmax(logits)
+    parallel = jnp.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]
+    given = jnp.ones(tokens.shape, bool)
+    decoded, stepwise = model.apply(variables, path, keys(), 0.0, tokens, given, method="sample")
+    np.testing.assert_array_equal(decoded, tokens)
+    np.testing.assert_allclose(stepwise, parallel, atol=1e-5)
+
+
+def test_scheduled_sampling_of_nothing_is_teacher_forcing(setup):
+    model, variables, tokens, path = setup
+    inputs = previous_tokens(tokens, model.vocab)
+    forced = model.apply(variables, path, inputs, method="teacher_forced")
+    args = (variables, path, inputs, keys())
+    none = model.apply(*args, 0.0, method=scheduled)
+    np.testing.assert_allclose(none, forced, atol=1e-5)
+    all_sampled = model.apply(*args, 1.0, method=scheduled)
+    assert np.abs(all_sampled - forced).max() > 1e-2
+
+
+def test_free_decoding_follows_its_own_tokens(setup):
+    """What comes out, fed in again, has each of its tokens as the likeliest."""
+    model, variables, _, path = setup
+    decoded, _ = model.apply(variables, path, keys(), 0.0, method="sample")
+    inputs = previous_tokens(decoded, model.vocab)
+    logits = model.apply(variables, path, inputs, method="teacher_forced")
+    np.testing.assert_array_equal(logits.argmax(axis=-1), decoded)
+
+
+def test_one_at_a_time_gives_the_same_as_a_batch(setup):
+    model, variables, tokens, path = setup
+    batch, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    logits, _, _ = model.apply(variables, tokens, keys(), True)
+    for n in range(BATCH):
+        one = slice(n, n + 1)
+        single, _ = model.apply(variables, path[one], keys(1, n), 1.0, method="sample")
+        np.testing.assert_array_equal(single[0], batch[n])
+        alone, _, _ = model.apply(variables, tokens[one], keys(1, n), True)
+        np.testing.assert_allclose(alone[0], logits[n], atol=1e-5)
+
+
+def test_given_tokens_come_back_and_change_what_follows(setup):
+    model, variables, tokens, path = setup
+    is_given = np.broadcast_to(np.arange(48) < 20, tokens.shape)
+    free, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    decoded, _ = model.apply(variables, path, keys(), 1.0, tokens, is_given, method="sample")
+    np.testing.assert_array_equal(decoded[:, :20], tokens[:, :20])
+    assert not np.array_equal(decoded[:, 20:], free[:, 20:])
+
+
+def test_temperature_0_is_argmax_whatever_the_keys(setup):
+    model, variables, _, path = setup
+    one, _ = model.apply(variables, path, keys(), 0.0, method="sample")
+    two, _ = model.apply(variables, path, keys(first=9), 0.0, method="sample")
+    np.testing.assert_array_equal(one, two)
+    sampled, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    assert not np.array_equal(sampled, one)
+
+
+def test_samples_have_the_models_frequencies():
+    """The first token of many samples against the softmax of its logits."""
+    model = Jitted(create_model(helpers.small_config(bars=1, codec="roll").model))
+    variables = jax.tree.map(lambda x: 4 * x, {"params": train.init_params(model.model, 0)})
+    path = jnp.tile(jnp.linspace(-1, 1, model.z), (20_000, 1, 1))
+    tokens, log_probs = model.apply(variables, path, keys(20_000), 1.0, method="sample")
+    start = jnp.full((1, 16), model.vocab)
+    logits = model.apply(variables, path[:1], start, method="teacher_forced")
+    expected = jax.nn.softmax(logits[0, 0])
+    frequencies = np.bincount(tokens[:, 0], minlength=61) / len(tokens)
+    np.testing.assert_allclose(frequencies, expected, atol=0.015)
+    np.testing.assert_allclose(log_probs[:, 0], jnp.log(expected)[tokens[:, 0]], atol=1e-4)
+
+
+def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_token():
+    model = create_model(helpers.small_config(bars=3).model)
+    variables = {"params": train.init_params(model, 0)}
+    path = jnp.ones((1, 3, model.z))
+    tokens = helpers.random_tokens(1, 48)
+    changed = tokens.copy()
+    changed[0, :30] = (changed[0, :30] + 7) % 90
+    one, two = (
+        Jitted(model).apply(variables, path, previous_tokens(t, 90), method="teacher_forced")
+        for t in (tokens, changed)
+    )
+    np.testing.assert_array_equal(one[:, 32:], two[:, 32:])
+    assert not np.allclose(one[:, 16:31], two[:, 16:31])
+
+
+def test_word_dropout_hides_tokens_in_training_only():
+    config = helpers.small_config(encoder_word_dropout=1.0, decoder_word_dropout=1.0)
+    model = create_model(config.model)
+    variables = {"params": train.init_params(model, 0)}
+    one, two = helpers.random_tokens(2, 32, seed=0), helpers.random_tokens(2, 32, seed=1)
+    blind = [model.apply(variables, t, keys(2), True)[0] for t in (one, two)]
+    np.testing.assert_array_equal(*blind)
+    seeing = [model.apply(variables, t, keys(2), False)[0] for t in (one, two)]
+    assert not np.allclose(*seeing)
+
+
+def test_dropout_scales_what_it_keeps():
+    inputs = jnp.ones((5, 2, 1000))
+    dropped = noise.dropout(inputs, 0.25, keys(2), 0)
+    np.testing.assert_allclose(np.unique(dropped), [0.0, 1 / 0.75])
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.05)
+    np.testing.assert_array_equal(dropped[0], dropped[4])  # one mask for all steps
+    assert not np.array_equal(dropped[0, 0], dropped[0, 1])  # another for each example
