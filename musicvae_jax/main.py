@@ -139,9 +139,15 @@ def _main(argv: list[str]) -> None:
 
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
-    except FileNotFoundError:
+        rest = flags.FLAGS(argv)
+        if _CONFIG.value is not None:
+            _ = _CONFIG.value.seed  # ml_collections tells only now of a file that it cannot load
+        return rest
+    except OSError as error:
         named = next((arg for arg in argv if arg.startswith("--config=")), "--config")
+        path = pathlib.Path(named.partition("=")[2])
+        if path.is_file():
+            _fail(f"{named}: cannot be loaded: {error}", 2)
         found = ", ".join(sorted(str(p) for p in pathlib.Path("configs").glob("*.py")))
         _fail(f"{named}: no such configuration file; there are {found or 'none here'}", 2)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import ml_collections
 import numpy as np
-from flax import jax_utils
 
 from musicvae_jax import (
     __version__,
@@ -160,7 +159,7 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     test = input_pipeline.load_split(builder, "test")
     if len(test) == 0:
         raise UserError("the test split has no windows: the data set has too few songs")
-    params = jax_utils.replicate(model.checkpoint.params)
+    params = train.replicate(model.checkpoint.params)
     metrics = evaluate.Evaluator(create_model(config.model), config)(params, test)
     nll = evaluate.baselines(config, input_pipeline.load_split(builder, "train"), test)
     metrics |= {f"{name}_nll_per_token": value for name, value in nll.items()}

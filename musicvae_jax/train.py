@@ -4,7 +4,7 @@ import functools
 import logging
 import pathlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import flax
@@ -95,7 +95,7 @@ def train_step(
     gradients, metrics = jax.grad(mean_loss, has_aux=True)(state.params)
     gradients = lax.pmean(gradients, AXIS)
     metrics = {name: lax.pmean(value.mean(), AXIS) for name, value in metrics.items()}
-    metrics["gradient_norm"] = optax.global_norm(gradients)
+    metrics["gradient_norm"] = optax.tree.norm(gradients)
     updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params)
     params = optax.apply_updates(state.params, updates)
     return TrainState(state.step + 1, params, optimizer_state), metrics
@@ -105,10 +105,21 @@ def pmap_train_step(
     model: MusicVAE,
     optimizer: optax.GradientTransformation,
     config: ml_collections.ConfigDict,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Callable[[TrainState, jax.Array], tuple[TrainState, dict[str, jax.Array]]]:
-    """The step over all devices; the state that goes in is given up."""
+    """The step over devices, by default all; the state that goes in is given up."""
     step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
-    return jax.pmap(step, axis_name=AXIS, donate_argnums=0)
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
+
+
+def replicate(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
+    """Copies a tree to devices, laid out as the mapped step gives it back.
+
+    Without the identity, the second step would be compiled anew for the layout of
+    its own output.
+    """
+    copies = jax_utils.replicate(tree, devices)
+    return jax.pmap(lambda copy: copy, axis_name=AXIS, devices=devices)(copies)
 
 
 def _host_copy(tree: Any) -> Any:
@@ -222,7 +233,7 @@ def _loop(
     started: float,
 ) -> dict[str, float]:
     first, last = int(state.step), config.train.num_steps
-    state = jax_utils.replicate(state)
+    state = replicate(state)
     step_devices = pmap_train_step(model, optimizer, config)
     evaluator = evaluate.Evaluator(model, config)
     results: dict[str, float] = {}

@@ -1,0 +1,29 @@
+"""A model that two CPU cores train in minutes: one small latent for each bar.
+
+Run: python -m musicvae_jax.main --config=configs/small.py
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = default.get_config()
+    config.dataset.transpose_semitones = 0
+    model, train = config.model, config.train
+    model.latent = "per_bar"
+    model.z = 16
+    model.encoder_features = 128
+    model.conductor_features = 128
+    model.decoder_features = 192
+    train.batch_size = 32
+    train.num_steps = 4_000
+    train.max_minutes = 8.0
+    train.learning_rate = 3e-3
+    train.learning_rate_decay = 0.999
+    train.free_bits = 256.0
+    train.log_every = 100
+    train.eval_every = 1_000
+    train.eval_examples = 512
+    return config

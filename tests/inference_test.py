@@ -1,0 +1,93 @@
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from musicvae_jax import train, transitions
+from musicvae_jax.checkpoints import Checkpoint
+from musicvae_jax.examples import example_melodies
+from musicvae_jax.inference import MAX_BATCH, MelodyModel
+from musicvae_jax.melody import Melody
+from musicvae_jax.models.vae import create_model
+from tests import helpers
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = helpers.small_config(bars=4)
+    params = jax.tree.map(
+        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+    )
+    return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
+
+
+@pytest.fixture(scope="module")
+def melodies():
+    rng = np.random.default_rng(0)
+    return [helpers.random_melody(rng, 4) for _ in range(6)]
+
+
+def test_generation_depends_on_the_seed_alone(model):
+    one, two = model.generate(3, seed=1, temperature=1.0), model.generate(5, 1, 1.0)
+    assert one == two[:3]  # asking for more does not change the first
+    assert model.generate(3, seed=2, temperature=1.0) != one
+    assert all(melody.num_bars == 4 for melody in one)
+
+
+def test_more_than_one_part_is_decoded_as_one(model):
+    many = model.generate(MAX_BATCH + 2, seed=0, temperature=1.0)
+    assert len(many) == MAX_BATCH + 2
+    assert many[:2] != many[MAX_BATCH:]  # the second part does not repeat the first
+
+
+def test_reconstruction_keeps_tempo_and_program_and_scores_itself(model, melodies):
+    decoded, scores = model.reconstruct(melodies, seed=0, temperature=0.0)
+    tokens, original = model.tokens(decoded), model.tokens(melodies)
+    for melody, source in zip(decoded, melodies, strict=True):
+        assert (melody.tempo_bpm, melody.program) == (source.tempo_bpm, source.program)
+    assert tokens.shape == original.shape
+    assert all(0 <= score["sampled_accuracy"] <= 1 for score in scores)
+
+
+@pytest.mark.parametrize("strategy", transitions.STRATEGIES)
+def test_interpolation_of_pairs_at_once(model, melodies, strategy):
+    results = model.interpolate(melodies[:3], melodies[3:], strategy, seed=0, temperature=0.0)
+    assert len(results) == 3
+    for (melody, by_bar), first in zip(results, melodies, strict=False):
+        assert melody.num_bars == 4
+        assert melody.tempo_bpm == first.tempo_bpm
+        np.testing.assert_allclose(by_bar["t"], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
+        assert by_bar["similarity_1"].shape == by_bar["similarity_2"].shape == (4,)
+
+
+@pytest.mark.parametrize("bars", [1, 2, 3, 7])
+def test_completion_keeps_what_was_given(model, bars):
+    given = helpers.random_melody(np.random.default_rng(1), bars)
+    continued = model.complete(given, num=3, seed=0, temperature=1.0)
+    new_bars = 4 - min(bars, 2)
+    for melody, _ in continued:
+        assert melody.num_bars == bars + new_bars
+        assert melody.window(0, bars).notes() == given.notes()
+        assert (melody.tempo_bpm, melody.program) == (given.tempo_bpm, given.program)
+    scores = [score for _, score in continued]
+    assert scores == sorted(scores, reverse=True)
+    assert len({tuple(melody.notes()) for melody, _ in continued}) == 3
+
+
+def test_the_hash_knows_every_parameter(model):
+    checkpoint = model.checkpoint
+    changed = jax.tree.map(np.copy, checkpoint.params)
+    leaf = jax.tree.leaves(changed)[-1]
+    leaf.ravel()[-1] += 1e-3
+    other = Checkpoint(checkpoint.path, 0, checkpoint.config, changed)
+    assert checkpoint.sha256() == checkpoint.sha256() != other.sha256()
+
+
+def test_examples_are_two_different_melodies_of_sixteen_bars():
+    ode, reel = example_melodies().values()
+    assert ode.num_bars == reel.num_bars == 16
+    assert [p for p, _, _ in ode.notes()][:8] == [64, 64, 65, 67, 67, 65, 64, 62]
+    assert ode.notes()[12:15] == [(64, 48, 54), (62, 54, 56), (62, 56, 62)]
+    assert isinstance(reel, Melody)
+    assert set(np.unique(reel.pitch % 12)) <= {2, 4, 6, 7, 9, 11, 1}  # D major

@@ -1,0 +1,226 @@
+"""The command line, as a user runs it, each time in a process of its own."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import wave
+
+import matplotlib.image
+import mido
+import pytest
+
+from musicvae_jax import main, midi, modes
+from musicvae_jax.melody import Melody
+from tests import helpers
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = (
+    "--config=configs/tiny.py",
+    "--config.model.bars=2",
+    "--config.model.z=4",
+    "--config.model.encoder_features=8",
+    "--config.model.conductor_features=8",
+    "--config.model.decoder_features=8",
+    "--config.dataset.name=midi",
+    "--config.train.num_steps=4",
+    "--config.train.eval_every=2",
+    "--config.train.log_every=2",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A place for everything that the command line writes."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def cli(home):
+    def run(*args):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+        environment |= {"XDG_CACHE_HOME": str(home / "cache"), "JAX_PLATFORMS": "cpu"}
+        return subprocess.run(
+            [sys.executable, "-m", "musicvae_jax.main", *map(str, args)],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(cli, home):
+    """A workdir with a trained model, and the output of the command that trained it."""
+    folder = helpers.write_midi_folder(home / "songs", songs=20)
+    workdir = home / "run"
+    data = (f"--config.dataset.path={folder}", f"--config.dataset.data_dir={home / 'data'}")
+    result = cli(*TINY, *data, f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    return workdir, (*TINY, *data), result
+
+
+def check_error(result, *parts):
+    """Exit code 2, one line, no traceback."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in lines[0]
+
+
+def read_notes(path):
+    """Onsets that another library finds in a MIDI file."""
+    messages = [m for track in mido.MidiFile(path).tracks for m in track]
+    return [m.note for m in messages if m.type == "note_on" and m.velocity]
+
+
+def test_training_tells_its_steps_and_writes_its_state(trained):
+    workdir, _, result = trained
+    assert "step 2  train" in result.stderr
+    assert "step 4  validation" in result.stderr
+    assert sorted(p.name for p in (workdir / "checkpoints").iterdir()) == ["2", "4"]
+    assert json.loads((workdir / "config.json").read_text())["model"]["bars"] == 2
+
+
+def test_the_same_command_again_has_nothing_left_to_do(cli, trained):
+    workdir, args, _ = trained
+    result = cli(*args, f"--workdir={workdir}")
+    assert result.returncode == 0
+    assert "step 4 of 4 is reached already" in result.stderr
+
+
+def test_evaluate_prints_json_last_and_writes_it(cli, trained):
+    workdir, _, _ = trained
+    result = cli("--mode=evaluate", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    printed = json.loads(result.stdout.splitlines()[-1])
+    written = json.loads((workdir / "evaluate" / "metrics.json").read_text())
+    assert printed.keys() == written.keys()
+    assert {
+        "sampled_accuracy",
+        "teacher_forced_accuracy",
+        "nll_per_token",
+        "kl_bits",
+        "active_units",
+        "unigram_nll_per_token",
+        "bigram_nll_per_token",
+    } <= printed.keys()
+
+
+def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
+    workdir, _, _ = trained
+    inputs = [home / "songs" / f"song_00{n}.mid" for n in (1, 2)]
+    output = home / "bridge"
+    result = cli(
+        "--mode=interpolate",
+        f"--workdir={workdir}",
+        f"--input={inputs[0]},{inputs[1]}",
+        f"--output={output}",
+        "--seed=5",
+        "--wav",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((output / "interpolate.json").read_text())
+    assert report["seed"] == 5
+    assert report["inputs"] == [str(path) for path in inputs]
+    assert report["checkpoint"]["step"] in (2, 4)
+    assert len(report["checkpoint"]["sha256"]) == 64
+    assert report["config"]["model"]["z"] == 4
+    assert list(report["outputs"]) == ["latent", "teacher_forcing", "combined"]
+    for strategy, entry in report["outputs"].items():
+        assert entry["output"] == f"transition_{strategy}.mid"
+        assert len(entry["t"]) == 2
+        mido.MidiFile(output / entry["output"])
+        assert matplotlib.image.imread(output / f"transition_{strategy}.png").ndim == 3
+        with wave.open(str(output / f"transition_{strategy}.wav")) as file:
+            assert file.getframerate() == 44_100
+    first = mido.MidiFile(output / "melody_1.mid")
+    [tempo] = [m.tempo for track in first.tracks for m in track if m.type == "set_tempo"]
+    assert mido.tempo2bpm(tempo) == pytest.approx(100.0)
+
+
+def test_reconstruct_generate_and_complete(cli, trained, home):
+    workdir, _, _ = trained
+    song = home / "songs" / "song_003.mid"
+    for mode, extra, files in (
+        ("reconstruct", ("--input", song), ["original_00.mid", "reconstruct_00.mid"]),
+        ("generate", ("--num=2",), ["generate_00.mid", "generate_01.mid"]),
+        ("complete", ("--num=2", "--input", song), ["complete_00.mid", "complete_01.mid"]),
+    ):
+        result = cli(f"--mode={mode}", f"--workdir={workdir}", *extra)
+        assert result.returncode == 0, result.stderr
+        folder = workdir / mode
+        assert sorted(p.name for p in folder.glob("*.mid")) == files
+        assert (folder / f"{mode}.png").exists()
+        assert json.loads((folder / f"{mode}.json").read_text())["mode"] == mode
+    given = read_notes(song)
+    assert read_notes(workdir / "complete" / "complete_00.mid")[: len(given)] == given
+
+
+def test_build_data_reports_what_went_in(cli, trained):
+    _, args, _ = trained
+    result = cli(*args, "--mode=build_data")
+    assert result.returncode == 0, result.stderr
+    assert "melodies read 20, kept 20" in result.stdout
+    assert "train " in result.stdout
+
+
+def test_help_explains_every_mode(cli):
+    result = cli("--help")
+    for mode in main.MODE_NAMES:
+        assert f"  {mode} " in result.stdout
+
+
+def test_the_names_of_the_modes_are_those_that_exist():
+    assert tuple(modes.MODES) == main.MODE_NAMES
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        ((), ["--mode=train needs a --config"]),
+        (("--config=configs/no.py",), ["configs/no.py", "no such", "configs/hier.py"]),
+        (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
+        (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
+        (("--config=configs/tiny.py", "--config.dataset.name=lakh2"), ["lakh2", "folk, midi"]),
+        (("--mode=transition",), ["transition", "interpolate"]),
+        (("--colour=red",), ["colour"]),
+        (("interpolate",), ["unexpected argument 'interpolate'"]),
+        (("--mode=generate", "--num=0"), ["num", "0"]),
+        (("--mode=interpolate", "--strategy=later"), ["later", "latent, teacher_forcing"]),
+        (("--mode=generate", "--workdir=/nowhere"), ["no checkpoint", "/nowhere"]),
+        (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
+        (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files", "got 1"]),
+        (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such MIDI file"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(cli, args, parts):
+    check_error(cli(*args), *parts)
+
+
+def test_errors_that_need_a_model(cli, trained, home):
+    workdir, args, _ = trained
+    run = ("--mode=reconstruct", f"--workdir={workdir}")
+    short = home / "short.mid"
+    midi.write_melody(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
+    check_error(cli(*run, f"--input={short}"), str(short), "has 1 bars", "2 are needed")
+    (home / "corrupt.mid").write_bytes(b"MThd rubbish")
+    check_error(cli(*run, f"--input={home / 'corrupt.mid'}"), "corrupt.mid", "not a readable MIDI")
+    (home / "file").write_text("")
+    check_error(cli(*run, f"--output={home / 'file'}"), str(home / "file"), "cannot write")
+    check_error(
+        cli(*args, "--config.model.z=6", "--mode=generate", f"--workdir={workdir}"),
+        "another model",
+        "model.z is 4 there and 6 here",
+    )
+    check_error(
+        cli(*args, "--config.train.batch_size=1000", f"--workdir={home / 'big'}"),
+        "fewer than one batch",
+        "1000",
+    )

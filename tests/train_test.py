@@ -1,0 +1,218 @@
+import json
+import math
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import tiny
+from musicvae_jax import checkpoints, evaluate, input_pipeline, train
+from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.errors import TrainingDivergedError, UserError
+from musicvae_jax.input_pipeline import Split
+from musicvae_jax.models.vae import create_model
+from tests import helpers
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A small configuration over a small folder of MIDI files."""
+    folder = tmp_path_factory.mktemp("songs")
+    config = helpers.small_config()
+    config.dataset.name = "midi"
+    config.dataset.path = str(helpers.write_midi_folder(folder, songs=20))
+    config.dataset.data_dir = str(tmp_path_factory.mktemp("data"))
+    return config
+
+
+def copy(config, **train_fields):
+    config = config.copy_and_resolve_references()
+    config.train.update(train_fields)
+    return config
+
+
+def host(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def run_on(devices, config, optimizer, tokens, steps):
+    """Losses, and the parameters after `steps` on that many devices."""
+    model = create_model(config.model)
+    chosen = jax.devices()[:devices]
+    state = train.create_train_state(model, optimizer, config.seed)
+    state = train.replicate(state, chosen)
+    step = train.pmap_train_step(model, optimizer, config, chosen)
+    losses = []
+    for number in range(steps):
+        batch = tokens[number].reshape(devices, -1, tokens.shape[-1])
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["loss"][0]))
+    return losses, host(jax.tree.map(lambda x: x[0], state.params))
+
+
+@pytest.mark.parametrize("extras", [{}, {"dropout": 0.3, "decoder_word_dropout": 0.3}])
+def test_eight_devices_and_one_give_the_same_losses(extras):
+    config = helpers.small_config(**extras)
+    optimizer = train.create_optimizer(config.train)
+    tokens = np.stack([helpers.random_tokens(16, 32, seed=n) for n in range(20)])
+    one, _ = run_on(1, config, optimizer, tokens, 20)
+    eight, _ = run_on(8, config, optimizer, tokens, 20)
+    np.testing.assert_allclose(eight, one, rtol=1e-4)
+    assert len(set(one)) == 20
+
+
+def test_eight_devices_and_one_give_the_same_gradient():
+    """Under plain SGD, where a gradient eight times too large would show."""
+    config = helpers.small_config()
+    tokens = helpers.random_tokens(16, 32)[None]
+    start = host(train.init_params(create_model(config.model), config.seed))
+    _, one = run_on(1, config, optax.sgd(1.0), tokens, 1)
+    _, eight = run_on(8, config, optax.sgd(1.0), tokens, 1)
+    for before, a, b in zip(start, one, eight, strict=True):
+        np.testing.assert_allclose(b - before, a - before, rtol=1e-3, atol=1e-4)
+    assert max(np.abs(a - before).max() for before, a in zip(start, one, strict=True)) > 0.1
+
+
+def test_the_step_is_traced_once():
+    config = helpers.small_config()
+    model, optimizer = create_model(config.model), optax.sgd(0.1)
+    traces = []
+
+    class Counting:
+        def apply(self, *args, **kwargs):
+            traces.append(1)
+            return model.apply(*args, **kwargs)
+
+    step = train.pmap_train_step(Counting(), optimizer, config)
+    state = train.replicate(train.create_train_state(model, optimizer, 0))
+    for number in range(4):
+        state, _ = step(state, input_pipeline.shard(helpers.random_tokens(16, 32, seed=number)))
+    assert len(traces) == 1
+
+
+def test_stop_and_resume_is_bit_identical(config, tmp_path):
+    straight, stopped = copy(config, num_steps=6), copy(config, num_steps=4)
+    train.train(straight, tmp_path / "straight")
+    train.train(stopped, tmp_path / "resumed")
+    train.train(straight, tmp_path / "resumed")
+    states = []
+    for name in ("straight", "resumed"):
+        with checkpoints.open_manager(tmp_path / name, read_only=True) as manager:
+            assert manager.latest_step() == 6
+            optimizer = train.create_optimizer(config.train)
+            state = train.create_train_state(create_model(config.model), optimizer, 0)
+            states.append(
+                checkpoints.restore_for_training(manager, 6, state.params, state.optimizer)
+            )
+    for one, two in zip(host(states[0]), host(states[1]), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_metrics_are_logged_and_not_doubled_by_a_resume(config, tmp_path):
+    train.train(copy(config, num_steps=4), tmp_path)
+    with (tmp_path / "metrics.jsonl").open("a") as lines:
+        lines.write('{"step": 5, "train/loss": 1.0}\n{"step": 6, "tra')  # steps lost by a crash
+    train.train(copy(config, num_steps=6), tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 2, 4, 4, 6, 6]
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    assert {"train/loss", "train/gradient_norm", "train/steps_per_sec"} <= rows[0].keys()
+    assert {"validation/sampled_accuracy", "validation/kl_bits"} <= rows[1].keys()
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+def test_the_latest_two_and_the_best_are_kept(tmp_path):
+    config = helpers.small_config()
+    params = {"w": np.zeros(3, np.float32)}
+    with checkpoints.open_manager(tmp_path) as manager:
+        for step, nll in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 2.5), (5, 4.0)):
+            checkpoints.save(manager, step, params, params, config, {"nll_per_token": nll})
+        manager.wait_until_finished()
+        assert sorted(manager.all_steps()) == [2, 4, 5]
+        assert manager.best_step() == 2
+    with checkpoints.open_manager(tmp_path) as manager:
+        checkpoints.save(manager, 6, params, params, config, {"nll_per_token": 5.0})
+        manager.wait_until_finished()
+        assert sorted(manager.all_steps()) == [2, 5, 6]
+
+
+def test_another_model_in_the_workdir_is_refused_with_its_keys(config, tmp_path):
+    train.train(copy(config, num_steps=2), tmp_path)
+    other = copy(config)
+    other.model.z = 5
+    with pytest.raises(UserError, match=r"another model: model\.z is 4 there and 5 here"):
+        train.train(other, tmp_path)
+
+
+def test_divergence_stops_with_the_step(config, tmp_path):
+    with pytest.raises(TrainingDivergedError, match=r"is (nan|inf) at step \d"):
+        train.train(copy(config, learning_rate=1e30, final_learning_rate=1e30), tmp_path)
+
+
+def test_training_stops_when_its_minutes_are_over_and_goes_on_later(config, tmp_path):
+    train.train(copy(config, max_minutes=1e-6), tmp_path)
+    with checkpoints.open_manager(tmp_path, read_only=True) as manager:
+        assert manager.latest_step() == 2
+    assert train.train(config, tmp_path)["nll_per_token"] > 0
+    assert train.train(config, tmp_path) == {}
+
+
+def test_a_data_set_smaller_than_a_batch(config, tmp_path):
+    with pytest.raises(UserError, match="fewer than one batch: at least 4096 are needed"):
+        train.train(copy(config, batch_size=4096), tmp_path)
+
+
+def test_a_file_in_the_place_of_the_workdir(config, tmp_path):
+    path = pathlib.Path(tmp_path / "file")
+    path.write_text("")
+    with pytest.raises(UserError, match="cannot write to the directory"):
+        train.train(config, path)
+
+
+def test_evaluation_ignores_padding():
+    config = helpers.small_config()
+    model = create_model(config.model)
+    params = train.replicate(train.init_params(model, 0))
+    evaluator = evaluate.Evaluator(model, config)
+    tokens = helpers.random_tokens(21, 32).astype(np.uint8)
+    whole = evaluator(params, Split(tokens))
+    parts = [evaluator(params, Split(tokens[s])) for s in (slice(0, 16), slice(16, 21))]
+    for name in ("sampled_accuracy", "kl_bits"):  # the others depend on noise
+        mean = (16 * parts[0][name] + 5 * parts[1][name]) / 21
+        assert whole[name] == pytest.approx(mean, rel=1e-5)
+
+
+def test_ngram_baselines_by_hand():
+    tokens = np.array([[0, 1, 0, 1]])
+    nll = evaluate.ngram_nll_nats(tokens, tokens, vocab=2)
+    assert nll["unigram"] == pytest.approx(np.log(2))
+    # 0 -> 1 twice of two, 1 -> 0 once of one; one is added to each count.
+    expected = -(np.log(1 / 2) + 2 * np.log(3 / 4) + np.log(2 / 3)) / 4
+    assert nll["bigram"] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_tiny_overfits_one_batch():
+    config = tiny.get_config()
+    config.train.free_bits = 10_000.0  # the latent may hold all it wants
+    config.train.learning_rate, config.train.learning_rate_decay = 5e-3, 0.9995
+    config.train.batch_size = 8
+    builder = melodies.build(melodies.folk_config(16), "")
+    batch = input_pipeline.load_split(builder, "train").tokens[::1500][:8]
+    model, optimizer = create_model(config.model), train.create_optimizer(config.train)
+    state = train.replicate(train.create_train_state(model, optimizer, 0))
+    step = train.pmap_train_step(model, optimizer, config)
+    evaluator = evaluate.Evaluator(model, config)
+    accuracy = 0.0
+    for number in range(6000):
+        state, metrics = step(state, input_pipeline.shard(batch.astype(np.int32)))
+        jax.block_until_ready(metrics)
+        if number % 200 == 199:
+            accuracy = evaluator(state.params, Split(batch))["sampled_accuracy"]
+            if accuracy > 0.99:
+                break
+    assert accuracy > 0.99
+    assert jnp.isfinite(metrics["loss"]).all()
