@@ -4,7 +4,7 @@ from fractions import Fraction
 import pytest
 from music21 import converter, repeat
 
-from musicvae_jax.datasets.melodies import folk
+from musicvae_jax.datasets.melodies import abc_notation, folk
 
 HEADER = "X:1\nT:Test\nM:{meter}\nL:1/8\nK:{key}\n"
 
@@ -136,15 +136,15 @@ def test_tunes_agree_with_music21s_own_scores():
     """Pitches and lengths, where every repeat has both its signs and music21 plays it as we do."""
     compared = 0
     for path in folk.corpus_files("ryansMammoth")[::12]:
-        text = folk.split_tunes(path.read_text())[0]
+        text = abc_notation.split_tunes(path.read_text())[0]
         body = text.split("K:")[-1]
         if body.count(":|") != body.count("|:") or "[1" in body or "|1" in body:
             continue
-        played = folk.play_repeats(folk.read_measures(text))
+        played = abc_notation.play_repeats(abc_notation.read_measures(text))
         starts = itertools.accumulate((m.length for m in played), initial=Fraction(0))
         placed = list(zip(starts, played, strict=False))
         ours = [(pitch, end - start) for pitch, start, end in folk._sounding_notes(placed)]
-        plain = folk._ABC_VERSION + folk._without_ornaments(text)
+        plain = abc_notation._ABC_VERSION + abc_notation._without_ornaments(text)
         try:
             part = converter.parse(plain, format="abc").parts[0].expandRepeats().stripTies()
         except repeat.ExpanderException:

@@ -9,7 +9,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from musicvae_jax.datasets.melodies import folk
+from musicvae_jax.datasets.melodies import abc_notation, folk
 from musicvae_jax.datasets.workers import map_in_processes
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
@@ -74,8 +74,8 @@ def _read_abc_file(path: pathlib.Path) -> list[SourceSong | Refusal]:
     collection = path.parent.name
     results: list[SourceSong | Refusal] = []
     seen: collections.Counter[str] = collections.Counter()
-    for text in folk.split_tunes(path.read_text(encoding="utf-8", errors="replace")):
-        number = (folk.header_field(text, "X") or ["?"])[0]
+    for text in abc_notation.split_tunes(path.read_text(encoding="utf-8", errors="replace")):
+        number = (abc_notation.header_field(text, "X") or ["?"])[0]
         seen[number] += 1
         copy = f".{seen[number]}" if seen[number] > 1 else ""
         id = f"{collection}/{path.stem}:{number}{copy}"
