@@ -31,7 +31,7 @@ def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: st
     )
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xlim(0, max(melody.num_bars, 1))
-    axes.set_xticks(range(melody.num_bars + 1))
+    axes.set_xticks(range(melody.num_bars))
     axes.set_xticklabels([])
     axes.grid(axis="x", color=GREY, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -59,8 +59,8 @@ def _share_pitch_range(axes: Sequence[plt.Axes], melodies: Sequence[Melody]) -> 
 
 
 def _finish(figure: plt.Figure, last: plt.Axes, bars: int, path: str | os.PathLike) -> None:
-    last.set_xticks(range(bars + 1))
-    last.set_xticklabels(range(1, bars + 2))
+    last.set_xticks(range(bars))
+    last.set_xticklabels(range(1, bars + 1))
     last.set_xlabel("bar", fontsize=8)
     try:
         with atomic_io.replacing(path) as temporary:
@@ -116,5 +116,5 @@ def transition_png(
     lines.set_title("share of equal tokens, by bar", loc="left", fontsize=9)
     lines.grid(color=GREY, linewidth=0.5)
     lines.tick_params(labelsize=8)
-    lines.legend(fontsize=8, loc="center left", ncols=3)
+    lines.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     _finish(figure, lines, len(t), path)
