@@ -123,8 +123,10 @@ def replicate(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
 
 
 def _host_copy(tree: Any) -> Any:
-    """One device's copy of a replicated tree, as host arrays."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf.addressable_shards[0].data)[0], tree)
+    """One device's copy of a replicated tree, as host arrays, fetched all at once."""
+    copies = jax.device_get(jax.tree.map(lambda leaf: leaf.addressable_shards[0].data, tree))
+    # On CPU `copies` may be views of buffers that the next step overwrites.
+    return jax.tree.map(lambda copy: np.array(copy[0]), copies)
 
 
 class _MetricWindow:
@@ -144,7 +146,7 @@ class _MetricWindow:
         Raises:
           TrainingDivergedError: a loss or a gradient norm is not finite.
         """
-        steps = [jax.tree.map(lambda leaf: float(leaf[0]), m) for m in self._metrics]
+        steps = _host_copy(self._metrics)
         for offset, metrics in enumerate(steps):
             for name in ("loss", "gradient_norm"):
                 if not np.isfinite(metrics[name]):
