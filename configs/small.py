@@ -10,7 +10,6 @@ from configs import default
 
 def get_config() -> ml_collections.ConfigDict:
     config = default.get_config()
-    config.dataset.transpose_semitones = 0
     model, train = config.model, config.train
     model.latent = "per_bar"
     model.z = 16
@@ -21,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     train.num_steps = 4_000
     train.max_minutes = 8.0
     train.learning_rate = 3e-3
-    train.learning_rate_decay = 0.999
+    train.learning_rate_decay = 0.9995
     train.free_bits = 256.0
     train.log_every = 100
     train.eval_every = 1_000

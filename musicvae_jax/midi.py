@@ -1,6 +1,5 @@
 """MIDI files in and out. Only this module knows pretty_midi."""
 
-import dataclasses
 import os
 import pathlib
 import warnings
@@ -11,49 +10,10 @@ import pretty_midi
 from musicvae_jax import atomic_io
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.song import Song, Track, make_song
 
 VELOCITY = 80
 SAMPLE_RATE_HZ = 44_100
-
-
-@dataclasses.dataclass(frozen=True)
-class Track:
-    """One instrument of a song; all positions are in quarter notes from the start.
-
-    Attributes:
-      name: the track's name, possibly empty.
-      program: General MIDI program, 0..127.
-      is_drum: whether it plays on the drum channel.
-      pitch, velocity: [notes] int32.
-      start, end: [notes] float64, by onset, then by pitch.
-    """
-
-    name: str
-    program: int
-    is_drum: bool
-    pitch: np.ndarray
-    velocity: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Song:
-    """A MIDI file on its own beat grid, whatever its tempo does.
-
-    Attributes:
-      tracks: instruments with at least one note, in the file's order.
-      meters: `(start in quarter notes, numerator, denominator)`, at least one.
-      tempos: `(start in quarter notes, tempo_bpm)`, at least one.
-    """
-
-    tracks: tuple[Track, ...]
-    meters: tuple[tuple[float, int, int], ...]
-    tempos: tuple[tuple[float, float], ...]
-
-    def tempo_bpm_at(self, quarter: float) -> float:
-        """The tempo in force at a position in quarter notes."""
-        return [bpm for start, bpm in self.tempos if start <= quarter + 1e-6][-1]
 
 
 def read_song(path: str | os.PathLike) -> Song:
@@ -104,13 +64,12 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
                 end=quarters(table[:, 1]),
             )
         )
-    changes = midi.time_signature_changes
-    meters = [(float(quarters(np.array([m.time]))[0]), m.numerator, m.denominator) for m in changes]
-    if not meters or meters[0][0] > 1e-6:
-        meters.insert(0, (0.0, 4, 4))  # what the MIDI standard assumes until told otherwise
-    # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
-    tempos = [(float(q), round(float(t), 2)) for q, t in zip(change_quarter, bpm, strict=True)]
-    return Song(tuple(tracks), tuple(meters), tuple(tempos))
+    meters = [
+        (float(quarters(np.array([meter.time]))[0]), meter.numerator, meter.denominator)
+        for meter in midi.time_signature_changes
+    ]
+    tempos = [(float(q), float(t)) for q, t in zip(change_quarter, bpm, strict=True)]
+    return make_song(tracks, meters, tempos)
 
 
 def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:

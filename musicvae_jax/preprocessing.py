@@ -13,7 +13,7 @@ from musicvae_jax.melody import (
     STEPS_PER_QUARTER,
     Melody,
 )
-from musicvae_jax.midi import Song, Track
+from musicvae_jax.song import Song, Track
 from musicvae_jax.tokens import MelodyCodec
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.

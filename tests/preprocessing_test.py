@@ -4,8 +4,8 @@ import pytest
 from musicvae_jax import preprocessing
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
-from musicvae_jax.midi import Song, Track
 from musicvae_jax.preprocessing import WindowRules, extract_melody, first_window, melody_windows
+from musicvae_jax.song import Song, Track
 
 
 def track(notes, name="", program=0, is_drum=False):

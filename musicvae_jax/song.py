@@ -1,0 +1,69 @@
+"""A song as its file has it: tracks of notes on the beat grid, before any choice is made."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from musicvae_jax.melody import DEFAULT_TEMPO_BPM
+
+
+@dataclasses.dataclass(frozen=True)
+class Track:
+    """One instrument of a song; all positions are in quarter notes from the start.
+
+    Attributes:
+      name: the track's name, possibly empty.
+      program: General MIDI program, 0..127.
+      is_drum: whether it plays on the drum channel.
+      pitch, velocity: [notes] int32.
+      start, end: [notes] float64, by onset, then by pitch.
+    """
+
+    name: str
+    program: int
+    is_drum: bool
+    pitch: np.ndarray
+    velocity: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Song:
+    """A MIDI file on its own beat grid, whatever its tempo does.
+
+    Attributes:
+      tracks: instruments with at least one note, in the file's order.
+      meters: `(start in quarter notes, numerator, denominator)`, at least one.
+      tempos: `(start in quarter notes, tempo_bpm)`, at least one.
+    """
+
+    tracks: tuple[Track, ...]
+    meters: tuple[tuple[float, int, int], ...]
+    tempos: tuple[tuple[float, float], ...]
+
+    def tempo_bpm_at(self, quarter: float) -> float:
+        """The tempo in force at a position in quarter notes."""
+        return [bpm for start, bpm in self.tempos if start <= quarter + 1e-6][-1]
+
+
+def make_song(
+    tracks: Sequence[Track],
+    meters: Sequence[tuple[float, int, int]],
+    tempos: Sequence[tuple[float, float]],
+) -> Song:
+    """A song with what the MIDI standard assumes until told otherwise: 4/4 at 120.
+
+    Args:
+      tracks: those without notes are left out.
+      meters, tempos: as in `Song`, in order, possibly empty.
+    """
+    meters, tempos = list(meters), list(tempos)
+    if not meters or meters[0][0] > 1e-6:
+        meters.insert(0, (0.0, 4, 4))
+    if not tempos or tempos[0][0] > 1e-6:
+        tempos.insert(0, (0.0, DEFAULT_TEMPO_BPM))
+    # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
+    tempos = [(quarter, round(bpm, 2)) for quarter, bpm in tempos]
+    return Song(tuple(track for track in tracks if track.pitch.size), tuple(meters), tuple(tempos))
