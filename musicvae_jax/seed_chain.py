@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musicvae_jax import keys
 from musicvae_jax.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 from musicvae_jax.song import Song, Track
 
@@ -134,3 +135,33 @@ def to_tokens(on: np.ndarray) -> np.ndarray:
     """One-voice rolls [..., steps, 60] bool to `RollCodec` tokens: [..., steps] uint8."""
     silence = on.shape[-1]
     return np.where(on.any(axis=-1), on.argmax(axis=-1), silence).astype(np.uint8)
+
+
+def song_key_shift(song: Song) -> int:
+    """Semitones from the song's key, over all pitched tracks, to C major or A minor."""
+    pitched = [track for track in song.tracks if not track.is_drum]
+    weights = np.zeros(12)
+    for track in pitched:
+        weights += keys.pitch_class_weights(track.pitch, track.end - track.start)
+    tonic, is_minor, _ = keys.find_keys(weights[None])
+    return int(keys.shift_to_c_or_a(tonic, is_minor)[0])
+
+
+def arpeggiated_roll(
+    song: Song,
+    programs: Sequence[int] = (0,),
+    name_contains: str = "piano",
+    max_silent_bars: float = 1,
+) -> tuple[np.ndarray, int]:
+    """The whole chain up to the padding.
+
+    Returns:
+      on: [steps, 60] bool, MIDI 48 to 107, at most one sounding at a step, empty if
+      no track was chosen; and the transposition in semitones.
+    """
+    tracks = choose_tracks(song, programs, name_contains)
+    shift = song_key_shift(song)
+    if not tracks:
+        return np.zeros((0, HIGH_PITCH - LOW_PITCH + 1), bool), shift
+    roll = trim_blanks(chop(transpose(piano_roll(tracks), shift)))
+    return drop_long_silences(arpeggiate(to_on_off(roll)), max_silent_bars), shift
