@@ -1,25 +1,107 @@
-"""Work shared out over processes."""
+"""Work shared out over processes that may hang or die without ending the run."""
 
+import collections
 import concurrent.futures
+import dataclasses
+import itertools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import resource
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
+
+import pebble
 
 from musicvae_jax.progress import progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Enough items that handing them over costs little beside the work on them.
+CHUNK = 16
+# A worker may map this much; music21 and NumPy need about 1 GiB of address space.
+MEMORY_BYTES = 4 << 30
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerFailure:
+    """What stands in the place of a result when an item took its worker down."""
+
+    reason: str
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _apply_to_each(function: Callable[[Item], Result], items: list[Item]) -> list[Result]:
+    return [function(item) for item in items]
+
 
 def map_in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], description: str
-) -> Iterator[Result]:
-    """Applies a module-level function to items on all cores, and keeps their order.
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    description: str,
+    total: int,
+    timeout_sec: float = 20.0,
+    num_workers: int | None = None,
+) -> Iterator[Result | WorkerFailure]:
+    """Applies a module-level function to items, by default on all cores, and keeps their order.
 
-    The processes are spawned: forking a process that runs JAX's threads can hang.
+    An item on which a worker hangs, dies or runs out of memory gives a
+    `WorkerFailure`; the others of its chunk are done again. Only a few chunks are
+    under way at a time, however many items there are. The processes are spawned:
+    forking a process that runs JAX's threads can hang.
+
+    Args:
+      function: must raise nothing but on a failure of the machine.
+      items: read lazily.
+      description: for the progress.
+      total: how many items, for the progress.
+      timeout_sec: for one item; a chunk has as much.
+      num_workers: how many processes.
     """
-    num_workers = min(os.cpu_count() or 1, len(items))
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(num_workers, mp_context=context) as pool:
-        yield from progress(pool.map(function, items), description, total=len(items))
+    num_workers = min(num_workers or os.cpu_count() or 1, max(total, 1))
+    # A few large items, as files of tunes, would otherwise all go to one worker.
+    chunk_size = max(1, min(CHUNK, total // (4 * num_workers)))
+    chunks = iter(lambda: list(itertools.islice(iterator, chunk_size)), [])
+    iterator = iter(items)
+    with pebble.ProcessPool(
+        num_workers,
+        initializer=_limit_memory,
+        initargs=(MEMORY_BYTES,),
+        context=multiprocessing.get_context("spawn"),
+    ) as pool:
+
+        def schedule(chunk: list[Item]) -> concurrent.futures.Future:
+            return pool.schedule(_apply_to_each, args=(function, chunk), timeout=timeout_sec)
+
+        def results() -> Iterator[Result | WorkerFailure]:
+            under_way: collections.deque = collections.deque()
+            for chunk in itertools.islice(chunks, 2 * num_workers):
+                under_way.append((chunk, schedule(chunk)))
+            while under_way:
+                chunk, future = under_way.popleft()
+                following = next(chunks, None)
+                if following:
+                    under_way.append((following, schedule(following)))
+                outcome = _outcome(future)
+                if not isinstance(outcome, WorkerFailure):
+                    yield from outcome
+                    continue
+                for item in chunk:
+                    alone = _outcome(schedule([item])) if len(chunk) > 1 else outcome
+                    yield alone if isinstance(alone, WorkerFailure) else alone[0]
+
+        yield from progress(results(), description, total)
+
+
+def _outcome(future: concurrent.futures.Future) -> list | WorkerFailure:
+    try:
+        return future.result()
+    except concurrent.futures.TimeoutError:
+        return WorkerFailure("took too long to read")
+    except MemoryError:
+        return WorkerFailure("needs too much memory to read")
+    except pebble.ProcessExpired:
+        return WorkerFailure("brought the reader down")

@@ -134,7 +134,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             results = sources.read_midi(sources.find_midi_files(config.path))
         else:
             results = sources.read_folk(config.collections)
-        splits, report = _make_splits(results, WindowRules(bars=config.bars))
+        splits, report = _make_splits(list(results), WindowRules(bars=config.bars))
         if not any(splits.values()):
             reasons = ", ".join([*report["melodies_dropped"], *report["windows_dropped"]])
             raise UserError(

@@ -7,15 +7,18 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from musicvae_jax import bulk_midi
 from musicvae_jax.datasets.melodies import abc_notation, folk
-from musicvae_jax.datasets.workers import map_in_processes
+from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
 from musicvae_jax.preprocessing import extract_melody
 
 MIDI_SUFFIXES = (".mid", ".midi")
+# Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
+MAX_MIDI_BYTES = 10 << 20
 # Words that say how a tune is danced or which copy of it this is, not which tune it is.
 _GENERIC_WORDS = frozenset(
     [
@@ -89,11 +92,15 @@ def _read_abc_file(path: pathlib.Path) -> list[SourceSong | Refusal]:
     return results
 
 
-def read_folk(collections_: Iterable[str]) -> list[SourceSong | Refusal]:
+def read_folk(collections_: Iterable[str]) -> Iterator[SourceSong | Refusal]:
     """Reads collections of music21's corpus, on all cores."""
     files = [path for name in collections_ for path in folk.corpus_files(name)]
-    read = map_in_processes(_read_abc_file, files, "reading ABC files")
-    return [result for results in read for result in results]
+    read = map_in_processes(_read_abc_file, files, "reading ABC files", total=len(files))
+    for path, results in zip(files, read, strict=True):
+        if isinstance(results, WorkerFailure):
+            yield Refusal(f"{path.parent.name}/{path.stem}", results.reason)
+        else:
+            yield from results
 
 
 def find_midi_files(path: str) -> list[pathlib.Path]:
@@ -117,20 +124,21 @@ def find_midi_files(path: str) -> list[pathlib.Path]:
 
 
 def fingerprint(files: Iterable[pathlib.Path]) -> str:
-    """A hash of what files hold and how they are called, to name a data set by."""
+    """A hash of names, sizes and times of change, to name a data set by."""
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode(errors="surrogateescape"))
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        status = path.stat()
+        entry = (os.fsencode(path.name), status.st_size, int(status.st_mtime))
+        digest.update(repr(entry).encode())
     return digest.hexdigest()[:12]
 
 
 def _read_midi_file(item: tuple[pathlib.Path, str]) -> SourceSong | Refusal:
-    from musicvae_jax.midi import read_song  # pretty_midi takes a second to import
-
     path, id = item
+    if path.stat().st_size > MAX_MIDI_BYTES:
+        return Refusal(id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
     try:
-        melody = extract_melody(read_song(path), id)
+        melody = extract_melody(bulk_midi.read_song(path), id)
     except UserError as error:
         reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{id}: ")
         return Refusal(id, re.split(r"[(:;]", reason.removeprefix("no usable melody: "))[0].strip())
@@ -139,8 +147,12 @@ def _read_midi_file(item: tuple[pathlib.Path, str]) -> SourceSong | Refusal:
     return SourceSong(id, (name or id,), path.parent.name, melody)
 
 
-def read_midi(files: list[pathlib.Path]) -> list[SourceSong | Refusal]:
+def read_midi(files: list[pathlib.Path]) -> Iterator[SourceSong | Refusal]:
     """Reads MIDI files, on all cores; ids are paths relative to their common folder."""
     root = os.path.commonpath([file.parent for file in files])
-    items = [(file, os.path.relpath(file, root)) for file in files]
-    return list(map_in_processes(_read_midi_file, items, "reading MIDI files"))
+    # A file's name may be any bytes; an id is text.
+    ids = [os.fsencode(os.path.relpath(f, root)).decode(errors="backslashreplace") for f in files]
+    items = list(zip(files, ids, strict=True))
+    read = map_in_processes(_read_midi_file, items, "reading MIDI files", total=len(items))
+    for id, result in zip(ids, read, strict=True):
+        yield Refusal(id, result.reason) if isinstance(result, WorkerFailure) else result
