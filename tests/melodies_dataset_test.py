@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from musicvae_jax import midi
+from musicvae_jax.datasets.melodies import corpus, sources
+from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.datasets.melodies import sources
 from musicvae_jax.errors import UserError
-from musicvae_jax.melody import Melody
-from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.preprocessing import WindowRules, extract_melody
 from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 
@@ -44,7 +44,7 @@ def test_folk_report_adds_up(folk):
 
 def test_no_folk_song_is_in_two_splits(folk):
     """By title: each song's titles, read again from the corpus, are all in one split."""
-    songs = [s for s in sources.read_folk(("ryansMammoth", "airdsAirs", "oneills1850"))]
+    songs = sources.read_folk(folk_tunes.COLLECTIONS, WindowRules())
     names = {song.id: song.names for song in songs if isinstance(song, sources.SourceSong)}
     split_of_name, split_of_id = {}, {}
     for split in SPLITS:
@@ -58,7 +58,7 @@ def test_no_folk_song_is_in_two_splits(folk):
 
 def test_folk_windows_are_unique_up_to_transposition(folk):
     keys = [
-        melodies.content_key(example["tokens"])
+        corpus.content_key(example["tokens"])
         for split in SPLITS
         for example in examples(folk, split)
     ]
@@ -116,20 +116,14 @@ def test_a_folder_without_midi_files_is_an_error(tmp_path):
 def test_shares_of_the_splits():
     counts = dict.fromkeys(SPLITS, 0)
     for number in range(10_000):
-        counts[melodies.split_of(f"song {number}")] += 1
+        counts[corpus.split_of(f"song {number}")] += 1
     assert 7_800 < counts["train"] < 8_200
     assert 900 < counts["validation"] < 1_100
 
 
 def test_titles_that_meet_through_a_third_are_one_song():
-    melody = Melody.from_notes([], 16)
-    songs = [
-        sources.SourceSong("1", ("a", "b"), "x", melody),
-        sources.SourceSong("2", ("c",), "x", melody),
-        sources.SourceSong("3", ("b", "c"), "x", melody),
-        sources.SourceSong("4", ("d",), "x", melody),
-    ]
-    assert melodies.song_identities(songs) == {"1": "a", "2": "a", "3": "a", "4": "d"}
+    names = {"1": ("a", "b"), "2": ("c",), "3": ("b", "c"), "4": ("d",)}
+    assert corpus.song_identities(names) == {"1": "a", "2": "a", "3": "a", "4": "d"}
 
 
 def test_spellings_of_a_title_meet():

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import glob
 import hashlib
 import os
@@ -9,12 +10,14 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from musicvae_jax import bulk_midi
 from musicvae_jax.datasets.melodies import abc_notation, folk
 from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
-from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.preprocessing import WindowRules, extract_melody, melody_windows
 
 MIDI_SUFFIXES = (".mid", ".midi")
 # Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
@@ -44,19 +47,44 @@ _GENERIC_WORDS = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class SourceSong:
-    """A melody and what tells it from others.
+    """The windows of a song, and what tells it from others.
 
     Attributes:
       id: unique within the data set.
       names: normalised titles; songs that share one are one song in several versions.
       source: the collection or folder.
-      melody: the whole melody.
+      tempo_bpm: quarter notes per minute.
+      num_bars: of the whole melody.
+      start_bars: [windows], of those kept.
+      tokens: [windows, steps] uint8, of `MelodyCodec`; of no shape without windows.
+      window_refusals: why other windows were not kept, once for each.
     """
 
     id: str
     names: tuple[str, ...]
     source: str
-    melody: Melody
+    tempo_bpm: float
+    num_bars: int
+    start_bars: tuple[int, ...]
+    tokens: np.ndarray
+    window_refusals: tuple[str, ...]
+
+
+def source_song(
+    id: str, names: tuple[str, ...], source: str, melody: Melody, rules: WindowRules
+) -> SourceSong:
+    """Cuts a melody into its windows."""
+    kept, refusals = melody_windows(melody, rules)
+    return SourceSong(
+        id=id,
+        names=names,
+        source=source,
+        tempo_bpm=melody.tempo_bpm,
+        num_bars=melody.num_bars,
+        start_bars=tuple(start_bar for start_bar, _ in kept),
+        tokens=np.array([t for _, t in kept], np.uint8),
+        window_refusals=tuple(refusals),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +101,7 @@ def normal_title(title: str) -> str:
     return "".join(word for word in words if word not in _GENERIC_WORDS) or "".join(words)
 
 
-def _read_abc_file(path: pathlib.Path) -> list[SourceSong | Refusal]:
+def _read_abc_file(path: pathlib.Path, rules: WindowRules) -> list[SourceSong | Refusal]:
     collection = path.parent.name
     results: list[SourceSong | Refusal] = []
     seen: collections.Counter[str] = collections.Counter()
@@ -88,14 +116,15 @@ def _read_abc_file(path: pathlib.Path) -> list[SourceSong | Refusal]:
             results.append(Refusal(id, str(error)))
             continue
         names = tuple(sorted({normal_title(title) for title in tune.titles} - {""})) or (id,)
-        results.append(SourceSong(id, names, collection, tune.melody))
+        results.append(source_song(id, names, collection, tune.melody, rules))
     return results
 
 
-def read_folk(collections_: Iterable[str]) -> Iterator[SourceSong | Refusal]:
+def read_folk(collections_: Iterable[str], rules: WindowRules) -> Iterator[SourceSong | Refusal]:
     """Reads collections of music21's corpus, on all cores."""
     files = [path for name in collections_ for path in folk.corpus_files(name)]
-    read = map_in_processes(_read_abc_file, files, "reading ABC files", total=len(files))
+    function = functools.partial(_read_abc_file, rules=rules)
+    read = map_in_processes(function, files, "reading ABC files", total=len(files))
     for path, results in zip(files, read, strict=True):
         if isinstance(results, WorkerFailure):
             yield Refusal(f"{path.parent.name}/{path.stem}", results.reason)
@@ -133,7 +162,7 @@ def fingerprint(files: Iterable[pathlib.Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _read_midi_file(item: tuple[pathlib.Path, str]) -> SourceSong | Refusal:
+def _read_midi_file(item: tuple[pathlib.Path, str], rules: WindowRules) -> SourceSong | Refusal:
     path, id = item
     if path.stat().st_size > MAX_MIDI_BYTES:
         return Refusal(id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
@@ -144,15 +173,16 @@ def _read_midi_file(item: tuple[pathlib.Path, str]) -> SourceSong | Refusal:
         return Refusal(id, re.split(r"[(:;]", reason.removeprefix("no usable melody: "))[0].strip())
     # `song (2).mid`, `song.1.mid`, as copies and Lakh's versions are called.
     name = normal_title(re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", path.stem))
-    return SourceSong(id, (name or id,), path.parent.name, melody)
+    return source_song(id, (name or id,), path.parent.name, melody, rules)
 
 
-def read_midi(files: list[pathlib.Path]) -> Iterator[SourceSong | Refusal]:
+def read_midi(files: list[pathlib.Path], rules: WindowRules) -> Iterator[SourceSong | Refusal]:
     """Reads MIDI files, on all cores; ids are paths relative to their common folder."""
     root = os.path.commonpath([file.parent for file in files])
     # A file's name may be any bytes; an id is text.
     ids = [os.fsencode(os.path.relpath(f, root)).decode(errors="backslashreplace") for f in files]
     items = list(zip(files, ids, strict=True))
-    read = map_in_processes(_read_midi_file, items, "reading MIDI files", total=len(items))
+    function = functools.partial(_read_midi_file, rules=rules)
+    read = map_in_processes(function, items, "reading MIDI files", total=len(items))
     for id, result in zip(ids, read, strict=True):
         yield Refusal(id, result.reason) if isinstance(result, WorkerFailure) else result
