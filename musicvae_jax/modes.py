@@ -27,7 +27,8 @@ from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel, abstract_params
 from musicvae_jax.melody import Melody
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.preprocessing import extract_melody, first_window
+from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.windows import first_window
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""From songs to melodies, and from melodies to windows worth learning from."""
+"""From songs to melodies."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,6 @@ from musicvae_jax.melody import (
     Melody,
 )
 from musicvae_jax.song import Song, Track
-from musicvae_jax.tokens import MelodyCodec
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
 DUPLE_METERS = ((4, 4), (2, 2), (2, 4))
@@ -23,18 +22,37 @@ MIN_NOTES = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class WindowRules:
-    """Which windows are music enough to keep.
+class TrackReport:
+    """What became of a track.
 
     Attributes:
-      bars: the length of a window.
-      max_silent_steps: the longest silence within a window.
-      min_unique_pitches: how many different pitches it has at least.
+      track: the track.
+      score: by which tracks are ranked; 0 for drums.
+      decision: for people.
     """
 
-    bars: int = 16
-    max_silent_steps: int = STEPS_PER_BAR
-    min_unique_pitches: int = 3
+    track: Track
+    score: float
+    decision: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+    """How the melody of a song was found, or why none was.
+
+    Attributes:
+      tracks: the likeliest first, drums last.
+      span: the stretch that was read, in quarter notes; None if no meter fits.
+      changes: what each step did to the track that was taken, for people.
+      melody: None if there is no usable one.
+      refusal: why not; empty if there is one.
+    """
+
+    tracks: tuple[TrackReport, ...]
+    span: tuple[float, float] | None
+    changes: tuple[str, ...]
+    melody: Melody | None
+    refusal: str
 
 
 def _span(song: Song) -> tuple[float, float] | None:
@@ -66,12 +84,6 @@ def _melody_score(track: Track) -> float:
     return 2.0 * named + one_voice + float(track.pitch.mean()) / 64 + activity - 2.0 * bass
 
 
-def rank_tracks(song: Song) -> list[Track]:
-    """Tracks that may carry the melody, the likeliest first; no drums."""
-    pitched = [track for track in song.tracks if not track.is_drum]
-    return sorted(pitched, key=_melody_score, reverse=True)
-
-
 def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int, int]]:
     """The top line of a track on the sixteenth grid, as `(pitch, start, end)` in steps.
 
@@ -96,10 +108,69 @@ def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int,
     return list(zip(pitch.tolist(), onset.tolist(), release.tolist(), strict=True))
 
 
-def extract_melody(song: Song, source: str) -> Melody:
-    """The melody of a song: its likeliest track's top line in its longest duple stretch.
+def extract(song: Song) -> Extraction:
+    """Finds the melody of a song: its likeliest track's top line in its longest duple stretch.
 
     Bars before the first note are dropped.
+    """
+    pitched = sorted((t for t in song.tracks if not t.is_drum), key=_melody_score, reverse=True)
+    drums = tuple(TrackReport(t, 0.0, "drums") for t in song.tracks if t.is_drum)
+    if not pitched:
+        kind = "only drum tracks" if drums else "no notes"
+        return Extraction(drums, None, (), None, f"the file has {kind}")
+    span = _span(song)
+    if span is None:
+        meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
+        refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
+        reports = tuple(TrackReport(t, _melody_score(t), "not looked at") for t in pitched)
+        return Extraction(reports + drums, None, (), None, refusal)
+    reports, refused, changes, melody = [], [], (), None
+    for track in pitched:
+        if melody is not None:
+            decision = "not needed"
+        else:
+            notes = highest_line(track, *span)
+            decision = _refusal(notes)
+            if decision is None:
+                decision = "taken"
+                tempo_bpm = song.tempo_bpm_at(span[0] + notes[0][1] / STEPS_PER_QUARTER)
+                melody = _trimmed(notes, tempo_bpm, track.program)
+                changes = _changes(song, track, span, notes, melody)
+            else:
+                label = f"{track.name!r}, " if track.name else ""
+                refused.append(f"track ({label}program {track.program}) {decision}")
+        reports.append(TrackReport(track, _melody_score(track), decision))
+    refusal = "" if melody else "; ".join(refused)
+    return Extraction((*reports, *drums), span, changes, melody, refusal)
+
+
+def _changes(
+    song: Song,
+    track: Track,
+    span: tuple[float, float],
+    notes: list[tuple[int, int, int]],
+    melody: Melody,
+) -> tuple[str, ...]:
+    """What happened to a track's notes on their way into the melody, step by step."""
+    inside = (track.start >= span[0] - 1e-6) & (track.start < span[1] - 1e-6)
+    positions = (track.start[inside] - span[0]) * STEPS_PER_QUARTER
+    off_grid = np.abs(positions - np.round(positions)) / STEPS_PER_QUARTER
+    shortened = sum(end == start for (_, _, end), (_, start, _) in itertools.pairwise(notes))
+    blank = notes[0][1] // STEPS_PER_BAR
+    return (
+        f"{track.pitch.size} notes in the track, {inside.sum()} of them in quarter notes "
+        f"{span[0]:g} to {span[1]:g}, the longest stretch in a duple meter",
+        f"onsets moved to the nearest sixteenth: by {off_grid.mean():.3f} quarter notes on "
+        f"average, {off_grid.max():.3f} at most; {len(song.tempos)} tempos in the file, "
+        "the grid follows them",
+        f"{inside.sum() - len(notes)} notes dropped below another that begins with them; "
+        f"{len(notes)} are left, {shortened} of which end where the next begins",
+        f"{blank} blank bars dropped at the beginning; {melody.num_bars} bars of 4/4 are left",
+    )
+
+
+def extract_melody(song: Song, source: str) -> Melody:
+    """The melody of a song; see `extract`.
 
     Args:
       song: the song.
@@ -109,25 +180,10 @@ def extract_melody(song: Song, source: str) -> Melody:
       UserError: there is no usable melody; says which track was looked at and why
         it was refused.
     """
-    tracks = rank_tracks(song)
-    if not tracks:
-        kind = "only drum tracks" if song.tracks else "no notes"
-        raise UserError(f"{source}: no usable melody: the file has {kind}")
-    span = _span(song)
-    if span is None:
-        meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
-        raise UserError(
-            f"{source}: no usable melody: the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
-        )
-    refused = []
-    for track in tracks:
-        notes = highest_line(track, *span)
-        reason = _refusal(notes)
-        if reason is None:
-            return _trimmed(notes, song.tempo_bpm_at(span[0] + notes[0][1] / 4), track.program)
-        label = f"{track.name!r}, " if track.name else ""
-        refused.append(f"track ({label}program {track.program}) {reason}")
-    raise UserError(f"{source}: no usable melody: " + "; ".join(refused))
+    extraction = extract(song)
+    if extraction.melody is None:
+        raise UserError(f"{source}: no usable melody: {extraction.refusal}")
+    return extraction.melody
 
 
 def _refusal(notes: list[tuple[int, int, int]]) -> str | None:
@@ -146,55 +202,3 @@ def _trimmed(notes: list[tuple[int, int, int]], tempo_bpm: float, program: int) 
     return Melody.from_notes(
         shifted, num_bars * STEPS_PER_BAR, tempo_bpm=tempo_bpm, program=program
     )
-
-
-def window_refusal(window: Melody, rules: WindowRules) -> str | None:
-    """Why a window is not kept, or None if it is."""
-    if window.pitch.size == 0:
-        return "silent"
-    if window.pitch.min() < MIN_PITCH or window.pitch.max() > MAX_PITCH:
-        return "pitches outside of the piano"
-    silences = np.append(window.start, window.num_steps) - np.append(0, window.end)
-    if silences.max() > rules.max_silent_steps:
-        return f"over {rules.max_silent_steps} steps of silence"
-    if np.unique(window.pitch).size < rules.min_unique_pitches:
-        return f"fewer than {rules.min_unique_pitches} different pitches"
-    return None
-
-
-def melody_windows(
-    melody: Melody, rules: WindowRules
-) -> tuple[list[tuple[int, np.ndarray]], list[str]]:
-    """Every window of a melody, sliding by one bar.
-
-    Returns:
-      `(start_bar, tokens: [bars * 16] uint8 of MelodyCodec)` of those kept, and the
-      reasons of those that were not.
-    """
-    codec = MelodyCodec()
-    kept, refusals = [], []
-    for start_bar in range(melody.num_bars - rules.bars + 1):
-        window = melody.window(start_bar, rules.bars)
-        reason = window_refusal(window, rules)
-        if reason is None:
-            kept.append((start_bar, codec.encode(window).astype(np.uint8)))
-        else:
-            refusals.append(reason)
-    return kept, refusals
-
-
-def first_window(melody: Melody, bars: int, source: str) -> Melody:
-    """The first window without a long silence, or else simply the first.
-
-    Raises:
-      UserError: the melody is shorter than `bars`.
-    """
-    if melody.num_bars < bars:
-        raise UserError(
-            f"{source}: its melody has {melody.num_bars} bars of 4/4, {bars} are needed"
-        )
-    rules = WindowRules(bars=bars)
-    starts = range(melody.num_bars - bars + 1)
-    windows = (melody.window(start_bar, bars) for start_bar in starts)
-    good = (window for window in windows if window_refusal(window, rules) is None)
-    return next(itertools.chain(good, [melody.window(0, bars)]))

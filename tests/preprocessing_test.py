@@ -3,8 +3,7 @@ import pytest
 
 from musicvae_jax import preprocessing
 from musicvae_jax.errors import UserError
-from musicvae_jax.melody import Melody
-from musicvae_jax.preprocessing import WindowRules, extract_melody, first_window, melody_windows
+from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.song import Song, Track
 
 
@@ -72,27 +71,3 @@ def test_refusals_say_what_was_looked_at_and_why(bad, message):
         bad = Song((), bad.meters, bad.tempos)
     with pytest.raises(UserError, match=message):
         extract_melody(bad, "x.mid")
-
-
-def test_windows_slide_by_a_bar_and_refuse_silence_and_monotony():
-    busy = [(60 + i % 5, 4 * i, 4 * i + 4) for i in range(12)]  # bars 0..2
-    monotone = [(60, 96 + 4 * i, 100 + 4 * i) for i in range(8)]  # bars 6, 7
-    melody = Melody.from_notes(busy + monotone, 128)
-    kept, refused = melody_windows(melody, WindowRules(bars=2, max_silent_steps=16))
-    assert [start for start, _ in kept] == [0, 1, 2]
-    assert refused == [
-        "silent",
-        "silent",
-        "fewer than 3 different pitches",
-        "fewer than 3 different pitches",
-    ]
-    assert all(tokens.shape == (32,) and tokens.dtype == np.uint8 for _, tokens in kept)
-
-
-def test_first_window_skips_a_long_silence():
-    notes = [(60, 0, 4)] + [(60 + i % 5, 48 + 4 * i, 52 + 4 * i) for i in range(12)]
-    melody = Melody.from_notes(notes, 96)
-    assert first_window(melody, 2, "x") == melody.window(2, 2)
-    assert first_window(melody, 6, "x") == melody.window(0, 6)
-    with pytest.raises(UserError, match="x: its melody has 6 bars of 4/4, 7 are needed"):
-        first_window(melody, 7, "x")

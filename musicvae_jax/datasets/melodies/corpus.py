@@ -16,8 +16,8 @@ import numpy as np
 
 from musicvae_jax.datasets.melodies.sources import Refusal, SourceSong
 from musicvae_jax.melody import STEPS_PER_BAR
-from musicvae_jax.preprocessing import WindowRules
 from musicvae_jax.tokens import FIRST_ONSET
+from musicvae_jax.windows import WindowRules
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
@@ -54,20 +54,35 @@ def song_identities(names_of: dict[str, tuple[str, ...]]) -> dict[str, str]:
     return {id: find(names[0]) for id, names in names_of.items()}
 
 
-def content_key(tokens: np.ndarray) -> bytes:
-    """The same for two windows that differ by a transposition.
+def without_key(tokens: np.ndarray) -> np.ndarray:
+    """The same for two windows that differ by a transposition, and only then.
 
     Args:
-      tokens: [steps] uint8, of `MelodyCodec`.
+      tokens: [windows, steps] uint8, of `MelodyCodec`, each with an onset.
+
+    Returns:
+      [windows, steps] int16: onsets as intervals from the first one, out of the way
+      of the other tokens.
     """
     onset = tokens >= FIRST_ONSET
-    intervals = tokens.astype(np.int16) - int(tokens[onset.argmax()]) + 128
-    return np.where(onset, intervals, tokens).astype(np.int16).tobytes()
+    first = np.take_along_axis(tokens, onset.argmax(axis=1)[:, None], axis=1).astype(np.int16)
+    return np.where(onset, tokens - first + 256, tokens)
 
 
-def content_hash(tokens: np.ndarray) -> int:
-    """64 bits of `content_key`; among 10 million windows a false match has odds of 3e-6."""
-    return int.from_bytes(hashlib.blake2b(content_key(tokens), digest_size=8).digest())
+def content_hashes(tokens: np.ndarray) -> np.ndarray:
+    """64 bits of `without_key` for each window: a sum of random multiples.
+
+    Multilinear hashing (Carter & Wegman 1979): two windows collide with odds of at
+    most 2**-55, so any two of 10 million with less than 0.002.
+
+    Args:
+      tokens: [windows, steps] uint8.
+
+    Returns:
+      [windows] uint64.
+    """
+    multipliers = np.random.default_rng(0).integers(0, 2**64, tokens.shape[1], np.uint64)
+    return (without_key(tokens).astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
 
 
 class _RefusalCounts:
@@ -118,13 +133,13 @@ class Corpus:
                 self._add(result)
 
     def _add(self, song: SourceSong) -> None:
-        self._window_refusals.update(song.window_refusals)
-        windows = len(song.start_bars)
-        self._song.append(np.full(windows, len(self._songs), np.int32))
-        self._start_bar.append(np.array(song.start_bars, np.int32))
-        self._key.append(np.array([content_hash(t) for t in song.tokens], np.uint64))
+        windows = song.windows
+        self._window_refusals.update(windows.refusals)
+        self._song.append(np.full(len(windows.tokens), len(self._songs), np.int32))
+        self._start_bar.append(windows.start_bars)
+        self._key.append(content_hashes(windows.tokens))
         self._songs.append((song.id, song.names, song.source, song.tempo_bpm))
-        self._file.write(song.tokens.tobytes())
+        self._file.write(windows.tokens.tobytes())
 
     @functools.cached_property
     def _identities(self) -> dict[str, str]:

@@ -13,8 +13,8 @@ from musicvae_jax.datasets.melodies import folk, sources
 from musicvae_jax.datasets.melodies.corpus import Corpus
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR
-from musicvae_jax.preprocessing import WindowRules
 from musicvae_jax.progress import on_terminal
+from musicvae_jax.windows import WindowRules
 
 
 @dataclasses.dataclass

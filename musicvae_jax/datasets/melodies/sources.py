@@ -10,14 +10,13 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
 from musicvae_jax import bulk_midi
 from musicvae_jax.datasets.melodies import abc_notation, folk
 from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
-from musicvae_jax.preprocessing import WindowRules, extract_melody, melody_windows
+from musicvae_jax.preprocessing import extract
+from musicvae_jax.windows import WindowRules, Windows, melody_windows
 
 MIDI_SUFFIXES = (".mid", ".midi")
 # Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
@@ -55,9 +54,7 @@ class SourceSong:
       source: the collection or folder.
       tempo_bpm: quarter notes per minute.
       num_bars: of the whole melody.
-      start_bars: [windows], of those kept.
-      tokens: [windows, steps] uint8, of `MelodyCodec`; of no shape without windows.
-      window_refusals: why other windows were not kept, once for each.
+      windows: those kept, and why others were not.
     """
 
     id: str
@@ -65,26 +62,7 @@ class SourceSong:
     source: str
     tempo_bpm: float
     num_bars: int
-    start_bars: tuple[int, ...]
-    tokens: np.ndarray
-    window_refusals: tuple[str, ...]
-
-
-def source_song(
-    id: str, names: tuple[str, ...], source: str, melody: Melody, rules: WindowRules
-) -> SourceSong:
-    """Cuts a melody into its windows."""
-    kept, refusals = melody_windows(melody, rules)
-    return SourceSong(
-        id=id,
-        names=names,
-        source=source,
-        tempo_bpm=melody.tempo_bpm,
-        num_bars=melody.num_bars,
-        start_bars=tuple(start_bar for start_bar, _ in kept),
-        tokens=np.array([t for _, t in kept], np.uint8),
-        window_refusals=tuple(refusals),
-    )
+    windows: Windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +77,13 @@ def normal_title(title: str) -> str:
     """Brings spellings of one title together: `Reel, The Acrobat's` -> `acrobats`."""
     words = re.sub(r"[^\w\s]", "", title.lower()).split()
     return "".join(word for word in words if word not in _GENERIC_WORDS) or "".join(words)
+
+
+def _song(
+    id: str, names: tuple[str, ...], source: str, melody: Melody, rules: WindowRules
+) -> SourceSong:
+    windows = melody_windows(melody, rules)
+    return SourceSong(id, names, source, melody.tempo_bpm, melody.num_bars, windows)
 
 
 def _read_abc_file(path: pathlib.Path, rules: WindowRules) -> list[SourceSong | Refusal]:
@@ -116,7 +101,7 @@ def _read_abc_file(path: pathlib.Path, rules: WindowRules) -> list[SourceSong | 
             results.append(Refusal(id, str(error)))
             continue
         names = tuple(sorted({normal_title(title) for title in tune.titles} - {""})) or (id,)
-        results.append(source_song(id, names, collection, tune.melody, rules))
+        results.append(_song(id, names, collection, tune.melody, rules))
     return results
 
 
@@ -167,13 +152,15 @@ def _read_midi_file(item: tuple[pathlib.Path, str], rules: WindowRules) -> Sourc
     if path.stat().st_size > MAX_MIDI_BYTES:
         return Refusal(id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
     try:
-        melody = extract_melody(bulk_midi.read_song(path), id)
-    except UserError as error:
-        reason = str(error).removeprefix(f"{path}: ").removeprefix(f"{id}: ")
-        return Refusal(id, re.split(r"[(:;]", reason.removeprefix("no usable melody: "))[0].strip())
+        extraction = extract(bulk_midi.read_song(path))
+    except UserError:
+        return Refusal(id, "not a readable MIDI file")
+    if extraction.melody is None:
+        # Counted by kind: without what stands in brackets or after, of this file alone.
+        return Refusal(id, re.split(r"[(:;]", extraction.refusal)[0].strip())
     # `song (2).mid`, `song.1.mid`, as copies and Lakh's versions are called.
     name = normal_title(re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", path.stem))
-    return source_song(id, (name or id,), path.parent.name, melody, rules)
+    return _song(id, (name or id,), path.parent.name, extraction.melody, rules)
 
 
 def read_midi(files: list[pathlib.Path], rules: WindowRules) -> Iterator[SourceSong | Refusal]:

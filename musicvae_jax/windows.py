@@ -1,0 +1,121 @@
+"""From melodies to windows of whole bars that are worth learning from."""
+
+import collections
+import dataclasses
+
+import numpy as np
+
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
+from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowRules:
+    """Which windows are music enough to keep.
+
+    Attributes:
+      bars: the length of a window.
+      max_silent_steps: the longest silence within a window.
+      min_unique_pitches: how many different pitches it has at least.
+    """
+
+    bars: int = 16
+    max_silent_steps: int = STEPS_PER_BAR
+    min_unique_pitches: int = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """The windows of a melody, sliding by one bar.
+
+    Attributes:
+      start_bars: [windows] int32, of those kept.
+      tokens: [windows, bars * 16] uint8, of `MelodyCodec`.
+      refusals: how many were not kept, by reason.
+    """
+
+    start_bars: np.ndarray
+    tokens: np.ndarray
+    refusals: collections.Counter[str]
+
+
+def _sounding(tokens: np.ndarray) -> np.ndarray:
+    """The onset token that still sounds at each step [steps], 0 in silence."""
+    latest = np.maximum.accumulate(np.where(tokens != HOLD, np.arange(tokens.size), 0))
+    return np.where(tokens[latest] >= FIRST_ONSET, tokens[latest], 0)
+
+
+def _silence_so_far(silent: np.ndarray) -> np.ndarray:
+    """How many silent steps end with each step of [steps] bool."""
+    step = np.arange(silent.size)
+    return step - np.maximum.accumulate(np.where(silent, -1, step))
+
+
+def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
+    """Cuts a melody into every window of `rules.bars` bars that the rules keep.
+
+    A note held into a window is struck again at its first step, as by
+    `Melody.window`; all windows are made at once.
+    """
+    length = rules.bars * STEPS_PER_BAR
+    count = melody.num_bars - rules.bars + 1
+    if count <= 0:
+        nothing = np.zeros((0, length), np.uint8)
+        return Windows(np.zeros(0, np.int32), nothing, collections.Counter())
+    outside = (melody.pitch < MIN_PITCH) | (melody.pitch > MAX_PITCH)
+    inside_range = dataclasses.replace(
+        melody,
+        pitch=np.clip(melody.pitch, MIN_PITCH, MAX_PITCH),
+        num_steps=melody.num_bars * STEPS_PER_BAR,
+    )
+    whole = MelodyCodec().encode(inside_range)
+    sounding = _sounding(whole)
+    is_outside = np.zeros(whole.size + 1, np.int32)
+    np.add.at(is_outside, melody.start[outside], 1)
+    np.add.at(is_outside, melody.end[outside], -1)
+
+    def windows(per_step: np.ndarray) -> np.ndarray:
+        return np.lib.stride_tricks.sliding_window_view(per_step, length)[::STEPS_PER_BAR]
+
+    tokens = windows(whole).astype(np.uint8)
+    first_sounding = sounding[::STEPS_PER_BAR][:count]
+    first = np.where(tokens[:, 0] == NOTE_OFF, HOLD, tokens[:, 0])
+    tokens[:, 0] = np.where(first == HOLD, first_sounding, first)
+    # Within a window, a silence is at most as long as the window so far.
+    silence = np.minimum(windows(_silence_so_far(sounding == 0)), np.arange(1, length + 1))
+    present = np.zeros((count, MelodyCodec().vocab), bool)
+    present[np.arange(count)[:, None], tokens] = True
+    unique_pitches = present[:, FIRST_ONSET:].sum(axis=1)
+
+    reasons = {
+        "silent": unique_pitches == 0,
+        "pitches outside of the piano": windows(np.cumsum(is_outside[:-1])).any(axis=1),
+        f"over {rules.max_silent_steps} steps of silence": (
+            silence.max(axis=1) > rules.max_silent_steps
+        ),
+        f"fewer than {rules.min_unique_pitches} different pitches": (
+            unique_pitches < rules.min_unique_pitches
+        ),
+    }
+    refused = np.zeros(count, bool)
+    refusals: collections.Counter[str] = collections.Counter()
+    for reason, applies in reasons.items():
+        refusals[reason] = int((applies & ~refused).sum())
+        refused |= applies
+    kept = np.flatnonzero(~refused)
+    return Windows(kept.astype(np.int32), tokens[kept], +refusals)
+
+
+def first_window(melody: Melody, bars: int, source: str) -> Melody:
+    """The first window that the rules keep, or else simply the first.
+
+    Raises:
+      UserError: the melody is shorter than `bars`.
+    """
+    if melody.num_bars < bars:
+        raise UserError(
+            f"{source}: its melody has {melody.num_bars} bars of 4/4, {bars} are needed"
+        )
+    kept = melody_windows(melody, WindowRules(bars=bars)).start_bars
+    return melody.window(int(kept[0]) if kept.size else 0, bars)
