@@ -36,7 +36,7 @@ def _part(
     notes, beat, degree = [], 0.0, 4
     while beat < bars * BEATS_PER_BAR:
         # Whole phrases of silence now and then, and mostly short notes.
-        if rng.random() < 0.02:
+        if rng.random() < 0.004:
             beat = (beat // BEATS_PER_BAR + rng.integers(1, 4)) * BEATS_PER_BAR
             continue
         choices = (1.0, 2.0, 4.0) if is_chordal else (0.25, 0.5, 0.5, 1.0)

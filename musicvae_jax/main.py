@@ -9,6 +9,7 @@ python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mod
   interpolate      writes the transition between two MIDI files
   complete         continues a MIDI file
   build_data       only builds the data set, and reports what went into it
+  inspect          explains what becomes of a MIDI file, and why
 """
 
 import logging
@@ -32,6 +33,7 @@ MODE_NAMES = (
     "interpolate",
     "complete",
     "build_data",
+    "inspect",
 )
 _NEEDS_CONFIG = ("train", "build_data")
 
@@ -78,13 +80,13 @@ def _config_name() -> str:
 
 
 def _run() -> None:
-    from musicvae_jax import modes
+    from musicvae_jax import modes, options
 
     if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
         raise UserError(f"--mode={_MODE.value} needs a --config, for example configs/hier.py")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
     output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
-    options = modes.Options(
+    told = options.Options(
         workdir=workdir,
         output=output,
         checkpoint=_CHECKPOINT.value,
@@ -96,7 +98,7 @@ def _run() -> None:
         wav=_WAV.value,
     )
     logging.getLogger("musicvae_jax").info("%s on %s", _MODE.value, modes.describe_devices())
-    modes.MODES[_MODE.value](_CONFIG.value, options)
+    modes.MODES[_MODE.value](_CONFIG.value, told)
 
 
 def _set_up_logging() -> None:

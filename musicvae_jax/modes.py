@@ -1,6 +1,5 @@
 """What each `--mode` does: reads files, calls the model, writes MIDI, pictures, reports."""
 
-import dataclasses
 import logging
 import pathlib
 import wave
@@ -15,6 +14,7 @@ from musicvae_jax import (
     __version__,
     atomic_io,
     checkpoints,
+    doctor,
     evaluate,
     input_pipeline,
     midi,
@@ -27,40 +27,11 @@ from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel, abstract_params
 from musicvae_jax.melody import Melody
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.options import Options
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.windows import first_window
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """The command line beyond `--mode` and `--config`.
-
-    Attributes:
-      workdir: where training keeps its state.
-      output: where an inference mode writes.
-      checkpoint: see `checkpoints.find`.
-      inputs: MIDI files.
-      strategies: names of transition strategies.
-      num: how many melodies to write.
-      seed: of all random numbers.
-      temperature: of decoding; None for the mode's own.
-      wav: also render audio.
-    """
-
-    workdir: pathlib.Path
-    output: pathlib.Path
-    checkpoint: str
-    inputs: tuple[str, ...]
-    strategies: tuple[str, ...]
-    num: int
-    seed: int
-    temperature: float | None
-    wav: bool
-
-    def temperature_or(self, default: float) -> float:
-        return default if self.temperature is None else self.temperature
 
 
 def _load(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel:
@@ -128,23 +99,6 @@ def _report(
         },
     )
     logger.info("wrote %s", folder / f"{mode}.json")
-
-
-def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
-    """Builds the data set and prints what was read, kept and dropped."""
-    builder = input_pipeline.build_dataset(config)
-    report = builder.info.metadata["report"]
-    print(f"data set {builder.info.full_name} in {builder.data_dir}")
-    print(f"melodies read {report['melodies_read']}, kept {report['melodies_kept']}, dropped:")
-    for reason, entry in report["melodies_dropped"].items():
-        print(f"  {entry['count']:6d}  {reason} (as {', '.join(entry['examples'])})")
-    print("windows dropped:")
-    for reason, count in report["windows_dropped"].items():
-        print(f"  {count:6d}  {reason}")
-    print("split        songs  melodies  windows")
-    for split, counts in sorted(report["splits"].items()):
-        columns = (counts["songs"], counts["melodies"], counts["windows"])
-        print("{:10s} {:7d} {:9d} {:8d}".format(split, *columns))
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
@@ -270,7 +224,8 @@ MODES = {
     "reconstruct": reconstruct,
     "interpolate": interpolate,
     "complete": complete,
-    "build_data": build_data,
+    "build_data": doctor.build_data,
+    "inspect": doctor.inspect,
 }
 
 

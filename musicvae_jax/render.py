@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 
 import matplotlib
+import matplotlib.ticker
 import numpy as np
 
 from musicvae_jax import atomic_io
+from musicvae_jax.keys import key_name
 from musicvae_jax.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.preprocessing import Extraction
 
 matplotlib.use("Agg")  # files only; never looks for a display
 import matplotlib.pyplot as plt
@@ -15,6 +18,7 @@ import matplotlib.pyplot as plt
 # Okabe & Ito 2008.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#BBBBBB"
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
+_MAX_TRACKS = 12
 
 
 def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: str) -> None:
@@ -27,7 +31,7 @@ def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: st
         align="edge",
         color=colors,
         edgecolor="white",
-        linewidth=0.4,
+        linewidth=0.4 if melody.num_bars <= 32 else 0.0,  # edges would hide short notes
     )
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xlim(0, max(melody.num_bars, 1))
@@ -62,6 +66,10 @@ def _finish(figure: plt.Figure, last: plt.Axes, bars: int, path: str | os.PathLi
     last.set_xticks(range(bars))
     last.set_xticklabels(range(1, bars + 1))
     last.set_xlabel("bar", fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: str | os.PathLike) -> None:
     try:
         with atomic_io.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
@@ -118,3 +126,65 @@ def transition_png(
     lines.tick_params(labelsize=8)
     lines.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     _finish(figure, lines, len(t), path)
+
+
+def statistics_png(
+    path: str | os.PathLike, statistics: Mapping[str, np.ndarray], title: str
+) -> None:
+    """Draws the histograms of `doctor.corpus_statistics`."""
+    figure, grid = plt.subplots(2, 2, figsize=(_WIDTH_IN, 6), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    pitch = statistics["pitch"]
+    used = np.flatnonzero(pitch)
+    low, high = (used[0], used[-1] + 1) if used.size else (60, 61)
+    names = [key_name(index % 12, index >= 12).replace("or", "") for index in range(24)]
+    panels = (
+        ("onsets by MIDI pitch", np.arange(low, high), pitch[low:high], None),
+        ("bars by notes that begin in them", None, statistics["onsets_per_bar"], None),
+        ("windows by key", None, statistics["key"], names),
+        ("notes by length in sixteenths (last: longer)", None, statistics["note_steps"], None),
+    )
+    for axes, (name, positions, counts, labels) in zip(grid.flat, panels, strict=True):
+        positions = np.arange(len(counts)) if positions is None else positions
+        axes.bar(positions, counts, color=BLUE)
+        axes.set_title(name, loc="left", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        if labels:
+            axes.set_xticks(positions, labels, rotation=90)
+    _save(figure, path)
+
+
+def tracks_png(path: str | os.PathLike, title: str, extraction: Extraction) -> None:
+    """Draws the tracks of a song, the one taken in colour, and the melody that came out."""
+    reports = [report for report in extraction.tracks if not report.track.is_drum]
+    reports = (reports or list(extraction.tracks))[:_MAX_TRACKS]
+    melody = extraction.melody
+    figure, axes = _figure(len(reports) + (melody is not None))
+    figure.suptitle(title, fontsize=10)
+    for axis, report in zip(axes, reports, strict=False):
+        track = report.track
+        color = VERMILION if report.decision == "taken" else GREY
+        axis.bar(
+            track.start / 4,
+            0.9,
+            track.end / 4 - track.start / 4,
+            track.pitch - 0.45,
+            align="edge",
+            color=color,
+        )
+        if extraction.span:
+            axis.axvspan(extraction.span[0] / 4, extraction.span[1] / 4, color=BLUE, alpha=0.06)
+        label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
+        axis.set_title(label, loc="left", fontsize=9)
+        axis.tick_params(labelsize=8)
+    last = max(float(report.track.end.max()) for report in reports) / 4
+    for axis in axes[: len(reports)]:
+        axis.set_xlim(0, last)
+    axes[len(reports) - 1].set_xlabel("bars of 4/4 from the beginning of the file", fontsize=8)
+    if melody is not None:
+        _draw_roll(axes[-1], melody, BLUE, f"the melody: {melody.num_bars} bars")
+        ticks = np.arange(0, melody.num_bars, max(1, melody.num_bars // 16))
+        axes[-1].set_xticks(ticks, ticks + 1)
+        axes[-1].set_xlabel("bar", fontsize=8)
+    _save(figure, path)

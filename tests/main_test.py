@@ -197,6 +197,7 @@ def test_the_names_of_the_modes_are_those_that_exist():
         (("--mode=generate", "--workdir=/nowhere"), ["no checkpoint", "/nowhere"]),
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
         (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files", "got 1"]),
+        (("--mode=inspect",), ["--mode=inspect needs --input"]),
         (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such MIDI file"]),
     ],
 )

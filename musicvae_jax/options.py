@@ -1,0 +1,34 @@
+"""The command line beyond `--mode` and `--config`."""
+
+import dataclasses
+import pathlib
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a mode is told.
+
+    Attributes:
+      workdir: where training keeps its state.
+      output: where an inference mode writes.
+      checkpoint: see `checkpoints.find`.
+      inputs: MIDI files.
+      strategies: names of transition strategies.
+      num: how many melodies to write.
+      seed: of all random numbers.
+      temperature: of decoding; None for the mode's own.
+      wav: also render audio.
+    """
+
+    workdir: pathlib.Path
+    output: pathlib.Path
+    checkpoint: str
+    inputs: tuple[str, ...]
+    strategies: tuple[str, ...]
+    num: int
+    seed: int
+    temperature: float | None
+    wav: bool
+
+    def temperature_or(self, default: float) -> float:
+        return default if self.temperature is None else self.temperature

@@ -1,0 +1,95 @@
+import json
+import pathlib
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from benchmarks import synthetic_midi
+from musicvae_jax import doctor, input_pipeline, midi
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.options import Options
+from musicvae_jax.tokens import MelodyCodec
+from tests import helpers
+
+
+def options(output, *inputs):
+    return Options(
+        workdir=pathlib.Path("unused"),
+        output=output,
+        checkpoint="",
+        inputs=tuple(map(str, inputs)),
+        strategies=(),
+        num=1,
+        seed=0,
+        temperature=None,
+        wav=False,
+    )
+
+
+def test_statistics_by_hand():
+    scale = [(p, 4 * i, 4 * i + 2 + i) for i, p in enumerate((60, 62, 64))]
+    melody = Melody.from_notes([*scale, (60, 16, 80)], 96)
+    statistics = doctor.corpus_statistics(MelodyCodec().encode(melody)[None].astype(np.uint8))
+    assert np.flatnonzero(statistics["pitch"]).tolist() == [60, 62, 64]
+    assert statistics["pitch"][60] == 2
+    assert statistics["onsets_per_bar"][:4].tolist() == [4, 1, 0, 1]
+    assert statistics["note_steps"][[2, 3, 4, 32]].tolist() == [1, 1, 1, 1]
+    assert statistics["note_steps"].sum() == 4
+    assert statistics["key"].argmax() == 0  # C major
+    assert statistics["key"].sum() == 1
+
+
+def test_statistics_count_every_note_of_many_windows():
+    tokens = helpers.random_tokens(50, 64).astype(np.uint8)
+    statistics = doctor.corpus_statistics(tokens)
+    lengths = np.zeros(33, int)
+    for row in tokens:
+        for _, start, end in MelodyCodec().decode(row).notes():
+            lengths[min(end - start, 32)] += 1
+    assert statistics["note_steps"].tolist() == lengths.tolist()
+    assert statistics["pitch"].sum() == lengths.sum()
+
+
+def test_inspect_explains_what_was_taken(tmp_path, capsys):
+    [path] = synthetic_midi.write_files(tmp_path, 1)
+    doctor.inspect(None, options(tmp_path / "out", path))
+    printed = capsys.readouterr().out
+    assert printed.count("taken") == 1
+    assert "drums" in printed
+    assert "windows of 16 bars" in printed
+    song = midi.read_song(path)
+    for track in song.tracks:
+        assert f"{track.pitch.size} notes" in printed
+    assert (tmp_path / "out" / "inspect_00.txt").read_text() in printed
+    assert matplotlib.image.imread(tmp_path / "out" / "inspect_00.png").ndim == 3
+
+
+def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
+    midi.write_melody(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
+    doctor.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
+    assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
+
+
+def test_inspect_needs_files(tmp_path):
+    with pytest.raises(UserError, match="needs --input"):
+        doctor.inspect(None, options(tmp_path))
+
+
+def test_build_data_saves_its_report_and_says_what_a_batch_needs(tmp_path, capsys):
+    config = helpers.small_config()
+    config.dataset.name = "midi"
+    config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=12))
+    config.dataset.data_dir = str(tmp_path / "data")
+    doctor.build_data(config, options(tmp_path / "out"))
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    train = input_pipeline.load_split(input_pipeline.build_dataset(config), "train")
+    assert report["splits"]["train"]["windows"] == len(train)
+    onsets = int((train.tokens >= 2).sum())
+    assert sum(report["train_histograms"]["pitch"]) == onsets
+    assert matplotlib.image.imread(tmp_path / "out" / "report.png").ndim == 3
+    assert "melodies read 12, kept 12" in capsys.readouterr().out
+    config.train.batch_size = 5000
+    with pytest.raises(UserError, match="too few for one batch of 5000: at least 5000 are needed"):
+        doctor.build_data(config, options(tmp_path / "out"))
