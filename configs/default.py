@@ -12,13 +12,21 @@ def get_config() -> ml_collections.ConfigDict:
     config.seed = 0
 
     config.dataset = dataset = ml_collections.ConfigDict()
-    # 'folk': traditional tunes inside the music21 package; 'midi': your own files.
+    # 'folk': traditional tunes inside the music21 package; 'midi': your own files;
+    # 'lakh': lmd_full, lmd_matched, lmd_aligned or clean_midi, as their authors lay them out.
     dataset.name = "folk"
     # Collections of music21 for 'folk'. 'essenFolksong' may be added for
     # non-commercial use.
     dataset.collections = ("oneills1850", "ryansMammoth", "airdsAirs")
-    # A folder or a glob of MIDI files for 'midi'.
+    # A folder or a glob of MIDI files for 'midi'; for 'lakh' the folder of a collection,
+    # under its own name.
     dataset.path = ""
+    # How a MIDI file becomes one voice. 'highest': the top line of the likeliest track, as
+    # MusicVAE. 'arpeggio': the seed's chain, over all tracks of `programs` whose name
+    # contains `name_contains`, in C major or A minor.
+    dataset.extraction = "highest"
+    dataset.programs = (0,)
+    dataset.name_contains = "piano"
     # Where prepared data sets are kept; '' is TFDS's default, ~/tensorflow_datasets.
     dataset.data_dir = ""
     # Each example is transposed by up to so many semitones up or down, each epoch anew.

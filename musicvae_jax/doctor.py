@@ -51,7 +51,7 @@ def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
 
 def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
     """Builds the data set, and says what was read, kept and dropped, and what it is like."""
-    builder = input_pipeline.build_dataset(config)
+    builder = input_pipeline.build_dataset(config, options.beam_options)
     report = dict(builder.info.metadata["report"])
     folder = atomic_io.make_output_dir(options.output)
     print(f"data set {builder.info.full_name} in {builder.data_dir}")

@@ -7,16 +7,19 @@ any number of hosts continues with the same global batches.
 
 import dataclasses
 import functools
+import pathlib
+from collections.abc import Sequence
 
 import jax
 import ml_collections
 import numpy as np
 
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.datasets.melodies.midi_files import EXTRACTIONS, LAKH_LAYOUTS
 from musicvae_jax.errors import UserError
 from musicvae_jax.tokens import melody_to_roll, transpose_tokens
 
-DATASETS = ("folk", "midi")
+DATASETS = ("folk", "midi", "lakh")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,18 +43,57 @@ def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig
       UserError: the data set is unknown, or there are no MIDI files.
     """
     dataset, bars = config.dataset, config.model.bars
+    if dataset.name not in DATASETS:
+        raise UserError(
+            f"--config.dataset.name={dataset.name!r}: unknown; valid are {', '.join(DATASETS)}"
+        )
     if dataset.name == "folk":
         return melodies.folk_config(bars, tuple(dataset.collections))
-    if dataset.name == "midi":
-        return melodies.midi_config(bars, dataset.path)
-    raise UserError(
-        f"--config.dataset.name={dataset.name!r}: unknown; valid are {', '.join(DATASETS)}"
+    if dataset.extraction not in EXTRACTIONS:
+        raise UserError(
+            f"--config.dataset.extraction={dataset.extraction!r}: unknown; valid are "
+            f"{', '.join(EXTRACTIONS)}"
+        )
+    layout = ""
+    if dataset.name == "lakh":
+        layout = pathlib.Path(dataset.path).name
+        if layout not in LAKH_LAYOUTS:
+            raise UserError(
+                f"--config.dataset.path={dataset.path!r}: not a Lakh collection; a folder called "
+                f"{', '.join(LAKH_LAYOUTS)} is needed"
+            )
+    return melodies.midi_config(
+        bars,
+        dataset.path,
+        layout=layout,
+        extraction=dataset.extraction,
+        programs=tuple(dataset.programs),
+        name_contains=dataset.name_contains,
     )
 
 
-def build_dataset(config: ml_collections.ConfigDict) -> melodies.Builder:
-    """Builds the data set of a run, or finds it built."""
-    return melodies.build(dataset_config(config), config.dataset.data_dir)
+def build_dataset(
+    config: ml_collections.ConfigDict, beam_options: Sequence[str] = ()
+) -> melodies.Builder:
+    """Builds the data set of a run, or finds it built.
+
+    Args:
+      config: the run's.
+      beam_options: if not empty, it is built on Apache Beam with these.
+
+    Raises:
+      UserError: the data set cannot be built as asked.
+    """
+    builder_config = dataset_config(config)
+    if not beam_options:
+        return melodies.build(builder_config, config.dataset.data_dir)
+    try:
+        from musicvae_jax.datasets.melodies import beam_builder
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "--beam_pipeline_options needs Apache Beam: pip install -e '.[beam]'"
+        ) from error
+    return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))
 
 
 def load_split(builder: melodies.Builder, name: str) -> Split:

@@ -72,6 +72,13 @@ _TEMPERATURE = flags.DEFINE_float(
     lower_bound=0.0,
 )
 _WAV = flags.DEFINE_boolean("wav", False, "Also write each melody as audio (sine waves).")
+_BEAM_OPTIONS = flags.DEFINE_list(
+    "beam_pipeline_options",
+    [],
+    "build_data: build on Apache Beam with these options, separated by commas, as "
+    "--beam_pipeline_options=--runner=FlinkRunner,--flink_master=HOST:PORT. Default: on all cores "
+    "of this machine, without Beam.",
+)
 
 
 def _config_name() -> str:
@@ -96,6 +103,7 @@ def _run() -> None:
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
         wav=_WAV.value,
+        beam_options=tuple(_BEAM_OPTIONS.value),
     )
     logging.getLogger("musicvae_jax").info("%s on %s", _MODE.value, modes.describe_devices())
     modes.MODES[_MODE.value](_CONFIG.value, told)

@@ -18,6 +18,7 @@ class Options:
       seed: of all random numbers.
       temperature: of decoding; None for the mode's own.
       wav: also render audio.
+      beam_options: of Apache Beam, for building data; empty for this machine alone.
     """
 
     workdir: pathlib.Path
@@ -29,6 +30,7 @@ class Options:
     seed: int
     temperature: float | None
     wav: bool
+    beam_options: tuple[str, ...] = ()
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature

@@ -75,7 +75,7 @@ def test_batches_that_do_not_divide():
 def test_unknown_data_set():
     config = helpers.small_config()
     config.dataset.name = "lahk"
-    with pytest.raises(UserError, match="'lahk': unknown; valid are folk, midi"):
+    with pytest.raises(UserError, match="'lahk': unknown; valid are folk, midi, lakh"):
         input_pipeline.dataset_config(config)
 
 

@@ -188,7 +188,14 @@ def test_the_names_of_the_modes_are_those_that_exist():
         (("--config=configs/no.py",), ["configs/no.py", "no such", "configs/hier.py"]),
         (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
-        (("--config=configs/tiny.py", "--config.dataset.name=lakh2"), ["lakh2", "folk, midi"]),
+        (
+            ("--config=configs/tiny.py", "--config.dataset.name=lakh2"),
+            ["lakh2", "folk, midi"],
+        ),
+        (
+            ("--config=configs/tiny.py", "--config.dataset.name=lakh", "--config.dataset.path=/x"),
+            ["/x", "lmd_full, lmd_matched, lmd_aligned, clean_midi"],
+        ),
         (("--mode=transition",), ["transition", "interpolate"]),
         (("--colour=red",), ["colour"]),
         (("interpolate",), ["unexpected argument 'interpolate'"]),

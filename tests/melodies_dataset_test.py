@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import midi
-from musicvae_jax.datasets.melodies import corpus, sources
+from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.errors import UserError
@@ -45,8 +45,8 @@ def test_folk_report_adds_up(folk):
 
 def test_no_folk_song_is_in_two_splits(folk):
     """By title: each song's titles, read again from the corpus, are all in one split."""
-    songs = sources.read_folk(folk_tunes.COLLECTIONS, WindowRules())
-    names = {song.id: song.names for song in songs if isinstance(song, sources.SourceSong)}
+    read = folk_tunes.read_folk(folk_tunes.COLLECTIONS, WindowRules())
+    names = {song.id: song.names for song in read if isinstance(song, songs.SourceSong)}
     split_of_name, split_of_id = {}, {}
     for split in SPLITS:
         for example in examples(folk, split):
@@ -136,9 +136,9 @@ def test_titles_that_meet_through_a_third_are_one_song():
 
 
 def test_spellings_of_a_title_meet():
-    assert sources.normal_title("Acrobat's, The (Hornpipe)") == "acrobats"
-    assert sources.normal_title("ACROBAT'S -- HORNPIPE") == "acrobats"
-    assert sources.normal_title("The Reel") == "thereel"  # nothing else would be left
+    assert songs.normal_title("Acrobat's, The (Hornpipe)") == "acrobats"
+    assert songs.normal_title("ACROBAT'S -- HORNPIPE") == "acrobats"
+    assert songs.normal_title("The Reel") == "thereel"  # nothing else would be left
 
 
 def test_too_short_songs_leave_no_data_set(tmp_path):

@@ -38,6 +38,62 @@ def _apply_to_each(function: Callable[[Item], Result], items: list[Item]) -> lis
     return [function(item) for item in items]
 
 
+class SafePool:
+    """Processes that apply a function to items, and are replaced when an item takes one down.
+
+    They are spawned: forking a process that runs JAX's threads can hang.
+    """
+
+    def __init__(self, num_workers: int, timeout_sec: float = 20.0):
+        """Args: how many processes, and the time that an item may take."""
+        self._num_workers = num_workers
+        self._timeout_sec = timeout_sec
+        self._pool = pebble.ProcessPool(
+            num_workers,
+            initializer=_limit_memory,
+            initargs=(MEMORY_BYTES,),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], total: int
+    ) -> Iterator[Result | WorkerFailure]:
+        """Applies a picklable function to items, read as they are needed, and keeps their order.
+
+        An item on which a worker hangs, dies or runs out of memory gives a
+        `WorkerFailure`; the others of its chunk are done again.
+        """
+        # A few large items, as files of tunes, would otherwise all go to one worker.
+        chunk_size = max(1, min(CHUNK, total // (4 * self._num_workers)))
+        iterator = iter(items)
+        chunks = iter(lambda: list(itertools.islice(iterator, chunk_size)), [])
+
+        def schedule(chunk: list[Item]) -> concurrent.futures.Future:
+            arguments = (function, chunk)
+            return self._pool.schedule(_apply_to_each, arguments, timeout=self._timeout_sec)
+
+        under_way: collections.deque = collections.deque()
+        for chunk in itertools.islice(chunks, 2 * self._num_workers):
+            under_way.append((chunk, schedule(chunk)))
+        while under_way:
+            chunk, future = under_way.popleft()
+            following = next(chunks, None)
+            if following:
+                under_way.append((following, schedule(following)))
+            outcome = _outcome(future)
+            if not isinstance(outcome, WorkerFailure):
+                yield from outcome
+                continue
+            for item in chunk:
+                alone = _outcome(schedule([item])) if len(chunk) > 1 else outcome
+                yield alone if isinstance(alone, WorkerFailure) else alone[0]
+
+    def close(self) -> None:
+        """Ends the processes, whatever they are doing."""
+        self._pool.stop()
+        self._pool.join()
+
+
 def map_in_processes(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -46,54 +102,13 @@ def map_in_processes(
     timeout_sec: float = 20.0,
     num_workers: int | None = None,
 ) -> Iterator[Result | WorkerFailure]:
-    """Applies a module-level function to items, by default on all cores, and keeps their order.
-
-    An item on which a worker hangs, dies or runs out of memory gives a
-    `WorkerFailure`; the others of its chunk are done again. Only a few chunks are
-    under way at a time, however many items there are. The processes are spawned:
-    forking a process that runs JAX's threads can hang.
-
-    Args:
-      function: must raise nothing but on a failure of the machine.
-      items: read lazily.
-      description: for the progress.
-      total: how many items, for the progress.
-      timeout_sec: for one item; a chunk has as much.
-      num_workers: how many processes.
-    """
+    """`SafePool.map`, by default on all cores, with its progress."""
     num_workers = min(num_workers or os.cpu_count() or 1, max(total, 1))
-    # A few large items, as files of tunes, would otherwise all go to one worker.
-    chunk_size = max(1, min(CHUNK, total // (4 * num_workers)))
-    chunks = iter(lambda: list(itertools.islice(iterator, chunk_size)), [])
-    iterator = iter(items)
-    with pebble.ProcessPool(
-        num_workers,
-        initializer=_limit_memory,
-        initargs=(MEMORY_BYTES,),
-        context=multiprocessing.get_context("spawn"),
-    ) as pool:
-
-        def schedule(chunk: list[Item]) -> concurrent.futures.Future:
-            return pool.schedule(_apply_to_each, args=(function, chunk), timeout=timeout_sec)
-
-        def results() -> Iterator[Result | WorkerFailure]:
-            under_way: collections.deque = collections.deque()
-            for chunk in itertools.islice(chunks, 2 * num_workers):
-                under_way.append((chunk, schedule(chunk)))
-            while under_way:
-                chunk, future = under_way.popleft()
-                following = next(chunks, None)
-                if following:
-                    under_way.append((following, schedule(following)))
-                outcome = _outcome(future)
-                if not isinstance(outcome, WorkerFailure):
-                    yield from outcome
-                    continue
-                for item in chunk:
-                    alone = _outcome(schedule([item])) if len(chunk) > 1 else outcome
-                    yield alone if isinstance(alone, WorkerFailure) else alone[0]
-
-        yield from progress(results(), description, total)
+    pool = SafePool(num_workers, timeout_sec)
+    try:
+        yield from progress(pool.map(function, items, total), description, total)
+    finally:
+        pool.close()
 
 
 def _outcome(future: concurrent.futures.Future) -> list | WorkerFailure:

@@ -5,6 +5,7 @@ memory, so that the size of a collection hardly matters.
 """
 
 import collections
+import dataclasses
 import functools
 import hashlib
 import os
@@ -14,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.datasets.melodies.sources import Refusal, SourceSong
+from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.tokens import FIRST_ONSET
-from musicvae_jax.windows import WindowRules
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
@@ -104,16 +104,28 @@ class _RefusalCounts:
         }
 
 
+def example(song: SourceSong, start_bar: int, tokens: np.ndarray) -> tuple[str, dict[str, Any]]:
+    """Key and features of a window with tokens: [steps] uint8."""
+    features = {
+        "tokens": np.array(tokens),
+        "id": song.id,
+        "source": song.source,
+        "start_bar": start_bar,
+        "key_shift": song.key_shift,
+        "tempo_bpm": song.tempo_bpm,
+    }
+    return f"{song.id}@{start_bar}", features
+
+
 class Corpus:
     """Songs and windows as they are read."""
 
-    def __init__(self, folder: str | os.PathLike, rules: WindowRules):
-        """Args: where the tokens are kept meanwhile, without a name; and the rules."""
-        self._rules = rules
-        self._steps = rules.bars * STEPS_PER_BAR
+    def __init__(self, folder: str | os.PathLike, bars: int):
+        """Args: where the tokens are kept meanwhile, without a name; bars of a window."""
+        self._steps = bars * STEPS_PER_BAR
         os.makedirs(folder, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - needed until the end
-        self._songs: list[tuple[str, tuple[str, ...], str, float]] = []
+        self._songs: list[SourceSong] = []
         self._song: list[np.ndarray] = []
         self._start_bar: list[np.ndarray] = []
         self._key: list[np.ndarray] = []
@@ -127,8 +139,6 @@ class Corpus:
             self._melodies_read += 1
             if isinstance(result, Refusal):
                 self._refusals.add(result)
-            elif result.num_bars < self._rules.bars:
-                self._refusals.add(Refusal(result.id, f"shorter than {self._rules.bars} bars"))
             else:
                 self._add(result)
 
@@ -138,13 +148,13 @@ class Corpus:
         self._song.append(np.full(len(windows.tokens), len(self._songs), np.int32))
         self._start_bar.append(windows.start_bars)
         self._key.append(content_hashes(windows.tokens))
-        self._songs.append((song.id, song.names, song.source, song.tempo_bpm))
+        self._songs.append(dataclasses.replace(song, windows=None))
         self._file.write(windows.tokens.tobytes())
 
     @functools.cached_property
     def _identities(self) -> dict[str, str]:
         """By song id; to be asked for when everything has been read."""
-        return song_identities({id: names for id, names, _, _ in self._songs})
+        return song_identities({song.id: song.names for song in self._songs})
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not self._song:
@@ -155,10 +165,8 @@ class Corpus:
         """Numbers of the windows of each split, in order, without duplicates."""
         song, _, key = self._columns()
         split_names = list(SPLIT_SHARES)
-        song_split = np.array(
-            [split_names.index(split_of(self._identities[id])) for id, _, _, _ in self._songs],
-            np.int8,
-        )
+        splits = [split_of(self._identities[song.id]) for song in self._songs]
+        song_split = np.array([split_names.index(name) for name in splits], np.int8)
         split = song_split[song] if song.size else np.zeros(0, np.int8)
         order = np.argsort(split, kind="stable")
         _, first = np.unique(key[order], return_index=True)
@@ -171,7 +179,7 @@ class Corpus:
         song, _, _ = self._columns()
         splits = {}
         for split, windows in chosen.items():
-            ids = [self._songs[number][0] for number in np.unique(song[windows])]
+            ids = [self._songs[number].id for number in np.unique(song[windows])]
             splits[split] = {
                 "songs": len({self._identities[id] for id in ids}),
                 "melodies": len(ids),
@@ -191,15 +199,4 @@ class Corpus:
         self._file.flush()
         tokens = np.memmap(self._file, np.uint8, "r", shape=(key.size, self._steps))
         for window in windows:
-            id, _, source, tempo_bpm = self._songs[song[window]]
-            yield (
-                f"{id}@{start_bar[window]}",
-                {
-                    "tokens": np.array(tokens[window]),
-                    "id": id,
-                    "source": source,
-                    "start_bar": int(start_bar[window]),
-                    "key_shift": 0,
-                    "tempo_bpm": tempo_bpm,
-                },
-            )
+            yield example(self._songs[song[window]], int(start_bar[window]), tokens[window])

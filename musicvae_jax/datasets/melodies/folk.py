@@ -1,9 +1,12 @@
 """Traditional tunes of music21's corpus: ABC text to melodies."""
 
+import collections
 import dataclasses
+import functools
 import math
 import pathlib
 import re
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from musicvae_jax.datasets.melodies.abc_notation import (
@@ -11,8 +14,17 @@ from musicvae_jax.datasets.melodies.abc_notation import (
     header_field,
     play_repeats,
     read_measures,
+    split_tunes,
 )
+from musicvae_jax.datasets.melodies.songs import (
+    Refusal,
+    SourceSong,
+    normal_title,
+    source_song,
+)
+from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
 from musicvae_jax.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, Melody
+from musicvae_jax.windows import WindowRules
 
 COLLECTIONS = ("oneills1850", "ryansMammoth", "airdsAirs")
 # Steps per notated bar; two bars of 2/4 make one bar of 16 steps.
@@ -177,3 +189,34 @@ def read_tune(text: str, id: str) -> Tune:
         notes, num_bars * STEPS_PER_BAR, tempo_bpm=_tempo_bpm(text, meters[0]), program=VIOLIN
     )
     return Tune(id, tuple(header_field(text, "T")), melody, num_lost)
+
+
+def _read_abc_file(path: pathlib.Path, rules: WindowRules) -> list[SourceSong | Refusal]:
+    collection = path.parent.name
+    results: list[SourceSong | Refusal] = []
+    seen: collections.Counter[str] = collections.Counter()
+    for text in split_tunes(path.read_text(encoding="utf-8", errors="replace")):
+        number = (header_field(text, "X") or ["?"])[0]
+        seen[number] += 1
+        copy = f".{seen[number]}" if seen[number] > 1 else ""
+        id = f"{collection}/{path.stem}:{number}{copy}"
+        try:
+            tune = read_tune(text, id)
+        except TuneRejectedError as error:
+            results.append(Refusal(id, str(error)))
+            continue
+        names = tuple(sorted({normal_title(title) for title in tune.titles} - {""})) or (id,)
+        results.append(source_song(id, names, collection, tune.melody, rules))
+    return results
+
+
+def read_folk(collections_: Iterable[str], rules: WindowRules) -> Iterator[SourceSong | Refusal]:
+    """Reads collections of music21's corpus, on all cores."""
+    files = [path for name in collections_ for path in corpus_files(name)]
+    function = functools.partial(_read_abc_file, rules=rules)
+    read = map_in_processes(function, files, "reading ABC files", total=len(files))
+    for path, results in zip(files, read, strict=True):
+        if isinstance(results, WorkerFailure):
+            yield Refusal(f"{path.parent.name}/{path.stem}", results.reason)
+        else:
+            yield from results

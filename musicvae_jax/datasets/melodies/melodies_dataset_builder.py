@@ -9,8 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from musicvae_jax.datasets.melodies import folk, sources
+from musicvae_jax.datasets.melodies import folk
 from musicvae_jax.datasets.melodies.corpus import Corpus
+from musicvae_jax.datasets.melodies.midi_files import (
+    MidiRules,
+    find_midi_files,
+    fingerprint,
+    read_midi,
+)
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.progress import on_terminal
@@ -25,11 +31,13 @@ class MelodiesConfig(tfds.core.BuilderConfig):
       bars: bars per example.
       collections: names of music21 collections, or empty.
       path: a folder or glob of MIDI files, or empty.
+      midi_rules: how MIDI files become songs; None for collections.
     """
 
     bars: int = 16
     collections: tuple[str, ...] = ()
     path: str = ""
+    midi_rules: MidiRules | None = None
 
 
 def folk_config(bars: int, collections_: tuple[str, ...] = folk.COLLECTIONS) -> MelodiesConfig:
@@ -40,17 +48,25 @@ def folk_config(bars: int, collections_: tuple[str, ...] = folk.COLLECTIONS) -> 
     return MelodiesConfig(name=name, bars=bars, collections=tuple(sorted(collections_)))
 
 
-def midi_config(bars: int, path: str) -> MelodiesConfig:
+def midi_config(bars: int, path: str, **rules) -> MelodiesConfig:
     """A collection of MIDI files.
 
-    The name holds a hash of the files, so that another folder, or the same folder
-    changed, is another data set and not a stale cache.
+    The name holds a hash of the files and rules, so that another folder, or the same
+    folder changed, is another data set and not a stale cache.
+
+    Args:
+      bars: bars per example.
+      path: a folder or a glob.
+      **rules: fields of `MidiRules` other than `windows`.
 
     Raises:
       UserError: there are no MIDI files at `path`.
     """
-    digest = sources.fingerprint(sources.find_midi_files(path))
-    return MelodiesConfig(name=f"midi_{digest}_{bars}bar", bars=bars, path=path)
+    midi_rules = MidiRules(WindowRules(bars=bars), **rules)
+    digest = fingerprint(find_midi_files(path), midi_rules)
+    kind = midi_rules.layout or "midi"
+    name = f"{kind}_{digest}_{bars}bar"
+    return MelodiesConfig(name=name, bars=bars, path=path, midi_rules=midi_rules)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -65,6 +81,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     BUILDER_CONFIGS: ClassVar = [folk_config(16), folk_config(2)]
 
     def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info(tfds.core.MetadataDict())
+
+    def dataset_info(self, metadata: tfds.core.MetadataDict) -> tfds.core.DatasetInfo:
+        """The features of an example; `metadata` will hold the report."""
         steps = self.builder_config.bars * STEPS_PER_BAR
         return tfds.core.DatasetInfo(
             builder=self,
@@ -79,19 +99,18 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "tempo_bpm": tfds.features.Scalar(dtype=np.float32),
                 }
             ),
-            metadata=tfds.core.MetadataDict(),
+            metadata=metadata,
         )
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
-        rules = WindowRules(bars=config.bars)
-        if config.path:
-            results = sources.read_midi(sources.find_midi_files(config.path), rules)
+        if config.midi_rules:
+            results = read_midi(find_midi_files(config.path), config.midi_rules)
         else:
-            results = sources.read_folk(config.collections, rules)
-        corpus = Corpus(os.path.dirname(self.data_dir), rules)
+            results = folk.read_folk(config.collections, WindowRules(bars=config.bars))
+        corpus = Corpus(os.path.dirname(self.data_dir), config.bars)
         corpus.add_all(results)
         chosen = corpus.split_windows()
         report = corpus.report(chosen)

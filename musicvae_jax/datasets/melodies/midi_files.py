@@ -1,0 +1,155 @@
+"""MIDI files of one's own, or of the Lakh collections."""
+
+import dataclasses
+import functools
+import glob
+import hashlib
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Iterator
+
+from musicvae_jax import bulk_midi, preprocessing, seed_chain
+from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
+from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.song import Song
+from musicvae_jax.tokens import RollCodec
+from musicvae_jax.windows import WindowRules
+
+MIDI_SUFFIXES = (".mid", ".midi")
+# Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
+MAX_MIDI_BYTES = 10 << 20
+EXTRACTIONS = ("highest", "arpeggio")
+# The collections of the Lakh MIDI Dataset, by the names of their folders.
+LAKH_LAYOUTS = ("lmd_full", "lmd_matched", "lmd_aligned", "clean_midi")
+
+
+@dataclasses.dataclass(frozen=True)
+class MidiRules:
+    """How files become songs.
+
+    Attributes:
+      windows: which windows are kept.
+      layout: one of `LAKH_LAYOUTS`, or empty for any folder.
+      extraction: 'highest' as MusicVAE, 'arpeggio' as the seed.
+      programs, name_contains: the tracks that 'arpeggio' takes.
+    """
+
+    windows: WindowRules
+    layout: str = ""
+    extraction: str = "highest"
+    programs: tuple[int, ...] = (0,)
+    name_contains: str = "piano"
+
+
+@dataclasses.dataclass(frozen=True)
+class MidiFile:
+    """A file and its place in the collection.
+
+    Attributes:
+      index: its number, in sorted order.
+      path: where it is.
+      id: its path below the collection's folder, as text.
+    """
+
+    index: int
+    path: pathlib.Path
+    id: str
+
+
+def find_midi_files(path: str) -> list[MidiFile]:
+    """MIDI files below a folder, or those that a glob matches, in order.
+
+    Links to folders are not followed, so that none can lead in a circle.
+
+    Raises:
+      UserError: there are none.
+    """
+    pattern = os.path.expanduser(path)
+    if os.path.isdir(pattern):
+        found = (os.path.join(root, f) for root, _, files in os.walk(pattern) for f in files)
+    else:
+        found = glob.iglob(pattern, recursive=True)
+    wanted = (f for f in found if f.lower().endswith(MIDI_SUFFIXES) and os.path.isfile(f))
+    paths = sorted(wanted, key=os.fsencode)
+    if not paths:
+        raise UserError(
+            f"--config.dataset.path={path!r}: no {' or '.join(MIDI_SUFFIXES)} files there; "
+            "a folder or a glob of MIDI files is needed"
+        )
+    root = os.path.commonpath([os.path.dirname(file) for file in paths])
+    return [
+        # A file's name may be any bytes; an id is text.
+        MidiFile(index, pathlib.Path(file), _as_text(os.path.relpath(file, root)))
+        for index, file in enumerate(paths)
+    ]
+
+
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def fingerprint(files: Iterable[MidiFile], rules: MidiRules) -> str:
+    """A hash of names, sizes, times of change and rules, to name a data set by."""
+    digest = hashlib.sha256(repr(rules).encode())
+    for file in files:
+        status = file.path.stat()
+        digest.update(repr((file.id, status.st_size, int(status.st_mtime))).encode())
+    return digest.hexdigest()[:12]
+
+
+def song_name(file: MidiFile, layout: str) -> str:
+    """What song a file is a version of.
+
+    The aligned and matched Lakh files lie in a folder for each song; clean_midi has
+    a folder for each artist, and numbers the versions: `Title.1.mid`.
+    """
+    title = re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", _as_text(file.path.stem))
+    parent = _as_text(file.path.parent.name)
+    if layout in ("lmd_matched", "lmd_aligned"):
+        return parent
+    name = normal_title(title) or title or file.id
+    return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
+
+
+def _arpeggio_melody(song: Song, rules: MidiRules) -> tuple[Melody | None, int, str]:
+    """The seed's melody, its transposition, and why there is none."""
+    on, shift = seed_chain.arpeggiated_roll(song, rules.programs, rules.name_contains)
+    if not on.any():
+        programs = ", ".join(map(str, rules.programs))
+        reason = f"no notes in tracks of program {programs} named like {rules.name_contains!r}"
+        return None, shift, reason
+    tokens = seed_chain.to_tokens(seed_chain.pad(on, 16))
+    tempo_bpm = song.tempos[0][1]
+    return RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0]), shift, ""
+
+
+def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
+    """One file as a song; raises nothing, whatever the file holds."""
+    try:
+        if file.path.stat().st_size > MAX_MIDI_BYTES:
+            return Refusal(file.id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
+        song = bulk_midi.read_song(file.path)
+    except (UserError, OSError):
+        return Refusal(file.id, "not a readable MIDI file")
+    if rules.extraction == "arpeggio":
+        melody, key_shift, refusal = _arpeggio_melody(song, rules)
+    else:
+        extraction = preprocessing.extract(song)
+        melody, key_shift, refusal = extraction.melody, 0, extraction.refusal
+    if melody is None:
+        # Counted by kind: without what stands in brackets or after, of this file alone.
+        return Refusal(file.id, re.split(r"[(:;]", refusal)[0].strip())
+    names = (song_name(file, rules.layout),)
+    source = rules.layout or _as_text(file.path.parent.name)
+    return source_song(file.id, names, source, melody, rules.windows, key_shift)
+
+
+def read_midi(files: list[MidiFile], rules: MidiRules) -> Iterator[SourceSong | Refusal]:
+    """Reads MIDI files, on all cores, in order."""
+    function = functools.partial(read_midi_file, rules=rules)
+    read = map_in_processes(function, files, "reading MIDI files", total=len(files))
+    for file, result in zip(files, read, strict=True):
+        yield Refusal(file.id, result.reason) if isinstance(result, WorkerFailure) else result
