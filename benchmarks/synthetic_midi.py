@@ -3,6 +3,7 @@
 Used where no real collection can be had. A file depends on its seed alone.
 """
 
+import hashlib
 import pathlib
 
 import numpy as np
@@ -29,30 +30,40 @@ SCALES = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 
 def _part(
     rng: np.random.Generator, bars: int, tonic: int, scale: tuple[int, ...], part: tuple
-) -> list[symusic.Note]:
+) -> dict[str, np.ndarray]:
+    """A part's notes, as symusic takes them: a walk on the scale, with a rest now and then."""
     _, _, is_chordal, lowest = part
     ladder = np.array([12 * octave + degree for octave in range(2) for degree in scale])
     ladder = lowest + (tonic - lowest) % 12 + ladder
-    notes, beat, degree = [], 0.0, 4
-    while beat < bars * BEATS_PER_BAR:
-        # Whole phrases of silence now and then, and mostly short notes.
-        if rng.random() < 0.004:
-            beat = (beat // BEATS_PER_BAR + rng.integers(1, 4)) * BEATS_PER_BAR
-            continue
-        choices = (1.0, 2.0, 4.0) if is_chordal else (0.25, 0.5, 0.5, 1.0)
-        length = float(rng.choice(choices))
-        degree = int(np.clip(degree + rng.integers(-2, 3), 0, len(ladder) - 5))
-        played = (degree, degree + 2, degree + 4) if is_chordal else (degree,)
-        for step in played:
-            loose = int(np.clip(rng.normal(0, 8), -10, 10))
-            start = max(0, int(beat * TICKS_PER_QUARTER) + loose)
-            # Never into the next note: where two of one pitch overlap, readers disagree
-            # about which end belongs to which.
-            duration = int((length * TICKS_PER_QUARTER - 25) * rng.uniform(0.7, 1.0))
-            velocity = int(rng.integers(40, 120))
-            notes.append(symusic.Note(start, duration, int(ladder[step]), velocity))
-        beat += length
-    return notes
+    choices = (1.0, 2.0, 4.0) if is_chordal else (0.25, 0.5, 0.5, 1.0)
+    size = int(bars * BEATS_PER_BAR / min(choices))
+    length = rng.choice(choices, size)
+    rest = np.where(rng.random(size) < 0.004, rng.integers(1, 4, size) * BEATS_PER_BAR, 0)
+    beat = np.cumsum(length + rest) - length
+    kept = beat < bars * BEATS_PER_BAR
+    length, beat = length[kept], beat[kept]
+    # The walk is folded back at both ends of the ladder.
+    top = len(ladder) - 5
+    walk = np.abs((np.cumsum(rng.integers(-2, 3, beat.size)) + 4) % (2 * top) - top)
+    chord = np.array([0, 2, 4]) if is_chordal else np.array([0])
+    degree = (walk[:, None] + chord).ravel()
+    beat, length = np.repeat(beat, chord.size), np.repeat(length, chord.size)
+    loose = np.clip(rng.normal(0, 8, beat.size), -10, 10)
+    # Never into the next note: where two of one pitch overlap, readers disagree about
+    # which end belongs to which.
+    duration = (length * TICKS_PER_QUARTER - 25) * rng.uniform(0.7, 1.0, beat.size)
+    return {
+        "time": np.maximum(beat * TICKS_PER_QUARTER + loose, 0).astype(np.int32),
+        "duration": duration.astype(np.int32),
+        "pitch": ladder[degree].astype(np.int8),
+        "velocity": rng.integers(40, 120, beat.size).astype(np.int8),
+    }
+
+
+def _track(name: str, program: int, is_drum: bool, notes: dict[str, np.ndarray]) -> symusic.Track:
+    track = symusic.Track(name, program, is_drum)
+    track.notes = symusic.Note.from_numpy(**notes)
+    return track
 
 
 def make_score(seed: int) -> symusic.Score:
@@ -68,15 +79,17 @@ def make_score(seed: int) -> symusic.Score:
         score.tempos.append(symusic.Tempo(tick, bpm * float(rng.uniform(0.8, 1.25))))
     others = rng.permutation(np.arange(1, len(PARTS)))[: rng.integers(3, 11)]
     for index in (0, *others):
-        part = PARTS[index]
-        track = symusic.Track(part[0], part[1], False)
-        track.notes.extend(_part(rng, bars, tonic, SCALES[mode], part))
-        score.tracks.append(track)
-    drums = symusic.Track("Drums", 0, True)
-    for eighth in range(bars * 8):
-        tick = eighth * TICKS_PER_QUARTER // 2
-        drums.notes.append(symusic.Note(tick, 60, (36, 42, 38, 42)[eighth % 4], 90))
-    score.tracks.append(drums)
+        name, program, _, _ = PARTS[index]
+        notes = _part(rng, bars, tonic, SCALES[mode], PARTS[index])
+        score.tracks.append(_track(name, program, False, notes))
+    eighth = np.arange(bars * 8, dtype=np.int32)
+    drums = {
+        "time": eighth * (TICKS_PER_QUARTER // 2),
+        "duration": np.full(eighth.size, 60, np.int32),
+        "pitch": np.array([36, 42, 38, 42], np.int8)[eighth % 4],
+        "velocity": np.full(eighth.size, 90, np.int8),
+    }
+    score.tracks.append(_track("Drums", 0, True, drums))
     return score
 
 
@@ -87,3 +100,15 @@ def write_files(folder: pathlib.Path, count: int) -> list[pathlib.Path]:
     for seed, path in enumerate(paths):
         make_score(seed).dump_midi(str(path))
     return paths
+
+
+def write_lakh_tree(folder: pathlib.Path, count: int) -> pathlib.Path:
+    """Writes a tree like lmd_full: sixteen folders, files called by their MD5."""
+    root = folder / "lmd_full"
+    for seed in range(count):
+        data = make_score(seed).dumps_midi()
+        digest = hashlib.md5(data).hexdigest()
+        path = root / digest[0] / f"{digest}.mid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return root
