@@ -6,6 +6,7 @@ import ml_collections
 import numpy as np
 
 from musicvae_jax import atomic_io, bulk_midi, input_pipeline, keys, preprocessing, render
+from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.options import Options
@@ -35,10 +36,11 @@ def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
     following = np.minimum.accumulate(event[:, ::-1], axis=1)[:, ::-1]
     following = np.pad(following[:, 1:], ((0, 0), (0, 1)), constant_values=steps)
     length = following[row, step] - step
-    weights = np.zeros((len(tokens), 12))
-    np.add.at(weights, (row, pitch % 12), length)
+    cell = row * 12 + pitch % 12
+    weights = np.bincount(cell, weights=length, minlength=12 * len(tokens)).reshape(-1, 12)
     tonic, is_minor, _ = keys.find_keys(weights)
-    per_bar = (tokens >= FIRST_ONSET).reshape(len(tokens), -1, STEPS_PER_BAR).sum(axis=2)
+    bars = steps // STEPS_PER_BAR
+    per_bar = (tokens >= FIRST_ONSET).reshape(len(tokens), bars, STEPS_PER_BAR).sum(axis=2)
     return {
         "pitch": np.bincount(pitch, minlength=128),
         "onsets_per_bar": np.bincount(per_bar.ravel(), minlength=STEPS_PER_BAR + 1),
@@ -47,6 +49,16 @@ def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
             np.minimum(length, LONGEST_NOTE_STEPS), minlength=LONGEST_NOTE_STEPS + 1
         ),
     }
+
+
+def _train_statistics(builder: melodies_dataset_builder.Builder) -> dict[str, np.ndarray]:
+    """`corpus_statistics` of the training split, in memory that its size does not change."""
+    steps = builder.info.features["tokens"].shape[0]
+    statistics = corpus_statistics(np.zeros((0, steps), np.uint8))
+    for tokens in input_pipeline.read_chunks(builder, "train"):
+        for name, counts in corpus_statistics(tokens).items():
+            statistics[name] += counts
+    return statistics
 
 
 def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
@@ -65,7 +77,7 @@ def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
     for split, counts in sorted(report["splits"].items()):
         columns = (counts["songs"], counts["melodies"], counts["windows"])
         print("{:10s} {:7d} {:9d} {:8d}".format(split, *columns))
-    statistics = corpus_statistics(input_pipeline.load_split(builder, "train").tokens)
+    statistics = _train_statistics(builder)
     report["train_histograms"] = {name: h.tolist() for name, h in statistics.items()}
     atomic_io.write_json(folder / "report.json", report)
     render.statistics_png(folder / "report.png", statistics, f"{builder.info.full_name}, train")

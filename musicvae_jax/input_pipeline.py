@@ -8,7 +8,7 @@ any number of hosts continues with the same global batches.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import ml_collections
@@ -20,6 +20,7 @@ from musicvae_jax.errors import UserError
 from musicvae_jax.tokens import melody_to_roll, transpose_tokens
 
 DATASETS = ("folk", "midi", "lakh")
+CHUNK_WINDOWS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,17 +97,26 @@ def build_dataset(
     return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))
 
 
-def load_split(builder: melodies.Builder, name: str) -> Split:
-    """Reads a split into memory, empty if a small data set has none.
-
-    A million 16-bar windows are 256 MB.
-    """
-    steps = builder.info.features["tokens"].shape[0]
-    if name not in builder.info.splits:
-        return Split(np.zeros((0, steps), np.uint8))
+def read_chunks(builder: melodies.Builder, name: str) -> Iterator[np.ndarray]:
+    """The tokens of a split, a few thousand windows [windows, steps] uint8 at a time."""
+    if name not in builder.info.splits or not builder.info.splits[name].num_examples:
+        return  # a small data set may leave a split empty
     source = builder.as_data_source(split=name)
-    examples = source.__getitems__(range(len(source)))
-    return Split(np.stack([example["tokens"] for example in examples]))
+    for first in range(0, len(source), CHUNK_WINDOWS):
+        examples = source.__getitems__(range(first, min(first + CHUNK_WINDOWS, len(source))))
+        yield np.stack([example["tokens"] for example in examples])
+
+
+def load_split(builder: melodies.Builder, name: str) -> Split:
+    """Reads a split into memory, possibly empty; a million 16-bar windows are 256 MB."""
+    steps = builder.info.features["tokens"].shape[0]
+    size = builder.info.splits[name].num_examples if name in builder.info.splits else 0
+    tokens = np.zeros((size, steps), np.uint8)
+    first = 0
+    for chunk in read_chunks(builder, name):
+        tokens[first : first + len(chunk)] = chunk
+        first += len(chunk)
+    return Split(tokens)
 
 
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
