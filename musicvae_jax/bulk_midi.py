@@ -5,6 +5,7 @@ tested against. A hostile file may bring the process down: call it in workers.
 """
 
 import os
+import pathlib
 
 import numpy as np
 import symusic
@@ -14,20 +15,39 @@ from musicvae_jax.song import Song, Track, make_song
 
 
 def read_song(path: str | os.PathLike) -> Song:
-    """Reads a MIDI file; ticks are divided by the resolution, so no tempo matters.
+    """Reads a MIDI file.
 
     Raises:
-      UserError: the file is not readable as MIDI.
+      UserError: the file is missing, or not readable as MIDI.
     """
     try:
-        score = symusic.Score(os.fspath(path))
-    except Exception as error:  # the parser raises RuntimeError, and OSError for a path
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    return song_from_bytes(data, str(path))
+
+
+def song_from_bytes(data: bytes, name: str) -> Song:
+    """Reads MIDI; ticks are divided by the resolution, so no tempo matters.
+
+    Args:
+      data: a MIDI file's content.
+      name: what to call it in messages.
+
+    Raises:
+      UserError: it is not MIDI.
+    """
+    try:
+        score = symusic.Score.from_midi(data)
+        per_quarter = score.ticks_per_quarter
+        if per_quarter <= 0:
+            raise ValueError(f"{per_quarter} ticks to a quarter note")
+        meters = [(m.time / per_quarter, m.numerator, m.denominator) for m in score.time_signatures]
+        tempos = [(t.time / per_quarter, t.qpm) for t in score.tempos]
+        return make_song([_track(track, per_quarter) for track in score.tracks], meters, tempos)
+    except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable MIDI file ({reason})") from error
-    per_quarter = score.ticks_per_quarter
-    meters = [(m.time / per_quarter, m.numerator, m.denominator) for m in score.time_signatures]
-    tempos = [(t.time / per_quarter, t.qpm) for t in score.tempos]
-    return make_song([_track(track, per_quarter) for track in score.tracks], meters, tempos)
+        raise UserError(f"{name}: not a readable MIDI file ({reason})") from error
 
 
 def _track(track: symusic.Track, per_quarter: int) -> Track:

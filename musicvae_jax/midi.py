@@ -31,11 +31,10 @@ def read_song(path: str | os.PathLike) -> Song:
         with warnings.catch_warnings():
             # pretty_midi warns of type 0 files with tempo changes and reads them well.
             warnings.simplefilter("ignore", RuntimeWarning)
-            midi = pretty_midi.PrettyMIDI(str(path))
+            return _song(pretty_midi.PrettyMIDI(str(path)))
     except Exception as error:  # mido and pretty_midi raise whatever they trip over
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: not a readable MIDI file ({reason})") from error
-    return _song(midi)
 
 
 def _song(midi: pretty_midi.PrettyMIDI) -> Song:

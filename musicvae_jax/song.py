@@ -7,6 +7,9 @@ import numpy as np
 
 from musicvae_jax.melody import DEFAULT_TEMPO_BPM
 
+# A damaged file may place a note years away, and a grid up to there would not fit in memory.
+MAX_QUARTERS = 40_000
+
 
 @dataclasses.dataclass(frozen=True)
 class Track:
@@ -58,7 +61,13 @@ def make_song(
     Args:
       tracks: those without notes are left out.
       meters, tempos: as in `Song`, in order, possibly empty.
+
+    Raises:
+      ValueError: a note lies beyond `MAX_QUARTERS`, or a position is not finite.
     """
+    for track in tracks:
+        if track.pitch.size and not (track.end.max() < MAX_QUARTERS and track.start.min() >= 0):
+            raise ValueError(f"notes beyond {MAX_QUARTERS // 4} bars")
     meters, tempos = list(meters), list(tempos)
     if not meters or meters[0][0] > 1e-6:
         meters.insert(0, (0.0, 4, 4))

@@ -1,0 +1,134 @@
+import os
+
+import numpy as np
+import pytest
+
+from benchmarks import synthetic_midi
+from musicvae_jax import bulk_midi, keys
+from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.datasets.melodies import midi_files
+from musicvae_jax.datasets.melodies.midi_files import MidiRules
+from musicvae_jax.datasets.melodies.songs import Refusal
+from musicvae_jax.tokens import MelodyCodec
+from musicvae_jax.windows import WindowRules
+from tests import helpers
+
+RULES = MidiRules(WindowRules(bars=4))
+
+
+def test_files_are_found_in_folders_and_by_globs(tmp_path):
+    helpers.write_midi_folder(tmp_path / "b", songs=2)
+    helpers.write_midi_folder(tmp_path / "a" / "deep", songs=1)
+    (tmp_path / "b" / "LOUD.MIDI").write_bytes(b"")
+    (tmp_path / "b" / "notes.txt").write_bytes(b"")
+    (tmp_path / "b" / "folder.mid").mkdir()
+    ids = [file.id for file in midi_files.find_midi_files(str(tmp_path))]
+    assert ids == ["a/deep/song_000.mid", "b/LOUD.MIDI", "b/song_000.mid", "b/song_001.mid"]
+    by_glob = midi_files.find_midi_files(str(tmp_path / "b" / "*.mid"))
+    assert [file.id for file in by_glob] == ["song_000.mid", "song_001.mid"]
+    assert [file.index for file in by_glob] == [0, 1]
+
+
+def test_names_of_any_bytes_and_links_in_a_circle(tmp_path):
+    helpers.write_midi_folder(tmp_path, songs=1)
+    content = (tmp_path / "song_000.mid").read_bytes()
+    strange = os.path.join(os.fsencode(tmp_path), b"caf\xe9 \xff.mid")
+    with open(strange, "wb") as file:
+        file.write(content)
+    os.symlink(tmp_path, tmp_path / "circle")
+    os.symlink(tmp_path / "nowhere.mid", tmp_path / "dangling.mid")
+    files = midi_files.find_midi_files(str(tmp_path))
+    assert [file.id for file in files] == [r"caf\xe9 \xff.mid", "song_000.mid"]
+    songs = list(midi_files.read_midi(files, RULES))
+    assert [len(song.windows.tokens) for song in songs] == [5, 5]
+    assert songs[0].names == (r"cafxe9xff",)
+
+
+@pytest.mark.parametrize(
+    ("layout", "path", "name"),
+    [
+        ("", "x/My Song (2).mid", "mysong"),
+        ("lmd_full", "lmd_full/0/0a1b.mid", "0a1b"),
+        ("lmd_aligned", "lmd_aligned/A/B/C/TRABC12/8fe2.mid", "TRABC12"),
+        ("lmd_matched", "lmd_matched/A/B/C/TRABC12/1111.mid", "TRABC12"),
+        ("clean_midi", "clean_midi/The Band/Title.1.mid", "band/title"),
+        ("clean_midi", "clean_midi/The Band/Title.mid", "band/title"),
+        ("clean_midi", "clean_midi/Other/Title.mid", "other/title"),
+    ],
+)
+def test_versions_of_a_song_share_its_name(tmp_path, layout, path, name):
+    file = midi_files.MidiFile(0, tmp_path / path, path)
+    assert midi_files.song_name(file, layout) == name
+
+
+def test_splits_stay_when_files_are_added(tmp_path):
+    def splits(count):
+        helpers.write_midi_folder(tmp_path / "songs", songs=count)
+        config = melodies.midi_config(4, str(tmp_path / "songs"))
+        builder = melodies.build(config, str(tmp_path / "data"))
+        found = {}
+        for split in builder.info.splits:
+            source = builder.as_data_source(split=split)
+            found |= {e["id"]: split for e in source.__getitems__(range(len(source)))}
+        return found
+
+    before, after = splits(30), splits(60)
+    assert len(set(before.values())) == 3
+    assert len(after) == 60
+    assert before.items() <= after.items()
+
+
+def test_the_arpeggio_extraction_gives_pianos_in_c_or_a(tmp_path):
+    rules = MidiRules(WindowRules(bars=4), extraction="arpeggio")
+    paths = synthetic_midi.write_files(tmp_path, 4)
+    codec = MelodyCodec()
+    for file in midi_files.find_midi_files(str(tmp_path)):
+        song = midi_files.read_midi_file(file, rules)
+        assert len(song.windows.tokens) > 10
+        assert song.windows.tokens[song.windows.tokens >= 2].min() - 2 + 21 >= 48
+        # The melody, taken as the whole song, is in C major or A minor.
+        original = bulk_midi.read_song(paths[file.index])
+        weights = sum(
+            keys.pitch_class_weights(t.pitch + song.key_shift, t.end - t.start)
+            for t in original.tracks
+            if not t.is_drum
+        )
+        tonic, is_minor, _ = keys.find_keys(weights[None])
+        assert (tonic[0], bool(is_minor[0])) in ((0, False), (9, True))
+        assert codec.decode(song.windows.tokens[0]).num_bars == 4
+
+
+def test_the_arpeggio_extraction_says_which_tracks_it_wanted(tmp_path):
+    helpers.write_midi_folder(tmp_path, songs=1)
+    [file] = midi_files.find_midi_files(str(tmp_path))
+    refusal = midi_files.read_midi_file(file, MidiRules(WindowRules(), extraction="arpeggio"))
+    assert refusal == Refusal("song_000.mid", "no notes in tracks of program 0 named like 'piano'")
+
+
+def test_a_file_too_large_is_not_opened(tmp_path):
+    path = tmp_path / "big.mid"
+    with path.open("wb") as file:
+        file.truncate(midi_files.MAX_MIDI_BYTES + 1)
+    [file] = midi_files.find_midi_files(str(tmp_path))
+    assert midi_files.read_midi_file(file, RULES) == Refusal("big.mid", "larger than 10 MiB")
+
+
+def test_rules_are_part_of_the_data_sets_name(tmp_path):
+    helpers.write_midi_folder(tmp_path, songs=1)
+    configs = [
+        melodies.midi_config(4, str(tmp_path)),
+        melodies.midi_config(2, str(tmp_path)),
+        melodies.midi_config(4, str(tmp_path), extraction="arpeggio"),
+        melodies.midi_config(4, str(tmp_path), layout="clean_midi"),
+    ]
+    assert len({config.name for config in configs}) == 4
+    assert configs[3].name.startswith("clean_midi_")
+
+
+def test_reading_in_workers_gives_what_reading_here_gives(tmp_path):
+    synthetic_midi.write_files(tmp_path, 5)
+    files = midi_files.find_midi_files(str(tmp_path))
+    for file, song in zip(files, midi_files.read_midi(files, RULES), strict=True):
+        here = midi_files.read_midi_file(file, RULES)
+        assert song.id == here.id
+        np.testing.assert_array_equal(song.windows.tokens, here.windows.tokens)
