@@ -17,7 +17,7 @@ from musicvae_jax.song import Song, Track
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
 DUPLE_METERS = ((4, 4), (2, 2), (2, 4))
-_MELODY_NAMES = ("melod", "lead", "vocal", "voice", "solo", "tune", "right hand")
+_MELODY_NAMES = ("melod", "lead", "vocal", "voice", "solo", "tune", "right hand", "soprano")
 MIN_NOTES = 4
 
 
@@ -74,14 +74,24 @@ def _span(song: Song) -> tuple[float, float] | None:
     return max(spans, key=lambda span: span[1] - span[0], default=None)
 
 
-def _melody_score(track: Track) -> float:
-    """How much a track looks like the melody: its name, one voice, register, activity."""
+def _melody_score(track: Track, song_end: float) -> float:
+    """How much a track looks like the melody.
+
+    Its name, the share of its notes that no other one overlaps, its register (two
+    octaves count as one), and the share of the song's bars in which it plays; a bass
+    is marked down.
+
+    Args:
+      track: with at least one note.
+      song_end: where the song ends, in quarter notes.
+    """
     overlaps = track.start[1:] < track.end[:-1] - 0.1
     one_voice = 1.0 - overlaps.mean() if overlaps.size else 1.0
     named = any(word in track.name.lower() for word in _MELODY_NAMES)
+    bars = np.unique(track.start // 4).size / max(song_end / 4, 1.0)
     bass = 32 <= track.program < 40
-    activity = min(track.pitch.size / 64, 1.0)
-    return 2.0 * named + one_voice + float(track.pitch.mean()) / 64 + activity - 2.0 * bass
+    register = float(track.pitch.mean()) / 24
+    return 2.0 * named + one_voice + register + min(bars, 1.0) - 2.0 * bass
 
 
 def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int, int]]:
@@ -113,7 +123,9 @@ def extract(song: Song) -> Extraction:
 
     Bars before the first note are dropped.
     """
-    pitched = sorted((t for t in song.tracks if not t.is_drum), key=_melody_score, reverse=True)
+    song_end = max((float(track.end.max()) for track in song.tracks), default=0.0)
+    scored = [(t, _melody_score(t, song_end)) for t in song.tracks if not t.is_drum]
+    pitched = sorted(scored, key=lambda pair: pair[1], reverse=True)
     drums = tuple(TrackReport(t, 0.0, "drums") for t in song.tracks if t.is_drum)
     if not pitched:
         kind = "only drum tracks" if drums else "no notes"
@@ -122,10 +134,10 @@ def extract(song: Song) -> Extraction:
     if span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
         refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
-        reports = tuple(TrackReport(t, _melody_score(t), "not looked at") for t in pitched)
+        reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
         return Extraction(reports + drums, None, (), None, refusal)
     reports, refused, changes, melody = [], [], (), None
-    for track in pitched:
+    for track, score in pitched:
         if melody is not None:
             decision = "not needed"
         else:
@@ -139,7 +151,7 @@ def extract(song: Song) -> Extraction:
             else:
                 label = f"{track.name!r}, " if track.name else ""
                 refused.append(f"track ({label}program {track.program}) {decision}")
-        reports.append(TrackReport(track, _melody_score(track), decision))
+        reports.append(TrackReport(track, score, decision))
     refusal = "" if melody else "; ".join(refused)
     return Extraction((*reports, *drums), span, changes, melody, refusal)
 

@@ -40,6 +40,12 @@ def test_a_track_named_melody_wins():
     assert extract_melody(song(high, named), "x").pitch.tolist() == list(range(60, 68))
 
 
+def test_the_upper_of_two_voices_wins_though_the_lower_has_more_notes():
+    upper = track([(70 + i % 3, i, i + 1) for i in range(36)])
+    lower = track([(64 + i % 3, i * 6 / 7, (i + 1) * 6 / 7) for i in range(42)])
+    assert extract_melody(song(lower, upper), "x").pitch.min() == 70
+
+
 def test_blank_bars_are_dropped_and_bars_are_kept_whole():
     late = track([(p, s + 9, e + 9) for p, s, e in SCALE])
     melody = extract_melody(song(late), "x")
