@@ -27,7 +27,7 @@ STEPS = 256
 
 def ours(path: pathlib.Path) -> int:
     """One file by our chain; returns the number of segments."""
-    on, _ = seed_chain.arpeggiated_roll(bulk_midi.read_song(path))
+    on, _, _ = seed_chain.one_voice_roll(bulk_midi.read_song(path))
     return len(seed_chain.to_tokens(seed_chain.cut(seed_chain.pad(on, STEPS), STEPS)))
 
 

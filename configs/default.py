@@ -23,7 +23,8 @@ def get_config() -> ml_collections.ConfigDict:
     dataset.path = ""
     # How a MIDI file becomes one voice. 'highest': the top line of the likeliest track, as
     # MusicVAE. 'arpeggio': the seed's chain, over all tracks of `programs` whose name
-    # contains `name_contains`, in C major or A minor.
+    # contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords
+    # are refused instead of broken up.
     dataset.extraction = "highest"
     dataset.programs = (0,)
     dataset.name_contains = "piano"

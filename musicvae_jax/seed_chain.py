@@ -147,21 +147,35 @@ def song_key_shift(song: Song) -> int:
     return int(keys.shift_to_c_or_a(tonic, is_minor)[0])
 
 
-def arpeggiated_roll(
+def one_voice_roll(
     song: Song,
     programs: Sequence[int] = (0,),
     name_contains: str = "piano",
     max_silent_bars: float = 1,
-) -> tuple[np.ndarray, int]:
+    arpeggiates: bool = True,
+) -> tuple[np.ndarray, int, str]:
     """The whole chain up to the padding.
+
+    Args:
+      song: the song.
+      programs, name_contains: see `choose_tracks`.
+      max_silent_bars: see `drop_long_silences`.
+      arpeggiates: turn chords into arpeggios, instead of refusing them.
 
     Returns:
       on: [steps, 60] bool, MIDI 48 to 107, at most one sounding at a step, empty if
-      no track was chosen; and the transposition in semitones.
+      the song is refused; the transposition in semitones; and why it is refused.
     """
     tracks = choose_tracks(song, programs, name_contains)
     shift = song_key_shift(song)
+    empty = np.zeros((0, HIGH_PITCH - LOW_PITCH + 1), bool)
     if not tracks:
-        return np.zeros((0, HIGH_PITCH - LOW_PITCH + 1), bool), shift
-    roll = trim_blanks(chop(transpose(piano_roll(tracks), shift)))
-    return drop_long_silences(arpeggiate(to_on_off(roll)), max_silent_bars), shift
+        wanted = ", ".join(map(str, programs))
+        return empty, shift, f"no track of program {wanted} is named like {name_contains!r}"
+    on = to_on_off(trim_blanks(chop(transpose(piano_roll(tracks), shift))))
+    on = arpeggiate(on) if arpeggiates else on
+    if is_polyphonic(on):
+        return empty, shift, "polyphonic"
+    if not on.any():
+        return empty, shift, f"no notes in MIDI {LOW_PITCH} to {HIGH_PITCH}"
+    return drop_long_silences(on, max_silent_bars), shift, ""

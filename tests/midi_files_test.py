@@ -102,7 +102,20 @@ def test_the_arpeggio_extraction_says_which_tracks_it_wanted(tmp_path):
     helpers.write_midi_folder(tmp_path, songs=1)
     [file] = midi_files.find_midi_files(str(tmp_path))
     refusal = midi_files.read_midi_file(file, MidiRules(WindowRules(), extraction="arpeggio"))
-    assert refusal == Refusal("song_000.mid", "no notes in tracks of program 0 named like 'piano'")
+    assert refusal == Refusal("song_000.mid", "no track of program 0 is named like 'piano'")
+
+
+def test_the_monophonic_extraction_refuses_chords(tmp_path):
+    helpers.write_midi_folder(tmp_path / "single", songs=1)
+    synthetic_midi.write_files(tmp_path / "chords", 1)
+    rules = MidiRules(
+        WindowRules(bars=4), extraction="monophonic", programs=(0, 5), name_contains=""
+    )
+    chords, single = (
+        midi_files.read_midi_file(file, rules) for file in midi_files.find_midi_files(str(tmp_path))
+    )
+    assert chords.reason == "polyphonic"
+    assert len(single.windows.tokens) > 0
 
 
 def test_a_file_too_large_is_not_opened(tmp_path):

@@ -13,7 +13,7 @@ from musicvae_jax import bulk_midi, preprocessing, seed_chain
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
 from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
 from musicvae_jax.errors import UserError
-from musicvae_jax.melody import Melody
+from musicvae_jax.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.song import Song
 from musicvae_jax.tokens import RollCodec
 from musicvae_jax.windows import WindowRules
@@ -21,7 +21,7 @@ from musicvae_jax.windows import WindowRules
 MIDI_SUFFIXES = (".mid", ".midi")
 # Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
 MAX_MIDI_BYTES = 10 << 20
-EXTRACTIONS = ("highest", "arpeggio")
+EXTRACTIONS = ("highest", "arpeggio", "monophonic")
 # The collections of the Lakh MIDI Dataset, by the names of their folders.
 LAKH_LAYOUTS = ("lmd_full", "lmd_matched", "lmd_aligned", "clean_midi")
 
@@ -33,8 +33,9 @@ class MidiRules:
     Attributes:
       windows: which windows are kept.
       layout: one of `LAKH_LAYOUTS`, or empty for any folder.
-      extraction: 'highest' as MusicVAE, 'arpeggio' as the seed.
-      programs, name_contains: the tracks that 'arpeggio' takes.
+      extraction: 'highest' as MusicVAE; 'arpeggio' as the seed; 'monophonic' as the
+        seed, but chords are refused.
+      programs, name_contains: the tracks that the seed's chain takes.
     """
 
     windows: WindowRules
@@ -114,14 +115,17 @@ def song_name(file: MidiFile, layout: str) -> str:
     return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
 
 
-def _arpeggio_melody(song: Song, rules: MidiRules) -> tuple[Melody | None, int, str]:
+def _seed_melody(song: Song, rules: MidiRules) -> tuple[Melody | None, int, str]:
     """The seed's melody, its transposition, and why there is none."""
-    on, shift = seed_chain.arpeggiated_roll(song, rules.programs, rules.name_contains)
-    if not on.any():
-        programs = ", ".join(map(str, rules.programs))
-        reason = f"no notes in tracks of program {programs} named like {rules.name_contains!r}"
-        return None, shift, reason
-    tokens = seed_chain.to_tokens(seed_chain.pad(on, 16))
+    on, shift, refusal = seed_chain.one_voice_roll(
+        song,
+        rules.programs,
+        rules.name_contains,
+        arpeggiates=rules.extraction == "arpeggio",
+    )
+    if refusal:
+        return None, shift, refusal
+    tokens = seed_chain.to_tokens(seed_chain.pad(on, STEPS_PER_BAR))
     tempo_bpm = song.tempos[0][1]
     return RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0]), shift, ""
 
@@ -134,8 +138,8 @@ def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
         song = bulk_midi.read_song(file.path)
     except (UserError, OSError):
         return Refusal(file.id, "not a readable MIDI file")
-    if rules.extraction == "arpeggio":
-        melody, key_shift, refusal = _arpeggio_melody(song, rules)
+    if rules.extraction != "highest":
+        melody, key_shift, refusal = _seed_melody(song, rules)
     else:
         extraction = preprocessing.extract(song)
         melody, key_shift, refusal = extraction.melody, 0, extraction.refusal
