@@ -15,11 +15,10 @@ import ml_collections
 import numpy as np
 
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.datasets.melodies.midi_files import EXTRACTIONS, LAKH_LAYOUTS
+from musicvae_jax.datasets.melodies.midi_files import LAKH_LAYOUTS
 from musicvae_jax.errors import UserError
 from musicvae_jax.tokens import melody_to_roll, transpose_tokens
 
-DATASETS = ("folk", "midi", "lakh")
 CHUNK_WINDOWS = 4096
 
 
@@ -41,20 +40,11 @@ def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig
     """The builder's configuration for a run's configuration.
 
     Raises:
-      UserError: the data set is unknown, or there are no MIDI files.
+      UserError: there are no MIDI files, or `lakh` is not a Lakh collection.
     """
     dataset, bars = config.dataset, config.model.bars
-    if dataset.name not in DATASETS:
-        raise UserError(
-            f"--config.dataset.name={dataset.name!r}: unknown; valid are {', '.join(DATASETS)}"
-        )
     if dataset.name == "folk":
         return melodies.folk_config(bars, tuple(dataset.collections))
-    if dataset.extraction not in EXTRACTIONS:
-        raise UserError(
-            f"--config.dataset.extraction={dataset.extraction!r}: unknown; valid are "
-            f"{', '.join(EXTRACTIONS)}"
-        )
     layout = ""
     if dataset.name == "lakh":
         layout = pathlib.Path(dataset.path).name

@@ -21,6 +21,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from musicvae_jax import config_check
 from musicvae_jax.errors import TrainingDivergedError, UserError
 
 # Only names are needed here: importing JAX for `--help`, or in each process that
@@ -87,6 +88,8 @@ def _config_name() -> str:
 
 
 def _run() -> None:
+    if _CONFIG.value is not None:
+        config_check.check(_CONFIG.value)
     from musicvae_jax import modes, options
 
     if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:

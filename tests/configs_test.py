@@ -1,10 +1,13 @@
 import importlib
 import pathlib
+import re
 
 import jax
 import pytest
 
 from configs import default
+from musicvae_jax import config_check
+from musicvae_jax.errors import UserError
 from musicvae_jax.inference import abstract_params
 
 # Parameters of each configuration.
@@ -60,3 +63,29 @@ def test_variants_change_values_and_never_add_fields(name):
     config = importlib.import_module(f"configs.{name}").get_config()
     assert fields(config) == fields(default.get_config())
     assert importlib.import_module(f"configs.{name}").__doc__
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_configuration_is_valid(name):
+    config_check.check(importlib.import_module(f"configs.{name}").get_config())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("model.latent", "bars", "'bars': unknown; valid are global, per_bar"),
+        ("train.sampling", "sometimes", "valid are none, constant, inverse_sigmoid"),
+        ("dataset.name", "lahk", "'lahk': unknown; valid are folk, midi, lakh"),
+        ("train.batch_size", 0, "train.batch_size=0: must be at least 1"),
+        ("train.free_bits", -1.0, "must be at least 0"),
+        ("model.dropout", 1.0, "must be at least 0 and below 1"),
+        ("seed", -1, "--config.seed=-1: must be at least 0"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(field, value, message):
+    config = default.get_config()
+    section, _, name = field.rpartition(".")
+    target = config[section] if section else config
+    target[name] = value
+    with pytest.raises(UserError, match=re.escape(message)):
+        config_check.check(config)

@@ -72,13 +72,6 @@ def test_batches_that_do_not_divide():
         input_pipeline.shard(np.zeros((9, 2)))
 
 
-def test_unknown_data_set():
-    config = helpers.small_config()
-    config.dataset.name = "lahk"
-    with pytest.raises(UserError, match="'lahk': unknown; valid are folk, midi, lakh"):
-        input_pipeline.dataset_config(config)
-
-
 def test_eval_subset_is_spread_over_the_split(split):
     subset = input_pipeline.eval_subset(split, 4)
     assert subset.tokens[:, 0].tolist() == [30, 43, 56, 69]

@@ -21,7 +21,6 @@ from musicvae_jax.windows import WindowRules
 MIDI_SUFFIXES = (".mid", ".midi")
 # Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
 MAX_MIDI_BYTES = 10 << 20
-EXTRACTIONS = ("highest", "arpeggio", "monophonic")
 # The collections of the Lakh MIDI Dataset, by the names of their folders.
 LAKH_LAYOUTS = ("lmd_full", "lmd_matched", "lmd_aligned", "clean_midi")
 

@@ -1,0 +1,67 @@
+"""Values that a configuration may have; names and types ml_collections checks by itself."""
+
+import ml_collections
+
+from musicvae_jax.errors import UserError
+
+CHOICES = {
+    "dataset.name": ("folk", "midi", "lakh"),
+    "dataset.extraction": ("highest", "arpeggio", "monophonic"),
+    "model.codec": ("melody", "roll"),
+    "model.latent": ("global", "per_bar"),
+    "model.decoder": ("hierarchical", "flat"),
+    "model.dtype": ("float32", "bfloat16"),
+    "train.sampling": ("none", "constant", "inverse_sigmoid"),
+}
+AT_LEAST_1 = (
+    "model.bars",
+    "model.z",
+    "model.encoder_features",
+    "model.encoder_layers",
+    "model.conductor_features",
+    "model.conductor_layers",
+    "model.decoder_features",
+    "model.decoder_layers",
+    "train.batch_size",
+    "train.num_steps",
+    "train.log_every",
+    "train.eval_every",
+)
+AT_LEAST_0 = (
+    "seed",
+    "dataset.transpose_semitones",
+    "model.conductor_input",
+    "model.embedding",
+    "train.max_minutes",
+    "train.free_bits",
+    "train.beta",
+    "train.eval_examples",
+)
+SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dropout")
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+    """Checks every value that can be wrong by itself.
+
+    Raises:
+      UserError: one is; names the field and what is valid.
+    """
+    values = {name: _value(config, name) for name in (*CHOICES, *AT_LEAST_1, *AT_LEAST_0, *SHARES)}
+    for name, valid in CHOICES.items():
+        if values[name] not in valid:
+            raise UserError(
+                f"--config.{name}={values[name]!r}: unknown; valid are {', '.join(valid)}"
+            )
+    for least, names in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
+        for name in names:
+            if values[name] < least:
+                raise UserError(f"--config.{name}={values[name]}: must be at least {least}")
+    for name in SHARES:
+        if not 0 <= values[name] < 1:
+            raise UserError(f"--config.{name}={values[name]}: must be at least 0 and below 1")
+
+
+def _value(config: ml_collections.ConfigDict, name: str) -> str | float:
+    for part in name.split("."):
+        config = config[part]
+    return config
