@@ -1,0 +1,114 @@
+"""The same models in PyTorch, to be measured against; talks to `train_step.py` over a pipe.
+
+Written as a PyTorch user would: nn.LSTM over one-hot inputs, teacher forcing, the
+same loss. Run by `train_step.py`, one process for each configuration, so that it can
+be timed in turns: for each line read it runs one step and prints its seconds.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+STEPS, STEPS_PER_BAR = 256, 16
+BARS = STEPS // STEPS_PER_BAR
+
+
+class TorchVAE(nn.Module):
+    """`configs/seed.py` or `configs/hier.py`, by their fields."""
+
+    def __init__(self, model: dict, vocab: int):
+        super().__init__()
+        self.model, self.vocab = model, vocab
+        hidden, z = model["encoder_features"], model["z"]
+        self.encoder = nn.LSTM(vocab, hidden, model["encoder_layers"], bidirectional=True)
+        self.posterior = nn.Linear(2 * hidden, 2 * z)
+        conductor_input = model["conductor_input"] or z
+        self.input = nn.Linear(z, conductor_input) if model["conductor_input"] else nn.Identity()
+        width, layers = model["conductor_features"], model["conductor_layers"]
+        self.conductor = nn.LSTM(conductor_input, width, layers)
+        embedding = model["embedding"] or width
+        self.embedding = nn.Linear(width, embedding) if model["embedding"] else nn.Identity()
+        notes, note_layers = model["decoder_features"], model["decoder_layers"]
+        self.decoder = nn.LSTM(vocab + embedding, notes, note_layers)
+        self.logits = nn.Linear(notes, vocab)
+        if model["learned_state"]:
+            self.conductor_state = nn.Linear(z, 2 * layers * width)
+            self.decoder_state = nn.Linear(embedding, 2 * note_layers * notes)
+
+    def _state(self, linear: nn.Linear, x: torch.Tensor, layers: int):
+        state = torch.tanh(linear(x)).view(x.shape[0], 2 * layers, -1).transpose(0, 1)
+        return state[::2].contiguous(), state[1::2].contiguous()
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """tokens: [steps, batch] int64 -> the loss, a mean over the batch."""
+        model, batch = self.model, tokens.shape[1]
+        one_hot = F.one_hot(tokens, self.vocab).float()
+        outputs, (final, _) = self.encoder(one_hot)
+        if model["latent"] == "per_bar":
+            encoded = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        else:
+            encoded = torch.cat([final[-2], final[-1]], dim=-1)[None]
+        mu, raw_sigma = self.posterior(encoded).chunk(2, dim=-1)
+        sigma = F.softplus(raw_sigma)
+        z = mu + sigma * torch.randn_like(sigma)
+        kl = (0.5 * (mu**2 + sigma**2 - 1) - sigma.log()).sum((0, 2))
+        path = z.expand(BARS, batch, -1)
+        layers, note_layers = model["conductor_layers"], model["decoder_layers"]
+        state = (
+            self._state(self.conductor_state, path[0], layers) if model["learned_state"] else None
+        )
+        bars = self.embedding(self.conductor(self.input(path), state)[0])
+        rows = bars.reshape(BARS * batch, -1)
+        previous = F.pad(one_hot[:-1], (0, 0, 0, 0, 1, 0))
+        # [bars, steps_per_bar, batch] -> [steps_per_bar, bars * batch]
+        previous = previous.view(BARS, STEPS_PER_BAR, batch, -1).transpose(0, 1)
+        previous = previous.reshape(STEPS_PER_BAR, BARS * batch, -1)
+        inputs = torch.cat([previous, rows.expand(STEPS_PER_BAR, -1, -1)], dim=-1)
+        state = (
+            self._state(self.decoder_state, rows, note_layers) if model["learned_state"] else None
+        )
+        logits = self.logits(self.decoder(inputs, state)[0])
+        targets = tokens.view(BARS, STEPS_PER_BAR, batch).transpose(0, 1).reshape(-1)
+        nll = F.cross_entropy(logits.reshape(-1, self.vocab), targets, reduction="sum") / batch
+        return nll + 0.2 * kl.mean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--vocab", type=int, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.manual_seed(0)
+    model = TorchVAE(json.loads(args.model), args.vocab).to(device)
+    loss_of = torch.compile(model) if args.compile else model
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    tokens = torch.randint(0, args.vocab, (STEPS, args.batch), device=device)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(tokens).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    for _ in range(3):
+        step()
+    print("ready", sum(p.numel() for p in model.parameters()), flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        step()
+        print(time.perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    main()
