@@ -1,10 +1,11 @@
 """MusicVAE-JAX: learn melodies, write new ones, and bridge one melody to another.
 
-The package imports in one direction, and importing it loads nothing heavy:
+Importing the package loads nothing. Its modules import in one direction:
 
-  errors, atomic_io -> melody -> midi -> preprocessing -> tokens -> datasets
-  -> input_pipeline -> models -> schedules, losses -> train state, checkpoints
-  -> train, evaluate -> transitions -> render -> inference -> main
+  errors, progress, atomic_io -> melody -> song -> midi, bulk_midi -> keys
+  -> preprocessing, seed_chain -> tokens -> windows -> datasets -> input_pipeline
+  -> models -> schedules, losses -> checkpoints, metric_log -> evaluate -> train
+  -> transitions -> render -> inference -> doctor, modes -> main
 """
 
 __version__ = "0.1.0"

@@ -61,6 +61,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "Where results go. Default: WORKDI
 _STRATEGY = flags.DEFINE_list(
     "strategy", ["all"], "interpolate: latent, teacher_forcing, combined, or all."
 )
+_GRANULARITY = flags.DEFINE_enum(
+    "granularity", "bar", ["bar"], "interpolate: what is mixed; so far only whole bars."
+)
 _NUM = flags.DEFINE_integer("num", 4, "generate, complete: how many.", lower_bound=1)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of random choices in inference; training uses --config.seed.", lower_bound=0
