@@ -55,23 +55,23 @@ class Extraction:
     refusal: str
 
 
-def _span(song: Song) -> tuple[float, float] | None:
-    """Start and end in quarter notes of the longest stretch in a duple meter.
+def duple_stretches(song: Song) -> list[tuple[float, float]]:
+    """Start and end in quarter notes of the stretches in a duple meter, in order.
 
-    Neighbouring stretches in the same meter count as one where the change stands
-    on a bar line of the first.
+    Neighbouring stretches count as one where the change stands on a bar line of the
+    first. Changes of tempo divide nothing: positions are on the beat grid.
     """
-    end = max(float(track.end.max()) for track in song.tracks)
+    end = max((float(track.end.max()) for track in song.tracks), default=0.0)
     starts = [start for start, _, _ in song.meters] + [end]
-    spans: list[list[float]] = []
+    stretches: list[tuple[float, float]] = []
     for (start, numerator, denominator), stop in zip(song.meters, starts[1:], strict=True):
         if (numerator, denominator) not in DUPLE_METERS or stop <= start:
             continue
-        if spans and spans[-1][1] == start and (start - spans[-1][0]) % 4 < 1e-6:
-            spans[-1][1] = stop
+        if stretches and stretches[-1][1] == start and (start - stretches[-1][0]) % 4 < 1e-6:
+            stretches[-1] = (stretches[-1][0], stop)
         else:
-            spans.append([start, stop])
-    return max(spans, key=lambda span: span[1] - span[0], default=None)
+            stretches.append((start, stop))
+    return stretches
 
 
 def _melody_score(track: Track, song_end: float) -> float:
@@ -118,10 +118,14 @@ def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int,
     return list(zip(pitch.tolist(), onset.tolist(), release.tolist(), strict=True))
 
 
-def extract(song: Song) -> Extraction:
-    """Finds the melody of a song: its likeliest track's top line in its longest duple stretch.
+def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
+    """Finds the melody of a song: its likeliest track's top line in a stretch of it.
 
     Bars before the first note are dropped.
+
+    Args:
+      song: the song.
+      span: one of its `duple_stretches`; by default the longest.
     """
     song_end = max((float(track.end.max()) for track in song.tracks), default=0.0)
     scored = [(t, _melody_score(t, song_end)) for t in song.tracks if not t.is_drum]
@@ -130,7 +134,9 @@ def extract(song: Song) -> Extraction:
     if not pitched:
         kind = "only drum tracks" if drums else "no notes"
         return Extraction(drums, None, (), None, f"the file has {kind}")
-    span = _span(song)
+    if span is None:
+        stretches = duple_stretches(song)
+        span = max(stretches, key=lambda s: s[1] - s[0], default=None)
     if span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
         refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
@@ -171,7 +177,7 @@ def _changes(
     blank = notes[0][1] // STEPS_PER_BAR
     return (
         f"{track.pitch.size} notes in the track, {inside.sum()} of them in quarter notes "
-        f"{span[0]:g} to {span[1]:g}, the longest stretch in a duple meter",
+        f"{span[0]:g} to {span[1]:g}, a stretch in a duple meter",
         f"onsets moved to the nearest sixteenth: by {off_grid.mean():.3f} quarter notes on "
         f"average, {off_grid.max():.3f} at most; {len(song.tempos)} tempos in the file, "
         "the grid follows them",

@@ -1,4 +1,6 @@
 import hashlib
+import os
+import time
 
 import numpy as np
 import pytest
@@ -120,6 +122,19 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
 def test_a_folder_without_midi_files_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"no \.mid or \.midi files"):
         melodies.midi_config(4, str(tmp_path))
+
+
+def test_what_a_killed_build_left_is_removed_when_it_is_old(tmp_path):
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
+    config = melodies.midi_config(4, str(folder))
+    kept = tmp_path / "data" / "melodies" / config.name
+    for name in ("incomplete.OLD_1.0.0", "incomplete.NEW_1.0.0"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "half.array_record").write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(kept / "incomplete.OLD_1.0.0", (two_days_ago, two_days_ago))
+    melodies.build(config, str(tmp_path / "data"))
+    assert sorted(p.name for p in kept.iterdir()) == ["1.0.0", "incomplete.NEW_1.0.0"]
 
 
 def test_shares_of_the_splits():

@@ -1,5 +1,6 @@
 import os
 
+import mido
 import numpy as np
 import pytest
 
@@ -76,6 +77,23 @@ def test_splits_stay_when_files_are_added(tmp_path):
     assert len(set(before.values())) == 3
     assert len(after) == 60
     assert before.items() <= after.items()
+
+
+def test_each_duple_stretch_gives_a_melody_and_no_window_reaches_across(tmp_path):
+    """Five bars of 4/4, one of 3/4, six of 4/4."""
+    file = mido.MidiFile(ticks_per_beat=4)
+    track = file.add_track("lead")
+    for numerator, bars in ((4, 5), (3, 1), (4, 6)):
+        track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=4))
+        for beat in range(numerator * bars):
+            track.append(mido.Message("note_on", note=60 + numerator + beat % 5, velocity=64))
+            track.append(mido.Message("note_off", note=60 + numerator + beat % 5, time=4))
+    file.save(tmp_path / "a.mid")
+    [midi_file] = midi_files.find_midi_files(str(tmp_path))
+    song = midi_files.read_midi_file(midi_file, RULES)
+    assert song.windows.start_bars.tolist() == [0, 1, 5, 6, 7]
+    first_notes = [MelodyCodec().decode(t).pitch[0] for t in song.windows.tokens]
+    assert first_notes == [64, 68, 64, 68, 67]
 
 
 def test_the_arpeggio_extraction_gives_pianos_in_c_or_a(tmp_path):

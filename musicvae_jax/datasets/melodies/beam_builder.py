@@ -232,6 +232,7 @@ def build(
     builder = BeamBuilder(
         data_dir=os.path.expanduser(data_dir) or None, config=config, file_format="array_record"
     )
+    melodies_dataset_builder.remove_abandoned(os.path.dirname(builder.data_dir))
     builder.download_and_prepare(
         download_config=tfds.download.DownloadConfig(beam_options=PipelineOptions(options))
     )

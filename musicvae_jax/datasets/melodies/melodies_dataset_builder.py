@@ -3,6 +3,9 @@
 import dataclasses
 import hashlib
 import os
+import pathlib
+import shutil
+import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -21,6 +24,8 @@ from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.progress import on_terminal
 from musicvae_jax.windows import WindowRules
+
+ABANDONED_AFTER_SEC = 24 * 3600
 
 
 @dataclasses.dataclass
@@ -130,6 +135,17 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         yield from examples
 
 
+def remove_abandoned(folder: str) -> None:
+    """Removes what builds that were killed left behind, a day ago or earlier.
+
+    TFDS writes to a folder `incomplete.*` and renames it at the end; a younger one may
+    be another process at work.
+    """
+    for path in pathlib.Path(folder).glob("incomplete.*"):
+        if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SEC:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def build(config: MelodiesConfig, data_dir: str) -> Builder:
     """Prepares the data set if it is not there yet.
 
@@ -146,6 +162,7 @@ def build(config: MelodiesConfig, data_dir: str) -> Builder:
         config=config.name if config.name in Builder.builder_configs else config,
         file_format="array_record",
     )
+    remove_abandoned(os.path.dirname(builder.data_dir))
     if not on_terminal():
         tfds.disable_progress_bar()
     builder.download_and_prepare()

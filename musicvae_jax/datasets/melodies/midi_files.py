@@ -114,8 +114,16 @@ def song_name(file: MidiFile, layout: str) -> str:
     return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
 
 
-def _seed_melody(song: Song, rules: MidiRules) -> tuple[Melody | None, int, str]:
-    """The seed's melody, its transposition, and why there is none."""
+def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
+    """The melodies of a song, its transposition, and why there are none.
+
+    The top line gives one melody for each stretch in a duple meter.
+    """
+    if rules.extraction == "highest":
+        stretches = preprocessing.duple_stretches(song)
+        extractions = [preprocessing.extract(song, stretch) for stretch in stretches]
+        melodies = [e.melody for e in extractions if e.melody is not None]
+        return melodies, 0, "" if melodies else preprocessing.extract(song).refusal
     on, shift, refusal = seed_chain.one_voice_roll(
         song,
         rules.programs,
@@ -123,10 +131,11 @@ def _seed_melody(song: Song, rules: MidiRules) -> tuple[Melody | None, int, str]
         arpeggiates=rules.extraction == "arpeggio",
     )
     if refusal:
-        return None, shift, refusal
+        return [], shift, refusal
     tokens = seed_chain.to_tokens(seed_chain.pad(on, STEPS_PER_BAR))
     tempo_bpm = song.tempos[0][1]
-    return RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0]), shift, ""
+    melody = RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0])
+    return [melody], shift, ""
 
 
 def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
@@ -137,17 +146,13 @@ def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
         song = bulk_midi.read_song(file.path)
     except (UserError, OSError):
         return Refusal(file.id, "not a readable MIDI file")
-    if rules.extraction != "highest":
-        melody, key_shift, refusal = _seed_melody(song, rules)
-    else:
-        extraction = preprocessing.extract(song)
-        melody, key_shift, refusal = extraction.melody, 0, extraction.refusal
-    if melody is None:
+    melodies, key_shift, refusal = _melodies(song, rules)
+    if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
         return Refusal(file.id, re.split(r"[(:;]", refusal)[0].strip())
     names = (song_name(file, rules.layout),)
     source = rules.layout or _as_text(file.path.parent.name)
-    return source_song(file.id, names, source, melody, rules.windows, key_shift)
+    return source_song(file.id, names, source, melodies, rules.windows, key_shift)
 
 
 def read_midi(files: list[MidiFile], rules: MidiRules) -> Iterator[SourceSong | Refusal]:

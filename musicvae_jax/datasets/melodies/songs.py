@@ -1,7 +1,11 @@
 """What every source of melodies gives: songs cut into windows, or why there is none."""
 
+import collections
 import dataclasses
 import re
+from collections.abc import Sequence
+
+import numpy as np
 
 from musicvae_jax.melody import Melody
 from musicvae_jax.windows import WindowRules, Windows, melody_windows
@@ -23,9 +27,8 @@ class SourceSong:
       id: unique within the data set.
       names: normalised titles; songs that share one are one song in several versions.
       source: the collection or folder.
-      tempo_bpm: quarter notes per minute.
+      tempo_bpm: quarter notes per minute, where the song begins.
       key_shift: semitones by which the song was transposed.
-      num_bars: of the whole melody.
       windows: those kept, and why others were not.
     """
 
@@ -34,7 +37,6 @@ class SourceSong:
     source: str
     tempo_bpm: float
     key_shift: int
-    num_bars: int
     windows: Windows
 
 
@@ -50,15 +52,33 @@ def source_song(
     id: str,
     names: tuple[str, ...],
     source: str,
-    melody: Melody,
+    melodies: Sequence[Melody],
     rules: WindowRules,
     key_shift: int = 0,
 ) -> SourceSong | Refusal:
-    """Cuts a melody into windows; refuses one that is shorter than a window."""
-    if melody.num_bars < rules.bars:
+    """Cuts the melodies of a song into windows; none reaches from one into the next.
+
+    Args:
+      id, names, source, key_shift: as in `SourceSong`.
+      melodies: at least one; bars are counted through all of them.
+      rules: which windows are kept.
+
+    Returns:
+      The song, or a refusal if all melodies are shorter than a window.
+    """
+    if all(melody.num_bars < rules.bars for melody in melodies):
         return Refusal(id, f"shorter than {rules.bars} bars")
-    windows = melody_windows(melody, rules)
-    return SourceSong(id, names, source, melody.tempo_bpm, key_shift, melody.num_bars, windows)
+    parts = [melody_windows(melody, rules) for melody in melodies]
+    bars = np.array([melody.num_bars for melody in melodies])
+    offsets = (np.cumsum(bars) - bars).tolist()
+    windows = Windows(
+        np.concatenate(
+            [part.start_bars + first for part, first in zip(parts, offsets, strict=True)]
+        ).astype(np.int32),
+        np.concatenate([part.tokens for part in parts]),
+        sum((part.refusals for part in parts), collections.Counter()),
+    )
+    return SourceSong(id, names, source, melodies[0].tempo_bpm, key_shift, windows)
 
 
 def normal_title(title: str) -> str:
