@@ -24,7 +24,7 @@ SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
 
 
-def _policy(metric: str) -> ocp.checkpoint_managers.AnyPreservationPolicy:
+def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
     managers = ocp.checkpoint_managers
     # `max_to_keep` with `best_fn` would drop the latest checkpoint when it is not
     # among the best, and a resumed run would begin from an old one.
@@ -33,7 +33,7 @@ def _policy(metric: str) -> ocp.checkpoint_managers.AnyPreservationPolicy:
             managers.LatestN(2),
             managers.BestN(
                 n=1,
-                get_metric_fn=lambda metrics: metrics[metric],
+                get_metric_fn=lambda metrics: metrics[_METRIC],
                 reverse=True,  # the lowest is the best
                 keep_checkpoints_without_metrics=False,
             ),
@@ -46,7 +46,7 @@ def open_manager(workdir: pathlib.Path, read_only: bool = False) -> ocp.Checkpoi
     options = ocp.CheckpointManagerOptions(
         best_fn=lambda metrics: metrics[_METRIC],
         best_mode="min",
-        preservation_policy=_policy(_METRIC),
+        preservation_policy=_policy(),
         read_only=read_only,
         create=not read_only,
     )

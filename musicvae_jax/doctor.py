@@ -126,7 +126,7 @@ def _explanation(
         )
     if extraction.melody is None:
         return [*lines, f"  no usable melody: {extraction.refusal}"]
-    lines += [f"  {change}" for change in extraction.changes]
+    lines += [f"  {change}" for change in preprocessing.explain_changes(song, extraction)]
     melody = extraction.melody
     weights = keys.pitch_class_weights(melody.pitch, melody.end - melody.start)
     tonic, is_minor, correlation = keys.find_keys(weights[None])

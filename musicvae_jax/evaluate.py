@@ -16,6 +16,7 @@ from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE
 from musicvae_jax.tokens import CODECS
 
+# The mapped axis, in training too: arrays laid out for one name are laid out anew for another.
 AXIS = "devices"
 # A latent dimension is active if its mean varies by more than this over melodies
 # (Burda et al. 2016, arXiv 1509.00519, appendix C).

@@ -94,5 +94,8 @@ def synthesize(melody: Melody) -> np.ndarray:
     Returns:
       [samples] float32 in -1..1, at `SAMPLE_RATE_HZ`.
     """
+    if not melody.pitch.size:  # pretty_midi divides by the loudest sample
+        seconds = melody.num_steps / STEPS_PER_QUARTER * 60 / melody.tempo_bpm
+        return np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
     audio = _pretty_midi(melody, "melody").synthesize(fs=SAMPLE_RATE_HZ)
     return audio.astype(np.float32)

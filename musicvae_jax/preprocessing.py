@@ -43,14 +43,12 @@ class Extraction:
     Attributes:
       tracks: the likeliest first, drums last.
       span: the stretch that was read, in quarter notes; None if no meter fits.
-      changes: what each step did to the track that was taken, for people.
       melody: None if there is no usable one.
       refusal: why not; empty if there is one.
     """
 
     tracks: tuple[TrackReport, ...]
     span: tuple[float, float] | None
-    changes: tuple[str, ...]
     melody: Melody | None
     refusal: str
 
@@ -133,7 +131,7 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
     drums = tuple(TrackReport(t, 0.0, "drums") for t in song.tracks if t.is_drum)
     if not pitched:
         kind = "only drum tracks" if drums else "no notes"
-        return Extraction(drums, None, (), None, f"the file has {kind}")
+        return Extraction(drums, None, None, f"the file has {kind}")
     if span is None:
         stretches = duple_stretches(song)
         span = max(stretches, key=lambda s: s[1] - s[0], default=None)
@@ -141,8 +139,8 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
         refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
         reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
-        return Extraction(reports + drums, None, (), None, refusal)
-    reports, refused, changes, melody = [], [], (), None
+        return Extraction(reports + drums, None, None, refusal)
+    reports, refused, melody = [], [], None
     for track, score in pitched:
         if melody is not None:
             decision = "not needed"
@@ -153,23 +151,24 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
                 decision = "taken"
                 tempo_bpm = song.tempo_bpm_at(span[0] + notes[0][1] / STEPS_PER_QUARTER)
                 melody = _trimmed(notes, tempo_bpm, track.program)
-                changes = _changes(song, track, span, notes, melody)
             else:
                 label = f"{track.name!r}, " if track.name else ""
                 refused.append(f"track ({label}program {track.program}) {decision}")
         reports.append(TrackReport(track, score, decision))
     refusal = "" if melody else "; ".join(refused)
-    return Extraction((*reports, *drums), span, changes, melody, refusal)
+    return Extraction((*reports, *drums), span, melody, refusal)
 
 
-def _changes(
-    song: Song,
-    track: Track,
-    span: tuple[float, float],
-    notes: list[tuple[int, int, int]],
-    melody: Melody,
-) -> tuple[str, ...]:
-    """What happened to a track's notes on their way into the melody, step by step."""
+def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
+    """What happened to a track's notes on their way into the melody, step by step.
+
+    Args:
+      song: the song.
+      extraction: of that song, with a melody.
+    """
+    [track] = [report.track for report in extraction.tracks if report.decision == "taken"]
+    span, melody = extraction.span, extraction.melody
+    notes = highest_line(track, *span)
     inside = (track.start >= span[0] - 1e-6) & (track.start < span[1] - 1e-6)
     positions = (track.start[inside] - span[0]) * STEPS_PER_QUARTER
     off_grid = np.abs(positions - np.round(positions)) / STEPS_PER_QUARTER

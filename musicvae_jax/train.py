@@ -19,13 +19,14 @@ from tqdm import tqdm
 
 from musicvae_jax import atomic_io, checkpoints, evaluate, input_pipeline, losses, schedules
 from musicvae_jax.errors import TrainingDivergedError
+from musicvae_jax.evaluate import AXIS
+from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.metric_log import MetricLog
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.progress import on_terminal
 
 logger = logging.getLogger(__name__)
-AXIS = "devices"
 
 
 @flax.struct.dataclass
@@ -47,7 +48,7 @@ def create_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransfo
 
 def init_params(model: MusicVAE, seed: int) -> Any:
     """Initial parameters, a function of the seed; shapes do not depend on the batch."""
-    tokens = jnp.zeros((1, model.bars * 16), jnp.int32)
+    tokens = jnp.zeros((1, model.bars * STEPS_PER_BAR), jnp.int32)
     key = jax.random.key(seed)
     return model.init(key, tokens, noise.example_keys(key, 0, 1))["params"]
 

@@ -5,6 +5,7 @@ import pytest
 from music21 import converter, repeat
 
 from musicvae_jax.datasets.melodies import abc_notation, folk
+from musicvae_jax.errors import UserError
 
 HEADER = "X:1\nT:Test\nM:{meter}\nL:1/8\nK:{key}\n"
 
@@ -130,6 +131,11 @@ def test_tunes_that_do_not_fit_are_refused_with_a_reason(meter, body, reason):
         body = "z8|" + body  # so that the short bar is not an upbeat
     with pytest.raises(folk.TuneRejectedError, match=reason):
         read(body, meter=meter)
+
+
+def test_an_unknown_collection_is_named_with_the_known_ones():
+    with pytest.raises(UserError, match="'oneils'; as oneills1850, ryansMammoth, airdsAirs or"):
+        folk.corpus_files("oneils")
 
 
 def test_tunes_agree_with_music21s_own_scores():

@@ -111,6 +111,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.mid"]
 
 
+def test_synthesizing_silence_gives_silence():
+    audio = midi.synthesize(Melody.from_notes([], 8, tempo_bpm=60.0))
+    assert audio.shape == (2 * midi.SAMPLE_RATE_HZ,)
+    assert not audio.any()
+
+
 def test_synthesize_sounds_at_the_notes_pitch():
     audio = midi.synthesize(Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
     spectrum = np.abs(np.fft.rfft(audio))

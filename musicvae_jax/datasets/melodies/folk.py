@@ -23,6 +23,7 @@ from musicvae_jax.datasets.melodies.songs import (
     source_song,
 )
 from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
+from musicvae_jax.errors import UserError
 from musicvae_jax.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, Melody
 from musicvae_jax.windows import WindowRules
 
@@ -58,14 +59,17 @@ def corpus_files(collection: str) -> list[pathlib.Path]:
     """The ABC files of a collection inside the installed music21, in order.
 
     Raises:
-      ValueError: music21 has no such collection.
+      UserError: music21 has no such collection.
     """
     import music21  # slow to import, and only needed where tunes are read
 
     folder = pathlib.Path(music21.__file__).parent / "corpus" / collection
     files = sorted(folder.glob("*.abc"))
     if not files:
-        raise ValueError(f"music21 {music21.__version__} has no ABC collection {collection!r}")
+        raise UserError(
+            f"--config.dataset.collections: music21 {music21.__version__} has no ABC collection "
+            f"{collection!r}; as {', '.join(COLLECTIONS)} or essenFolksong"
+        )
     return files
 
 
