@@ -43,6 +43,7 @@ def test_no_import_goes_in_a_circle():
     ("library", "home"),
     [
         ("pretty_midi", {"musicvae_jax.midi"}),
+        ("mido", {"musicvae_jax.midi"}),
         ("symusic", {"musicvae_jax.bulk_midi"}),
         ("apache_beam", {"musicvae_jax.datasets.melodies.beam_builder"}),
         ("orbax", {"musicvae_jax.checkpoints"}),
