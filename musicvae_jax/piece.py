@@ -34,8 +34,7 @@ class Section:
       melody: what is played, in whole bars, its steps counted from the section's start.
       start_bar: where it begins.
       is_bridge: whether it leads from one melody to another.
-      key: the key that it is in; of a bridge, the one it comes from and, if it glides, the
-        one it goes to.
+      key: the key that it is in; of a bridge, the keys before and after it.
       semitones: by how much the melody was moved; of a bridge, by how much it glides.
     """
 
@@ -196,22 +195,23 @@ def chain(
         if bridge.num_steps % STEPS_PER_BAR or not 1 <= bridge.num_bars <= MAX_BRIDGE_BARS:
             raise ValueError(
                 f"a bridge must be 1 to {MAX_BRIDGE_BARS} whole bars, not "
-                f"{bridge.num_steps / STEPS_PER_BAR} bars"
+                f"{bridge.num_steps / STEPS_PER_BAR:g}"
             )
     loops = len(bridges) == count
     plan = plan_keys(melodies, key_path, loops)
-    titles = titles or [""] * count
+    keys = [key.transpose(shift) for key, shift in zip(plan.keys, plan.shifts, strict=True)]
+    titles, curves = titles or [""] * count, curves or [None] * len(bridges)
     sections = []
     for index, (melody, title, shift) in enumerate(zip(melodies, titles, plan.shifts, strict=True)):
-        key, moved = plan.keys[index].transpose(shift), _whole_bars(melody).transpose(shift)
-        sections.append(Section(f"melody {index + 1}", title, moved, 0, False, key.name, shift))
+        moved = _whole_bars(melody).transpose(shift)
+        key = keys[index].name
+        sections.append(Section(f"melody {index + 1}", title, moved, 0, False, key, shift))
         if index < len(bridges):
-            way = plan.glides[index]
-            curve = None if curves is None else curves[index]
-            bridge = glide(bridges[index], key, way, curve)
+            way, after = plan.glides[index], keys[(index + 1) % count].name
+            bridge = glide(bridges[index], keys[index], way, curves[index])
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
-            keys = f"{key.name} to {plan.keys[(index + 1) % count].name}" if way else key.name
-            sections.append(Section(name, "", bridge, 0, True, keys, way))
+            leads = key if key == after else f"{key} to {after}"
+            sections.append(Section(name, "", bridge, 0, True, leads, way))
     return _assemble(sections, programs, loops)
 
 
