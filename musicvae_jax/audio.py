@@ -150,14 +150,14 @@ def _synthesize(
         reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
     else:
         try:
-            samples = _fluidsynth(program, font, file)
-            # With a damaged soundfont FluidSynth succeeds, and writes silence.
-            if np.abs(samples).max(initial=0.0) > _SILENCE or not waves.any():
+            samples, said = _fluidsynth(program, font, file)
+            # With a damaged soundfont it succeeds all the same: it plays another, or silence.
+            is_silent = np.abs(samples).max(initial=0.0) <= _SILENCE and waves.any()
+            if not is_silent and "failed to load" not in said.lower():
                 return samples, font, ""
-            reason = f"FluidSynth plays nothing with {font}"
+            reason = f"FluidSynth cannot play with {font}"
         except subprocess.CalledProcessError as error:
-            said = error.stderr.decode(errors="replace").strip().splitlines()
-            reason = f"FluidSynth failed with {error.returncode}: {' '.join(said)[:200]}"
+            reason = f"FluidSynth failed with {error.returncode}: {error.stderr.strip()[:200]}"
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = f"FluidSynth failed: {type(error).__name__}"
     if soundfont:
@@ -165,18 +165,24 @@ def _synthesize(
     return waves, None, reason
 
 
-def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> np.ndarray:
-    """What FluidSynth makes of a MIDI file: [samples, 2] float32."""
+def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> tuple[np.ndarray, str]:
+    """What FluidSynth makes of a MIDI file, [samples, 2] float32, and what it complains of."""
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder) / "audio.raw"
         # Raw samples can be written by every build, others need a library.
         options = ["-q", "-n", "-i", "-g", str(_GAIN), "-r", str(SAMPLE_RATE_HZ)]
         options += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(raw)]
         command = [program, *options, str(font.resolve()), str(file.resolve())]
-        subprocess.run(
-            command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_SEC
+        run = subprocess.run(
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SEC,
         )
-        return np.fromfile(raw, "<i2").reshape(-1, 2).astype(np.float32) / 2**15
+        return np.fromfile(raw, "<i2").reshape(-1, 2).astype(np.float32) / 2**15, run.stderr
 
 
 def _write_wav(path: str | os.PathLike, samples: np.ndarray) -> None:

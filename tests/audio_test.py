@@ -154,7 +154,7 @@ def test_a_damaged_soundfont_is_told_of(monkeypatch, tmp_path, kept):
     font.write_bytes(midi.bundled_soundfont().read_bytes()[:kept])
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(font))
     rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
-    assert str(rendering) == f"sine waves (FluidSynth plays nothing with {font})"
+    assert str(rendering) == f"sine waves (FluidSynth cannot play with {font})"
     assert peak_hz(read_wav(tmp_path / "a.wav")) == pytest.approx(440, abs=2)
 
 

@@ -77,7 +77,7 @@ def diatonic_melody(rng, bars, root):
 def test_a_glide_walks_through_neighbouring_scales(semitones):
     rng = np.random.default_rng(semitones + 12)
     melody = diatonic_melody(rng, 16, root=2)
-    moved = key_path.glide(melody, Key(2, False, 1.0), semitones)
+    moved = key_path.glide(melody, Key(2, False, 1.0), semitones, np.linspace(0, 1, 16))
     assert moved.window(0, 1) == melody.window(0, 1)
     assert moved.window(15, 1) == melody.window(15, 1).transpose(semitones)
     fifths = (7 * semitones + 6) % 12 - 6
@@ -103,3 +103,9 @@ def test_a_glide_keeps_the_rhythm_and_arrives_exactly(melody, tonic, is_minor, s
     moved = key_path.glide(melody, key, semitones)
     assert [n[1:] for n in moved.notes()] == [n[1:] for n in melody.notes()]
     assert np.abs(moved.pitch - melody.pitch).max(initial=0) <= abs(semitones) + 3
+
+
+def test_a_glide_is_by_default_between_the_melodies():
+    # One bar is half way from C to E, two fifths of four: D major. C E G becomes D F# A.
+    triad = Melody.from_notes([(60, 0, 4), (64, 4, 8), (67, 8, 16)], 16)
+    assert key_path.glide(triad, C_MAJOR, 4).pitch.tolist() == [62, 66, 69]
