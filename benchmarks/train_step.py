@@ -24,6 +24,8 @@ import ml_collections
 import optax
 from plain_flax import PlainVAE
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # for configs/
+
 from musicvae_jax import losses, train
 from musicvae_jax.models.vae import create_model
 

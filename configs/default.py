@@ -66,6 +66,9 @@ def get_config() -> ml_collections.ConfigDict:
     model.decoder_word_dropout = 0.0
     # Matrix products in 'float32' or 'bfloat16'; parameters and states are float32.
     model.dtype = "float32"
+    # 'auto': on CPUs the LSTMs run a loop that is compiled once for the machine;
+    # 'scan': plain `nn.scan`, as on accelerators.
+    model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()
     # Over all devices of all hosts.

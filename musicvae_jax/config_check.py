@@ -11,6 +11,7 @@ CHOICES = {
     "model.latent": ("global", "per_bar"),
     "model.decoder": ("hierarchical", "flat"),
     "model.dtype": ("float32", "bfloat16"),
+    "model.lstm": ("auto", "scan"),
     "train.sampling": ("none", "constant", "inverse_sigmoid"),
 }
 AT_LEAST_1 = (

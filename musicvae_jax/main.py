@@ -21,7 +21,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import config_check
+from musicvae_jax import config_check, host_memory
 from musicvae_jax.errors import TrainingDivergedError, UserError
 
 # Only names are needed here: importing JAX for `--help`, or in each process that
@@ -143,6 +143,7 @@ def _main(argv: list[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}; every option begins with --", 2)
     _set_up_logging()
     _set_up_compilation_cache()
+    host_memory.keep_freed_memory()
     try:
         _run()
     except UserError as error:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.models.lstm import LSTMLayer, TokenDrive
+from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
 
 
 class BidirectionalLayer(nn.Module):
@@ -14,12 +14,13 @@ class BidirectionalLayer(nn.Module):
     Attributes:
       features: the width of each direction.
       vocab: if not 0, the inputs are tokens below it; otherwise they are vectors.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     features: int
     vocab: int = 0
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -35,13 +36,12 @@ class BidirectionalLayer(nn.Module):
         batch = inputs.shape[1]
         finals, outputs = [], []
         for name, reverse in (("forward", False), ("backward", True)):
-            layer = LSTMLayer(self.features, self.dtype, name=name)
+            layer = LSTMLayer(self.features, self.dtype, self.implementation, name=name)
             if self.vocab:
-                drive = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")(
-                    inputs
-                )
+                tokens = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")
+                drive = tokens.drive(inputs)
             else:
-                drive = layer.drive(inputs)
+                drive = Drive(layer.drive(inputs))
             (_, hidden), output = layer(drive, layer.zero_carry(batch), reverse)
             finals.append(hidden)
             outputs.append(output)
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
       per_bar: one latent for each bar, read at its last step, instead of one for
         the melody, read from the final states.
       dropout: share of features dropped between layers.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     vocab: int
@@ -71,6 +71,7 @@ class Encoder(nn.Module):
     per_bar: bool = False
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(
@@ -93,6 +94,7 @@ class Encoder(nn.Module):
                 self.features,
                 vocab=0 if number else self.vocab,
                 dtype=self.dtype,
+                implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
         if self.per_bar:

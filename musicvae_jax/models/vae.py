@@ -146,6 +146,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
         "steps_per_bar": STEPS_PER_BAR,
         "dropout": config.dropout,
         "dtype": jnp.dtype(config.dtype),
+        "implementation": config.lstm,
     }
     conductor = {
         "features": config.conductor_features,
