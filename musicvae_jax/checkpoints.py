@@ -22,6 +22,8 @@ from musicvae_jax.errors import UserError
 PRETRAINED = "pretrained"
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
+# Fields of `config.model` that say how it is computed, and not what it is.
+_COMPUTATION = ("dtype", "lstm")
 
 
 def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
@@ -110,7 +112,7 @@ def check_same_model(
     differing = [
         f"model.{key} is {saved.get(key, 'missing')!r} there and {asked.get(key, 'missing')!r} here"
         for key in sorted({*saved, *asked})
-        if saved.get(key) != asked.get(key)
+        if key not in _COMPUTATION and saved.get(key) != asked.get(key)
     ]
     if differing:
         raise UserError(f"the checkpoint in {where} is of another model: " + "; ".join(differing))

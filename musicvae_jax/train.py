@@ -18,7 +18,7 @@ from jax import lax
 from tqdm import tqdm
 
 from musicvae_jax import atomic_io, checkpoints, evaluate, input_pipeline, losses, schedules
-from musicvae_jax.errors import TrainingDivergedError
+from musicvae_jax.errors import TrainingDivergedError, UserError
 from musicvae_jax.evaluate import AXIS
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.metric_log import MetricLog
@@ -84,22 +84,42 @@ def train_step(
     beta = schedules.beta(config.train, state.step)
     probability = schedules.sampling_probability(config.train, state.step)
 
-    def mean_loss(params):
+    def mean_loss(params, tokens, keys):
         logits, mu, sigma = model.apply(
             {"params": params}, tokens, keys, True, sampling_probability=probability
         )
         loss, metrics = losses.loss_and_metrics(
             logits, tokens, mu, sigma, beta, config.train.free_bits
         )
-        return loss.mean(), metrics
+        return loss.mean(), jax.tree.map(jnp.mean, metrics)
 
-    gradients, metrics = jax.grad(mean_loss, has_aux=True)(state.params)
-    gradients = lax.pmean(gradients, AXIS)
-    metrics = {name: lax.pmean(value.mean(), AXIS) for name, value in metrics.items()}
+    gradients, metrics = _in_parts(
+        jax.grad(mean_loss, has_aux=True), config.train.accumulate, state.params, tokens, keys
+    )
+    gradients, metrics = lax.pmean((gradients, metrics), AXIS)
     metrics["gradient_norm"] = optax.tree.norm(gradients)
     updates, optimizer_state = optimizer.update(gradients, state.optimizer, state.params)
     params = optax.apply_updates(state.params, updates)
     return TrainState(state.step + 1, params, optimizer_state), metrics
+
+
+def _in_parts(
+    function: Callable[..., Any], parts: int, params: Any, tokens: jax.Array, keys: jax.Array
+) -> Any:
+    """The mean of function(params, tokens, keys) over equal parts of a batch, one at a time."""
+    if parts == 1:
+        return function(params, tokens, keys)
+    split = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), (tokens, keys))
+
+    def add(total, part):
+        return jax.tree.map(jnp.add, total, function(params, *part)), None
+
+    zeros = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+        jax.eval_shape(function, params, *jax.tree.map(lambda x: x[0], split)),
+    )
+    total, _ = lax.scan(add, zeros, split)
+    return jax.tree.map(lambda leaf: leaf / parts, total)
 
 
 def pmap_train_step(
@@ -108,7 +128,18 @@ def pmap_train_step(
     config: ml_collections.ConfigDict,
     devices: Sequence[jax.Device] | None = None,
 ) -> Callable[[TrainState, jax.Array], tuple[TrainState, dict[str, jax.Array]]]:
-    """The step over devices, by default all; the state that goes in is given up."""
+    """The step over devices, by default all; the state that goes in is given up.
+
+    Raises:
+      UserError: a device's share of a batch does not divide into its parts.
+    """
+    shares = (jax.device_count() if devices is None else len(devices)) * config.train.accumulate
+    if config.train.batch_size % shares:
+        raise UserError(
+            f"--config.train.batch_size={config.train.batch_size} does not divide by "
+            f"{shares // config.train.accumulate} devices times "
+            f"--config.train.accumulate={config.train.accumulate} parts"
+        )
     step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
 

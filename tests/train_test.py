@@ -76,6 +76,17 @@ def test_eight_devices_and_one_give_the_same_gradient():
     assert max(np.abs(a - before).max() for before, a in zip(start, one, strict=True)) > 0.1
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_batch_in_parts_gives_the_same_step(devices):
+    config = helpers.small_config(dropout=0.3)
+    tokens = helpers.random_tokens(16, 32)[None]
+    (loss,), whole = run_on(devices, config, optax.sgd(1.0), tokens, 1)
+    (in_parts,), parts = run_on(devices, copy(config, accumulate=4), optax.sgd(1.0), tokens, 1)
+    assert in_parts == pytest.approx(loss, rel=1e-5)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_the_step_is_traced_once():
     config = helpers.small_config()
     model, optimizer = create_model(config.model), optax.sgd(0.1)
@@ -163,6 +174,11 @@ def test_training_stops_when_its_minutes_are_over_and_goes_on_later(config, tmp_
 def test_a_data_set_smaller_than_a_batch(config, tmp_path):
     with pytest.raises(UserError, match="fewer than one batch: at least 4096 are needed"):
         train.train(copy(config, batch_size=4096), tmp_path)
+
+
+def test_a_batch_that_does_not_divide_into_its_parts(config, tmp_path):
+    with pytest.raises(UserError, match=r"8 devices times --config.train.accumulate=3 parts"):
+        train.train(copy(config, accumulate=3), tmp_path)
 
 
 def test_a_file_in_the_place_of_the_workdir(config, tmp_path):

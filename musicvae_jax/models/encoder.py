@@ -56,9 +56,13 @@ class Encoder(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked bidirectional layers.
       z: latent dimensions.
-      steps_per_bar: where `per_bar` reads the outputs.
-      per_bar: one latent for each bar, read at its last step, instead of one for
-        the melody, read from the final states.
+      steps_per_bar: steps of one bar.
+      per_bar: one latent for each bar, instead of one for the melody.
+      reads: 'final' reads a melody's latent from the final states (the paper), and a
+        bar's from both outputs at its last step (the seed). 'bars' reads a bar from
+        the outputs at its edges, which between them have seen all of it: the forward
+        one at its last step, the backward one at its first; and a melody from all of
+        its bars side by side, whose number is then fixed.
       dropout: share of features dropped between layers.
       dtype, implementation: see `LSTMLayer`.
     """
@@ -69,6 +73,7 @@ class Encoder(nn.Module):
     z: int
     steps_per_bar: int
     per_bar: bool = False
+    reads: str = "final"
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
     implementation: str = "auto"
@@ -97,7 +102,18 @@ class Encoder(nn.Module):
                 implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
-        if self.per_bar:
-            final = outputs[self.steps_per_bar - 1 :: self.steps_per_bar].swapaxes(0, 1)
+        if self.per_bar or self.reads == "bars":
+            read = self._bars(outputs)
+            final = read if self.per_bar else read.reshape(read.shape[0], -1)
         mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
         return mu, nn.softplus(raw_sigma)
+
+    def _bars(self, outputs: jax.Array) -> jax.Array:
+        """outputs: [steps, batch, 2 * features] -> [batch, bars, 2 * features]."""
+        last = outputs[self.steps_per_bar - 1 :: self.steps_per_bar]
+        if self.reads == "bars":
+            first = outputs[:: self.steps_per_bar]
+            last = jnp.concatenate(
+                [last[..., : self.features], first[..., self.features :]], axis=-1
+            )
+        return last.swapaxes(0, 1)

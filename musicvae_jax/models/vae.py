@@ -161,6 +161,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
             "num_layers": config.encoder_layers,
             "z": config.z,
             "per_bar": per_bar,
+            "reads": config.encoder_reads,
         },
         decoder={
             **common,
