@@ -15,6 +15,9 @@ def keep_freed_memory() -> bool:
     unmapped again, which took up to half of a training step (benchmarks/README.md).
     The process then stays at its peak memory until it ends.
 
+    It must be called before JAX computes anything: threads that have begun to
+    allocate by then keep their own small arenas, and map whatever these cannot hold.
+
     Returns:
       Whether it was done: not so without glibc.
     """

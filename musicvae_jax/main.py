@@ -143,7 +143,6 @@ def _main(argv: list[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}; every option begins with --", 2)
     _set_up_logging()
     _set_up_compilation_cache()
-    host_memory.keep_freed_memory()
     try:
         _run()
     except UserError as error:
@@ -174,6 +173,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def main() -> None:
     """Parses the command line and runs; exits with 2 on bad input."""
+    host_memory.keep_freed_memory()
     app.run(_main, flags_parser=_parse_flags)
 
 
