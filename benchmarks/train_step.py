@@ -35,7 +35,7 @@ RATES = ("step_jax.py", "--contender=rates")
 
 
 class Contender:
-    """A process that takes a step for each line it is sent."""
+    """A process that does something for each line it is sent, and answers in JSON."""
 
     def __init__(self, script: str, *flags: str):
         # Several contenders share an accelerator's memory.
@@ -52,9 +52,9 @@ class Contender:
             raise SystemExit(f"{' '.join(self._process.args)}: ended; see its message above")
         return json.loads(line)
 
-    def step(self) -> dict[str, float]:
-        """Seconds of one step, or rates, and the peak memory so far."""
-        self._process.stdin.write("step\n")
+    def step(self, task: dict | None = None) -> dict[str, float]:
+        """Seconds of one step, or of a task, or rates; and the peak memory so far."""
+        self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
