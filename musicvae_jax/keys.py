@@ -31,8 +31,8 @@ def _standardised(rows: np.ndarray) -> np.ndarray:
     return centred / np.where(length == 0, 1, length)
 
 
-def _rotations(profiles: str) -> np.ndarray:
-    """[24, 12]: the profile of every key; twelve major ones from C up, then minor."""
+def profile_matrix(profiles: str = "krumhansl") -> np.ndarray:
+    """[24, 12]: the profile of every key, standardised; twelve major ones from C up, then minor."""
     both = np.array(PROFILES[profiles])
     rotated = np.stack([np.roll(both, tonic, axis=1) for tonic in range(12)], axis=1)
     return _standardised(rotated.reshape(24, 12))
@@ -66,7 +66,7 @@ def find_keys(
       tonic: [songs] int, pitch class from C; is_minor: [songs] bool; correlation:
       [songs] float64, 0 for a song without notes.
     """
-    correlations = _standardised(weights) @ _rotations(profiles).T
+    correlations = _standardised(weights) @ profile_matrix(profiles).T
     best = correlations.argmax(axis=1)
     return best % 12, best >= 12, correlations.max(axis=1)
 

@@ -1,19 +1,32 @@
-"""MIDI files in and out. Only this module knows pretty_midi."""
+"""MIDI files in and out. Only this module knows pretty_midi and mido.
+
+Files are read with pretty_midi. They are written with mido, on which pretty_midi rests:
+it takes ticks as they are, where pretty_midi takes seconds, rounds them back to ticks,
+and has no public way to write a change of tempo.
+"""
 
 import os
 import pathlib
 import warnings
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
+import mido
 import numpy as np
 import pretty_midi
 
 from musicvae_jax import atomic_io
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.piece import VELOCITY, Piece, Voice, single
 from musicvae_jax.song import Song, Track, make_song
+from musicvae_jax.tempo import microseconds_per_quarter
 
-VELOCITY = 80
 SAMPLE_RATE_HZ = 44_100
+TICKS_PER_QUARTER = 480
+TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
+_CHANNELS = [channel for channel in range(16) if channel != 9]  # 9 plays drums
+T = TypeVar("T")
 
 
 def read_song(path: str | os.PathLike) -> Song:
@@ -22,6 +35,11 @@ def read_song(path: str | os.PathLike) -> Song:
     Raises:
       UserError: the file is missing, empty, or not readable as MIDI.
     """
+    return _read(path, lambda: _song(pretty_midi.PrettyMIDI(str(path))))
+
+
+def _read(path: str | os.PathLike, read: Callable[[], T]) -> T:
+    """What `read` makes of a file, its failures as one line."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such MIDI file")
@@ -31,7 +49,7 @@ def read_song(path: str | os.PathLike) -> Song:
         with warnings.catch_warnings():
             # pretty_midi warns of type 0 files with tempo changes and reads them well.
             warnings.simplefilter("ignore", RuntimeWarning)
-            return _song(pretty_midi.PrettyMIDI(str(path)))
+            return read()
     except Exception as error:  # mido and pretty_midi raise whatever they trip over
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path}: not a readable MIDI file ({reason})") from error
@@ -71,21 +89,123 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
     return make_song(tracks, meters, tempos)
 
 
+def write_piece(
+    path: str | os.PathLike, piece: Piece, name: str = "melody", provenance: str = ""
+) -> None:
+    """Writes a piece as a MIDI file, atomically.
+
+    A file of type 1: first a track with the meter, the tempos, a marker for each section
+    and the provenance, then a track for each voice. All end where the piece ends.
+
+    Args:
+      path: the file.
+      piece: what to write.
+      name: of the file's sequence, and of its tracks.
+      provenance: how the piece was made, kept as a text event.
+    """
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
+    events = [(0, mido.MetaMessage("track_name", name=_text(name)))]
+    if provenance:
+        events.append((0, mido.MetaMessage("text", text=_text(provenance))))
+    events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
+    for step, bpm in piece.tempos:
+        tempo = microseconds_per_quarter(bpm)
+        events.append((step * TICKS_PER_STEP, mido.MetaMessage("set_tempo", tempo=tempo)))
+    for section in piece.sections:
+        text = f"{section.origin}: {section.title}" if section.title else section.origin
+        marker = mido.MetaMessage("marker", text=_text(text))
+        events.append((section.start_step * TICKS_PER_STEP, marker))
+    end = piece.num_steps * TICKS_PER_STEP
+    file.tracks.append(_track(events, end))
+    for channel, voice in zip(_CHANNELS, piece.voices, strict=False):
+        instrument = pretty_midi.program_to_instrument_name(voice.program)
+        title = name if len(piece.voices) == 1 else f"{name}: {instrument}"
+        file.tracks.append(_track(_voice_events(voice, channel, title), end))
+    with atomic_io.replacing(path) as temporary:
+        file.save(str(temporary))
+
+
+def write_melody(
+    path: str | os.PathLike, melody: Melody, name: str = "melody", provenance: str = ""
+) -> None:
+    """Writes a melody as a MIDI file of one voice, atomically; see `write_piece`."""
+    write_piece(path, single(melody, origin=name), name, provenance)
+
+
+def _text(text: str) -> str:
+    """Text that can be written: file names may hold bytes that are no characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _voice_events(
+    voice: Voice, channel: int, title: str
+) -> list[tuple[int, mido.MetaMessage | mido.Message]]:
+    events = [
+        (0, mido.MetaMessage("track_name", name=_text(title))),
+        (0, mido.Message("program_change", channel=channel, program=voice.program)),
+    ]
+    table = np.stack([voice.pitch, voice.start, voice.end, voice.velocity], axis=1)
+    # One note sounds at a time, so each ends before the next begins, on the same tick too.
+    for pitch, start, end, velocity in table.tolist():
+        on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
+        off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+        events += [(start * TICKS_PER_STEP, on), (end * TICKS_PER_STEP, off)]
+    return events
+
+
+def _track(
+    events: Iterable[tuple[int, mido.MetaMessage | mido.Message]], end: int
+) -> mido.MidiTrack:
+    """A track of `(tick, message)` events, which ends at tick `end`."""
+    track, now = mido.MidiTrack(), 0
+    ordered = sorted(events, key=lambda event: event[0])  # stable: as given on equal ticks
+    for tick, message in [*ordered, (end, mido.MetaMessage("end_of_track"))]:
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
+
+
+def duration_sec(path: str | os.PathLike) -> float:
+    """How long a MIDI file plays, until its last track ends.
+
+    Raises:
+      UserError: as of `read_song`.
+    """
+    return float(_read(path, lambda: mido.MidiFile(path).length))
+
+
+def bundled_soundfont() -> pathlib.Path:
+    """The small General MIDI soundfont that comes with pretty_midi; it may be missing."""
+    return pathlib.Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")
+
+
+def synthesize_file(path: str | os.PathLike) -> np.ndarray:
+    """Renders a MIDI file as sine waves.
+
+    Returns:
+      [samples] float32 in -1..1, at `SAMPLE_RATE_HZ`.
+
+    Raises:
+      UserError: as of `read_song`.
+    """
+
+    def read() -> np.ndarray:
+        midi = pretty_midi.PrettyMIDI(str(path))
+        # pretty_midi divides by the loudest sample, also where none sounds.
+        midi.instruments = [part for part in midi.instruments if part.notes and not part.is_drum]
+        return midi.synthesize(fs=SAMPLE_RATE_HZ)
+
+    return _read(path, read).astype(np.float32)
+
+
 def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:
     midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=melody.tempo_bpm)
-    midi.time_signature_changes.append(pretty_midi.TimeSignature(4, 4, 0.0))
     instrument = pretty_midi.Instrument(program=melody.program, name=name)
     step_sec = 60 / melody.tempo_bpm / STEPS_PER_QUARTER
     for pitch, start, end in melody.notes():
         instrument.notes.append(pretty_midi.Note(VELOCITY, pitch, start * step_sec, end * step_sec))
     midi.instruments.append(instrument)
     return midi
-
-
-def write_melody(path: str | os.PathLike, melody: Melody, name: str = "melody") -> None:
-    """Writes a melody as a MIDI file of one track, atomically."""
-    with atomic_io.replacing(path) as temporary:
-        _pretty_midi(melody, name).write(str(temporary))
 
 
 def synthesize(melody: Melody) -> np.ndarray:

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 
 # Okabe & Ito 2008.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#BBBBBB"
+PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
 _MAX_TRACKS = 12
 

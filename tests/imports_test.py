@@ -43,10 +43,11 @@ def test_no_import_goes_in_a_circle():
     ("library", "home"),
     [
         ("pretty_midi", {"musicvae_jax.midi"}),
+        ("mido", {"musicvae_jax.midi"}),
         ("symusic", {"musicvae_jax.bulk_midi"}),
         ("apache_beam", {"musicvae_jax.datasets.melodies.beam_builder"}),
         ("orbax", {"musicvae_jax.checkpoints"}),
-        ("matplotlib", {"musicvae_jax.render"}),
+        ("matplotlib", {"musicvae_jax.render", "musicvae_jax.render_piece"}),
         ("pebble", {"musicvae_jax.datasets.workers"}),
         ("tensorflow", set()),
     ],

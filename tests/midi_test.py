@@ -2,7 +2,6 @@ import pathlib
 
 import mido
 import numpy as np
-import pretty_midi
 import pytest
 
 from musicvae_jax import midi
@@ -104,7 +103,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         pathlib.Path(name).write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(pretty_midi.PrettyMIDI, "write", fail)
+    monkeypatch.setattr(mido.MidiFile, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         midi.write_melody(path, MELODY)
     assert path.read_bytes() == before

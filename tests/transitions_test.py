@@ -1,122 +1,219 @@
+import functools
+
+import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
-from musicvae_jax import train, transitions
+from musicvae_jax import curves, train, transitions
+from musicvae_jax.melody import Melody
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
+from musicvae_jax.tokens import CODECS
+from musicvae_jax.transitions import STRATEGIES, Settings
 from tests import helpers
 
-BARS, BATCH = 4, 5
+# Three bars from a model of two: the second round of the conductor is part of it.
+BARS, MODEL_BARS, BATCH = 3, 2, 4
+STEPS = 16 * BARS
+MODEL = Settings(ends="model")
+ENDS_ARE_MELODIES = Settings()
 
 
 def keys(batch=BATCH, first=0, seed=3):
     return noise.example_keys(jax.random.key(seed), first, batch)
 
 
-@pytest.fixture(scope="module", params=["global", "per_bar"])
-def setup(request):
-    """A model with large parameters, and pairs of melodies."""
-    config = helpers.small_config(bars=BARS, latent=request.param)
+@functools.cache
+def tiny(latent="per_bar", codec="melody", decoder="hierarchical"):
+    """A model with large parameters, whose decoding depends on all that it is told."""
+    config = helpers.small_config(bars=MODEL_BARS, latent=latent, codec=codec, decoder=decoder)
     model = create_model(config.model)
-    params = jax.tree.map(lambda x: 3 * x, train.init_params(model, 0))
-    tokens = [helpers.random_tokens(BATCH, 16 * BARS, seed=n) for n in (1, 2)]
-    paths = []
-    for t in tokens:
-        mu, _ = model.apply({"params": params}, t, method="encode")
-        paths.append(model.apply({"params": params}, 5 * mu, method="path"))
-    return model, params, transitions.Pair(*tokens, *paths)
+    return model, jax.tree.map(lambda x: 3 * x, train.init_params(model, 0))
 
 
-def run(strategy, setup, t=None, keys_=None, temperature=0.0, pair=None):
-    model, params, default = setup
-    t = transitions.linear_curve(BARS) if t is None else t
-    decode = jax.jit(
-        lambda params, pair, t, k, temperature: transitions.STRATEGIES[strategy](
-            model, params, pair, t, k, temperature
-        )
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _transition(kind, strategy, how, params, *args):
+    model, _ = tiny(*kind)  # made before the first call
+    codec = kind[1] if len(kind) > 1 else "melody"
+    return transitions.transition(model, params, codec, strategy, *args, how)
+
+
+def run(strategy, tokens_1, tokens_2, t, kind=(), how=ENDS_ARE_MELODIES, temperature=0.0, **more):
+    t = jnp.asarray(t, jnp.float32)
+    t_control = jnp.asarray(more.get("t_control", t), jnp.float32)
+    k = more.get("keys", keys(len(tokens_1)))
+    _, params = tiny(*kind)
+    tokens, bridge = _transition(
+        kind, strategy, how, params, tokens_1, tokens_2, t, t_control, k, temperature
     )
-    return np.asarray(
-        decode(params, pair or default, t, keys() if keys_ is None else keys_, temperature)
+    return np.asarray(tokens), bridge
+
+
+def random_pair(batch=BATCH, bars=BARS, codec="melody"):
+    rng = np.random.default_rng(5)
+    make = lambda: np.stack(  # noqa: E731
+        [CODECS[codec].encode(helpers.random_melody(rng, bars)) for _ in range(batch)]
     )
+    return make(), make()
 
 
-def test_the_curve_reaches_both_ends():
-    np.testing.assert_allclose(transitions.linear_curve(5), [0, 0.25, 0.5, 0.75, 1])
+def decode(tokens, codec="melody") -> Melody:
+    return CODECS[codec].decode(np.asarray(tokens))
 
 
-def test_the_path_ends_in_both_melodies(setup):
-    _, _, pair = setup
-    path = transitions.latent_path(pair, transitions.linear_curve(BARS))
-    np.testing.assert_array_equal(path[:, 0], pair.path_1[:, 0])
-    np.testing.assert_array_equal(path[:, -1], pair.path_2[:, -1])
-    np.testing.assert_allclose(
-        path[:, 1], 2 / 3 * pair.path_1[:, 1] + 1 / 3 * pair.path_2[:, 1], atol=1e-5
-    )
+def fixed_length(melody: Melody) -> np.ndarray:
+    """Tokens of `STEPS` steps, so that JAX compiles once."""
+    tokens = CODECS["melody"].encode(melody)
+    return np.pad(tokens, (0, STEPS - tokens.size))
 
 
-@given(st.lists(st.floats(0, 1), min_size=BARS, max_size=BARS), st.integers(0, 1000))
-def test_each_bar_of_the_control_is_one_of_the_melodies(t, seed):
-    tokens = [helpers.random_tokens(2, 16 * BARS, seed=n) for n in (1, 2)]
-    path = jnp.zeros((2, BARS, 3))
-    pair = transitions.Pair(*tokens, path, path)
-    control = np.asarray(transitions.control_tokens(pair, jnp.array(t), keys(2, seed=seed)))
-    for bar, share in enumerate(t):
-        steps = slice(16 * bar, 16 * bar + 16)
-        for row in range(2):
-            first, second = (np.array_equal(control[row, steps], m[row, steps]) for m in tokens)
-            assert first or second
-            if share in (0.0, 1.0):
-                assert first == (share == 0.0)
+ENDS = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1, width=32))
+CURVE = st.lists(ENDS, min_size=BARS, max_size=BARS)
+TOKENS = helpers.melodies().map(fixed_length)
 
 
-def test_the_control_mixes_by_its_probabilities():
-    ones, twos = np.full((4000, 64), 1, np.int32), np.full((4000, 64), 2, np.int32)
-    path = jnp.zeros((1, BARS, 3))
-    pair = transitions.Pair(ones, twos, path, path)
-    t = jnp.array([0.0, 0.3, 0.8, 1.0])
-    control = transitions.control_tokens(pair, t, keys(4000))
-    share = np.asarray(control == 2).mean(axis=0)[::16]
-    np.testing.assert_allclose(share, t, atol=0.03)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(
+    st.tuples(TOKENS, TOKENS), CURVE, CURVE, st.sampled_from(["bar", "note"]), st.integers(0, 99)
+)
+@settings(max_examples=60)
+def test_bars_at_the_ends_are_the_melodies_own(strategy, pair, t, t_control, granularity, seed):
+    """For all melodies, curves, seeds, at a temperature: the bar sounds as in the melody."""
+    one, two = (tokens[None] for tokens in pair)
+    how = Settings(granularity=granularity)
+    tokens, _ = run(
+        strategy, one, two, t, how=how, t_control=t_control, temperature=1.0,
+        keys=keys(1, seed=seed),
+    )  # fmt: skip
+    result, melodies = decode(tokens[0]), [decode(one[0]), decode(two[0])]
+    followed = {"t_latent": t, "t_control": t_control}
+    for bar in range(BARS):
+        values = {np.float32(followed[curve][bar]) for curve in STRATEGIES[strategy].curves}
+        if len(values) == 1 and (end := values.pop()) in (0.0, 1.0):
+            assert result.window(bar, 1).notes() == melodies[int(end)].window(bar, 1).notes()
 
 
-@pytest.mark.parametrize("strategy", transitions.STRATEGIES)
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_a_batch_gives_the_same_as_one_at_a_time(setup, strategy, temperature):
-    batch = run(strategy, setup, temperature=temperature)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("curve", curves.CURVES)
+def test_every_strategy_reaches_both_melodies_by_every_curve(strategy, curve):
+    one, two = random_pair()
+    tokens, _ = run(strategy, one, two, curves.sample(curve, BARS))
     for n in range(BATCH):
-        single = jax.tree.map(lambda leaf, n=n: leaf[n : n + 1], setup[2])
-        one = run(strategy, setup, keys_=keys(1, n), temperature=temperature, pair=single)
-        np.testing.assert_array_equal(one[0], batch[n])
+        result = decode(tokens[n])
+        assert result.window(0, 1).notes() == decode(one[n]).window(0, 1).notes()
+        last = BARS - 1
+        assert result.window(last, 1).notes() == decode(two[n]).window(last, 1).notes()
 
 
-@pytest.mark.parametrize("end", [0.0, 1.0])
-def test_a_latent_transition_that_stands_still_is_a_reconstruction(setup, end):
-    model, params, pair = setup
-    path = pair.path_2 if end else pair.path_1
+KINDS = [(), ("global", "roll"), ("global", "melody", "flat")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_model_keeps_the_ends(kind):
+    codec = kind[1] if len(kind) > 1 else "melody"
+    one, two = random_pair(codec=codec)
+    for strategy in ("combined", "dual_conductor"):
+        tokens, _ = run(strategy, one, two, [0, 0.5, 1], kind)
+        np.testing.assert_array_equal(tokens[:, :16], one[:, :16])
+        for n in range(BATCH):
+            got, wanted = (decode(t[n], codec).window(2, 1).notes() for t in (tokens, two))
+            assert got == wanted
+
+
+@pytest.mark.parametrize("end", [0, 1])
+@pytest.mark.parametrize("strategy", ["latent", "dual_conductor"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_path_that_stands_still_is_the_models_reconstruction(kind, strategy, end):
+    """With `ends="model"`, for free strategies; bars as many as the model has."""
+    codec = kind[1] if len(kind) > 1 else "melody"
+    model, params = tiny(*kind)
+    pair = random_pair(bars=MODEL_BARS, codec=codec)
+    tokens, _ = run(strategy, *pair, [float(end)] * MODEL_BARS, kind, MODEL)
+    mu, _ = model.apply({"params": params}, pair[end], method="encode")
+    path = model.apply({"params": params}, mu, method="path")
     expected, _ = model.apply({"params": params}, path, keys(), 0.0, method="sample")
-    np.testing.assert_array_equal(run("latent", setup, jnp.full(BARS, end)), expected)
+    for n in range(BATCH):
+        assert decode(tokens[n], codec).notes() == decode(expected[n], codec).notes()
 
 
-@pytest.mark.parametrize(("strategy", "path_of"), [("teacher_forcing", 1), ("combined", 2)])
-def test_forced_strategies_at_the_end_follow_melody_2s_notes(setup, strategy, path_of):
-    model, params, pair = setup
-    path = pair.path_1 if path_of == 1 else pair.path_2
-    inputs = previous_tokens(pair.tokens_2, model.vocab)
-    logits = model.apply({"params": params}, path, inputs, method="teacher_forced")
-    result = run(strategy, setup, jnp.ones(BARS))
-    assert (result == logits.argmax(axis=-1)).mean() > 0.99  # jit may break a tie otherwise
+@pytest.mark.parametrize(
+    ("strategy", "end", "latent_of"),
+    [
+        ("teacher_forcing", 0, 0),
+        ("teacher_forcing", 1, 0),  # its latent stays melody 1's
+        ("combined", 0, 0),
+        ("combined", 1, 1),
+        ("dual_combined", 0, 0),
+        ("dual_combined", 1, 1),
+    ],
+)
+def test_forced_strategies_that_stand_still_follow_the_melodies_notes(strategy, end, latent_of):
+    model, params = tiny()
+    pair = random_pair(bars=MODEL_BARS)
+    tokens, _ = run(strategy, *pair, [float(end)] * MODEL_BARS, how=MODEL)
+    mu, _ = model.apply({"params": params}, pair[latent_of], method="encode")
+    inputs = previous_tokens(pair[end], model.vocab)
+    logits = model.apply({"params": params}, mu, inputs, method="teacher_forced")
+    expected = np.asarray(logits.argmax(axis=-1))
+    for n in range(BATCH):
+        assert decode(tokens[n]).notes() == decode(expected[n]).notes()
 
 
-def test_strategies_differ(setup):
-    results = [run(strategy, setup).tobytes() for strategy in transitions.STRATEGIES]
-    assert len(set(results)) == 3
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_64_pairs_at_once_give_the_same_as_one_at_a_time(strategy, temperature):
+    one, two = random_pair(64)
+    t = [0, 0.4, 1]
+    batch, _ = run(strategy, one, two, t, temperature=temperature)
+    for n in range(64):
+        row = slice(n, n + 1)
+        single, _ = run(
+            strategy, one[row], two[row], t, temperature=temperature, keys=keys(1, first=n)
+        )
+        np.testing.assert_array_equal(single[0], batch[n])
 
 
-def test_bar_similarity():
-    tokens = jnp.zeros((1, 32), jnp.int32)
-    reference = tokens.at[0, :4].set(5).at[0, 16:].set(5)
-    np.testing.assert_allclose(transitions.bar_similarity(tokens, reference), [[0.75, 0.0]])
+def test_strategies_differ():
+    one, two = random_pair(64)
+    results = {run(s, one, two, [0, 0.4, 1])[0].tobytes() for s in STRATEGIES}
+    assert len(results) == len(STRATEGIES)
+
+
+def test_curves_of_latent_and_control_are_apart():
+    one, two = random_pair()
+    _, bridge = run("combined", one, two, [0, 0, 0], t_control=[1, 1, 1])
+    np.testing.assert_array_equal(bridge.path, bridge.path_1)
+    np.testing.assert_array_equal(bridge.control.pitch, bridge.notes_2.pitch)
+
+
+def test_the_model_hears_longer_melodies_in_windows():
+    """Three bars are heard as bars 1, 2 and, in a window of its own, bars 3, 1."""
+    model, params = tiny()
+    _, bridge = run("latent", *(pair := random_pair()), [0, 0.5, 1])
+    melody = decode(pair[0][0])
+    for first, bars in ((0, melody.window(0, 2)), (2, None)):
+        if bars is None:
+            last, again = melody.window(2, 1), melody.window(0, 1)
+            notes = last.notes() + [(p, s + 16, e + 16) for p, s, e in again.notes()]
+            bars = Melody.from_notes(notes, 32)
+        mu, _ = model.apply({"params": params}, fixed(bars), method="encode")
+        np.testing.assert_allclose(
+            bridge.path_1[0, first : first + 2], mu[0, : BARS - first][:2], atol=1e-5
+        )
+
+
+def fixed(melody):
+    return CODECS["melody"].encode(melody)[None]
+
+
+def test_the_conductor_begins_anew_after_the_bars_it_knows():
+    model, params = tiny("global")
+    path = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, model.z)), jnp.float32)
+    whole = model.apply({"params": params}, path, method="bar_embeddings")
+    for first in (0, 2, 4):
+        part = model.apply({"params": params}, path[:, first : first + 2], method="bar_embeddings")
+        np.testing.assert_allclose(whole[first : first + 2], part, atol=1e-6)
+    assert whole.shape[0] == 5

@@ -155,9 +155,8 @@ class Decoder(nn.Module):
             .reshape(batch, -1, size)
         )
 
-    def _segments(self, path: jax.Array) -> tuple[list[Carry], jax.Array]:
+    def _segments(self, embeddings: jax.Array) -> tuple[list[Carry], jax.Array]:
         """First carries, and bar drives [segment steps or 1, rows, 4 * features]."""
-        embeddings = self.bar_embeddings(path)
         bars, batch, size = embeddings.shape
         bar_drive = self.layers[0].drive(embeddings)
         if self.is_flat:
@@ -170,20 +169,26 @@ class Decoder(nn.Module):
     def teacher_forced(
         self, path: jax.Array, inputs: jax.Array, keys: jax.Array | None = None
     ) -> jax.Array:
+        """`teacher_forced_bars` along a path: [batch, bars, z]."""
+        return self.teacher_forced_bars(self.bar_embeddings(path), inputs, keys)
+
+    def teacher_forced_bars(
+        self, embeddings: jax.Array, inputs: jax.Array, keys: jax.Array | None = None
+    ) -> jax.Array:
         """Logits of every step, given the tokens before it.
 
         With a conductor all bars are computed at once, as rows of a larger batch.
 
         Args:
-          path: [batch, bars, z].
+          embeddings: [bars, batch, embedding], from `bar_embeddings`.
           inputs: [batch, bars * steps_per_bar] int32, the previous tokens.
           keys: [batch] keys for dropout, or None for none.
 
         Returns:
           [batch, steps, vocab] float32.
         """
-        batch, bars, _ = path.shape
-        carries, bar_drive = self._segments(path)
+        bars, batch, _ = embeddings.shape
+        carries, bar_drive = self._segments(embeddings)
         drive = self.tokens.drive(self._rows(inputs, bars), bar_drive)
         outputs = None
         for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
@@ -218,7 +223,7 @@ class Decoder(nn.Module):
         """
         batch, bars, _ = path.shape
         steps = inputs.shape[1]
-        carries, bar_drive = self._segments(path)
+        carries, bar_drive = self._segments(self.bar_embeddings(path))
         rows = self._rows(inputs, bars)
         replace = noise.bernoulli(noise.fold_in(keys, 0), probability, (steps,))
         replace = self._rows(replace, bars).at[0].set(False)
@@ -250,33 +255,47 @@ class Decoder(nn.Module):
         given: jax.Array,
         is_given: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
+        """`sample_bars` along a path: [batch, bars, z]."""
+        return self.sample_bars(self.bar_embeddings(path), keys, temperature, given, is_given)
+
+    def sample_bars(
+        self,
+        embeddings: jax.Array,
+        keys: jax.Array,
+        temperature: jax.Array | float,
+        given: jax.Array,
+        is_given: jax.Array,
+        bias: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array]:
         """Decodes freely: each step sees the model's own previous token.
 
         Args:
-          path: [batch, bars, z].
+          embeddings: [bars, batch, embedding], from `bar_embeddings`.
           keys: [batch] keys.
           temperature: 0 takes the likeliest token, 1 samples the distribution.
           given: [batch, steps] int32, tokens to keep where `is_given`.
           is_given: [batch, steps] bool.
+          bias: if not None, [batch, steps, vocab] is added to the logits before a token
+            is chosen; minus infinity forbids one.
 
         Returns:
           tokens: [batch, steps] int32, and the natural logarithms of their
-          probabilities at temperature 1: [batch, steps] float32.
+          probabilities at temperature 1, without the bias: [batch, steps] float32.
         """
-        batch, bars, _ = path.shape
-        embeddings = self.bar_embeddings(path)
+        bars, batch, _ = embeddings.shape
 
         def by_bar(per_step):
-            return per_step.reshape(batch, bars, -1).transpose(1, 2, 0)
+            return jnp.moveaxis(per_step.reshape(batch, bars, -1, *per_step.shape[2:]), 0, 2)
 
         def step_body(decoder, carry, step):
             carries, token, bar_drive = carry
-            number, given, is_given = step
+            number, given, is_given, *biases = step
             carries, logits = decoder._step(carries, token, bar_drive)
             # argmax(logits + T * gumbel) is a sample at temperature T, and for T = 0
             # the argmax itself.
             gumbel = noise.gumbel(noise.fold_in(keys, number), decoder.vocab)
-            token = jnp.argmax(logits + temperature * gumbel, axis=-1).astype(jnp.int32)
+            choice = sum(biases, logits + temperature * gumbel)
+            token = jnp.argmax(choice, axis=-1).astype(jnp.int32)
             token = jnp.where(is_given, given, token)
             log_prob = jnp.take_along_axis(nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
             return (carries, token, bar_drive), (token, log_prob)
@@ -296,6 +315,8 @@ class Decoder(nn.Module):
         numbers = jnp.arange(bars * self.steps_per_bar).reshape(bars, -1)
         carry = (self._first_carries(embeddings[0]), start)
         xs = (embeddings, numbers, by_bar(given), by_bar(is_given))
+        if bias is not None:
+            xs += (by_bar(bias),)
         _, (tokens, log_probs) = scan(self, carry, xs)
         # [bars, steps_per_bar, batch] -> [batch, steps]
         return tuple(out.transpose(2, 0, 1).reshape(batch, -1) for out in (tokens, log_probs))

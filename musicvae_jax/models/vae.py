@@ -90,6 +90,43 @@ class MusicVAE(nn.Module):
             is_given = jnp.zeros(given.shape, bool)
         return self.decoder_lstm.sample(path, keys, temperature, given, is_given)
 
+    def bar_embeddings(self, path: jax.Array) -> jax.Array:
+        """What the note LSTM is told of each bar of a path of any number of bars.
+
+        The conductor has learned as many bars as a melody has. Along a longer path it
+        begins anew after that many.
+
+        Args:
+          path: [batch, bars, z].
+
+        Returns:
+          [bars, batch, embedding].
+        """
+        batch, bars, z = path.shape
+        rounds = max(1, -(-bars // self.bars))
+        if rounds == 1 or self.decoder_lstm.is_flat:
+            return self.decoder_lstm.bar_embeddings(path)
+        whole = jnp.pad(path, ((0, 0), (0, rounds * self.bars - bars), (0, 0)), mode="edge")
+        embeddings = self.decoder_lstm.bar_embeddings(whole.reshape(batch * rounds, self.bars, z))
+        by_round = embeddings.reshape(self.bars, batch, rounds, -1).transpose(2, 0, 1, 3)
+        return by_round.reshape(rounds * self.bars, batch, -1)[:bars]
+
+    def teacher_forced_bars(self, embeddings: jax.Array, inputs: jax.Array) -> jax.Array:
+        """`Decoder.teacher_forced_bars` without dropout."""
+        return self.decoder_lstm.teacher_forced_bars(embeddings, inputs)
+
+    def sample_bars(
+        self,
+        embeddings: jax.Array,
+        keys: jax.Array,
+        temperature: jax.Array | float,
+        given: jax.Array,
+        is_given: jax.Array,
+        bias: jax.Array | None = None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """`Decoder.sample_bars`."""
+        return self.decoder_lstm.sample_bars(embeddings, keys, temperature, given, is_given, bias)
+
     def __call__(
         self,
         tokens: jax.Array,

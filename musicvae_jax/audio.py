@@ -1,0 +1,179 @@
+"""Sound: MIDI files and pieces as WAV, by FluidSynth where it is installed."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import wave
+
+import numpy as np
+
+from musicvae_jax import atomic_io, midi
+from musicvae_jax.errors import UserError
+from musicvae_jax.midi import SAMPLE_RATE_HZ
+from musicvae_jax.piece import Piece
+
+SOUNDFONT_VARIABLE = "MUSICVAE_JAX_SOUNDFONT"
+# Where distributions put soundfonts.
+SOUNDFONT_FOLDERS = (
+    "/usr/share/sounds/sf2",
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",
+    "/usr/local/share/soundfonts",
+)
+TAIL_SEC = 1.0  # of what rings on after the end
+_PEAK = 10 ** (-1 / 20)  # one decibel below full scale
+_GAIN = 0.5  # FluidSynth's own is 0.2, for many voices; a line may be louder
+_TIMEOUT_SEC = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendering:
+    """How audio was made.
+
+    Attributes:
+      synthesizer: `FluidSynth` or `sine waves`.
+      soundfont: the file whose instruments are heard, or None.
+      duration_sec: of the audio.
+      reason: why it is not FluidSynth, or empty.
+    """
+
+    synthesizer: str
+    soundfont: str | None
+    duration_sec: float
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.soundfont:
+            return f"{self.synthesizer} with {pathlib.Path(self.soundfont).name}"
+        return f"{self.synthesizer} ({self.reason})"
+
+
+def find_soundfont(given: str | os.PathLike | None = None) -> pathlib.Path | None:
+    """The soundfont to use.
+
+    The one given, else the one that the environment variable names, else a default of
+    the system's, else the largest that the system has, else the small one that comes
+    with pretty_midi.
+
+    Raises:
+      UserError: the one given or named is not a soundfont.
+    """
+    named = given or os.environ.get(SOUNDFONT_VARIABLE)
+    if named:
+        path = pathlib.Path(named).expanduser()
+        if not _is_soundfont(path):
+            origin = "--soundfont" if given else SOUNDFONT_VARIABLE
+            raise UserError(f"{origin}={named}: not a readable soundfont (.sf2 or .sf3)")
+        return path
+    folders = [pathlib.Path(folder) for folder in SOUNDFONT_FOLDERS]
+    found = [path for folder in folders for path in sorted(folder.glob("*.sf[23]"))]
+    found = [path for path in found if _is_soundfont(path)]
+    if found:
+        return max(found, key=lambda path: ("default" in path.stem.lower(), path.stat().st_size))
+    bundled = midi.bundled_soundfont()
+    return bundled if _is_soundfont(bundled) else None
+
+
+def _is_soundfont(path: pathlib.Path) -> bool:
+    """Whether a file begins as one: RIFF, four bytes of length, sfbk."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[:4] == b"RIFF" and head[8:] == b"sfbk"
+
+
+def render(
+    path: str | os.PathLike,
+    source: Piece | str | os.PathLike,
+    soundfont: str | os.PathLike | None = None,
+) -> Rendering:
+    """Writes a piece or a MIDI file as a WAV file of 16 bits, atomically.
+
+    With FluidSynth (the program `fluidsynth` on PATH) and a soundfont it has the
+    instruments and is stereo; else it is sine waves in mono. It is as loud as it can be
+    without clipping, and `TAIL_SEC` longer than the music. A piece that loops is exactly
+    as long as its music: what rings on after its end is heard at its beginning, so that
+    it can be repeated without a seam.
+
+    Args:
+      path: the WAV file.
+      source: a piece, or a MIDI file.
+      soundfont: see `find_soundfont`.
+
+    Raises:
+      UserError: there is no such MIDI file, or what was asked for with `soundfont`
+        cannot be done.
+    """
+    if isinstance(source, Piece):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "piece.mid"
+            midi.write_piece(file, source)
+            return _render_file(path, file, soundfont, source.loops)
+    return _render_file(path, pathlib.Path(source), soundfont, loops=False)
+
+
+def _render_file(
+    path: str | os.PathLike,
+    file: pathlib.Path,
+    soundfont: str | os.PathLike | None,
+    loops: bool,
+) -> Rendering:
+    music = round(midi.duration_sec(file) * SAMPLE_RATE_HZ)
+    tail = round(TAIL_SEC * SAMPLE_RATE_HZ)
+    samples, font, reason = _synthesize(file, soundfont)
+    samples = samples[: music + tail]
+    samples = np.pad(samples, ((0, music + tail - len(samples)), (0, 0)))
+    if loops:
+        samples, rest = samples[:music], samples[music:]
+        samples[: len(rest)] += rest[: len(samples)]
+    loudest = np.abs(samples).max(initial=0.0)
+    samples *= _PEAK / loudest if loudest else 0.0
+    _write_wav(path, samples)
+    name = "sine waves" if font is None else "FluidSynth"
+    font = font and str(font)
+    return Rendering(name, font, len(samples) / SAMPLE_RATE_HZ, reason)
+
+
+def _synthesize(
+    file: pathlib.Path, soundfont: str | os.PathLike | None
+) -> tuple[np.ndarray, pathlib.Path | None, str]:
+    """Samples: [samples, channels] float32; the soundfont heard, or why there is none."""
+    program, font = shutil.which("fluidsynth"), find_soundfont(soundfont)
+    if program and font:
+        try:
+            return _fluidsynth(program, font, file), font, ""
+        except (OSError, subprocess.SubprocessError) as error:
+            reason = f"FluidSynth failed: {str(error)[:200]}"
+    else:
+        reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
+    if soundfont:
+        raise UserError(f"--soundfont={soundfont}: cannot be used: {reason}")
+    return midi.synthesize_file(file)[:, None], None, reason
+
+
+def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> np.ndarray:
+    """What FluidSynth makes of a MIDI file: [samples, 2] float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = pathlib.Path(folder) / "audio.raw"
+        # Raw samples can be written by every build, others need a library.
+        options = ["-q", "-n", "-i", "-g", str(_GAIN), "-r", str(SAMPLE_RATE_HZ)]
+        options += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(raw)]
+        command = [program, *options, str(font.resolve()), str(file.resolve())]
+        subprocess.run(
+            command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_SEC
+        )
+        return np.fromfile(raw, "<i2").reshape(-1, 2).astype(np.float32) / 2**15
+
+
+def _write_wav(path: str | os.PathLike, samples: np.ndarray) -> None:
+    """Writes [samples, channels] float32 in -1..1."""
+    with atomic_io.replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(np.rint(samples * (2**15 - 1)).astype("<i2").tobytes())

@@ -1,0 +1,292 @@
+"""The picture of a piece: one time axis for its notes and for how its bridges proceed."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from musicvae_jax import atomic_io
+from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.piece import Piece, Section
+from musicvae_jax.render import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+
+# Neighbours are never alike, also when the colours begin again.
+MELODY_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+_INK, _SOFT, _GRID, _SHADE = "#333333", "#777777", "#E2E2E2", "#F3F3F3"
+_IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN = 0.28, 9.0, 48.0
+_LEFT_IN, _RIGHT_IN = 0.75, 1.45  # for the pitches, and for the legends
+_CHARACTER_IN = 0.075  # of a label, about
+_GAP_STEPS = 0.5  # between a note and the same one struck again
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """What is known of each bar of a section; what is None is not drawn.
+
+    Attributes:
+      t_latent: [bars] float, 0 to 1, how far the latent has gone.
+      t_control: [bars] float, 0 to 1, how far the notes that the decoder is told have.
+      similarity_1, similarity_2: [bars] float, 0 to 1, to the melody before and after.
+      nll: [bars] float, nats a token.
+    """
+
+    t_latent: np.ndarray | None = None
+    t_control: np.ndarray | None = None
+    similarity_1: np.ndarray | None = None
+    similarity_2: np.ndarray | None = None
+    nll: np.ndarray | None = None
+
+    def t(self, bars: int) -> np.ndarray:
+        """[bars]: how far each is on the way, for its colour."""
+        for curve in (self.t_latent, self.t_control):
+            if curve is not None:
+                return np.asarray(curve, np.float64)
+        return np.linspace(0.0, 1.0, bars)
+
+
+def piece_png(
+    path: str | os.PathLike,
+    piece: Piece,
+    curves: Sequence[Curves | None] | None = None,
+    title: str = "",
+) -> None:
+    """Draws a piece: the notes of all sections, and below them what is known of each bar.
+
+    Melodies have colours of their own; a bridge's notes go from the colour of the
+    melody before it to that of the melody after it. A bridge alone is drawn as one
+    from melody 1 to melody 2.
+
+    Args:
+      path: the PNG to write.
+      piece: what to draw.
+      curves: for each section what is known of its bars, or None.
+      title: above the picture.
+
+    Raises:
+      ValueError: there are not as many curves as sections.
+    """
+    curves = curves or [None] * len(piece.sections)
+    parts = list(zip(piece.sections, [c or Curves() for c in curves], strict=True))
+    rows: list[tuple[Callable, float]] = [(_draw_notes, 2.7)]
+    if _any(parts, "t_latent", "t_control"):
+        rows.append((_draw_t, 0.75))
+    if _any(parts, "similarity_1", "similarity_2"):
+        rows.append((_draw_similarity, 1.0))
+    if _any(parts, "nll"):
+        rows.append((_draw_nll, 0.9))
+    heights = [height for _, height in rows]
+    music_in = float(np.clip(piece.num_bars * _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN))
+    width = music_in + _LEFT_IN + (_RIGHT_IN if len(rows) > 1 else 0.25)
+    top, gap, bottom = 0.85 if title else 0.6, 0.18, 0.5
+    height = top + sum(heights) + gap * (len(rows) - 1) + bottom
+    figure = Figure(figsize=(width, height))
+    # Fixed margins, so that the same piece has the same axes whatever is known of it.
+    from_top = top
+    for index, (draw, row_in) in enumerate(rows):
+        below = height - from_top - row_in
+        axes = figure.add_axes(
+            (_LEFT_IN / width, below / height, music_in / width, row_in / height)
+        )
+        from_top += row_in + gap
+        _set_up(axes, piece, is_last=index == len(rows) - 1)
+        draw(axes, piece, parts)
+        if index == 0:
+            _label_sections(axes, piece, music_in / piece.num_bars, row_in)
+    if title:
+        figure.text(_LEFT_IN / width, 1 - 0.2 / height, title, fontsize=11, color=_INK, va="center")
+    with atomic_io.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _any(parts: Sequence[tuple[Section, Curves]], *names: str) -> bool:
+    return any(getattr(curves, name) is not None for _, curves in parts for name in names)
+
+
+def _colors(piece: Piece) -> list[tuple[str, str]]:
+    """For each section the colours of the melodies before and after; a melody's twice."""
+    numbers, melody = [], 0
+    for section in piece.sections:
+        if section.is_bridge:
+            numbers.append((max(melody - 1, 0), max(melody, 1)))
+        else:
+            numbers.append((melody, melody))
+            melody += 1
+    if piece.loops:
+        numbers[-1] = (melody - 1, 0)
+    return [tuple(MELODY_COLORS[n % len(MELODY_COLORS)] for n in pair) for pair in numbers]
+
+
+def _mix(ends: tuple[str, str], t: np.ndarray) -> np.ndarray:
+    """[n, 3]: colours from the first to the second, mixed as lights are, for t: [n]."""
+    first, second = (np.array(to_rgb(color)) ** 2.2 for color in ends)
+    return ((1 - t[:, None]) * first + t[:, None] * second) ** (1 / 2.2)
+
+
+def _set_up(axes: Axes, piece: Piece, is_last: bool) -> None:
+    bars = piece.num_bars
+    axes.set_xlim(0, bars)
+    every = 1 if bars <= 24 else 4 if bars <= 160 else 8
+    ticks = np.arange(0, bars, every)
+    axes.set_xticks(ticks, ticks + 1 if is_last else [""] * len(ticks))
+    axes.set_xticks(np.arange(bars), minor=True)
+    axes.grid(axis="x", which="major", color=_GRID, linewidth=0.8)
+    if bars <= 64:
+        axes.grid(axis="x", which="minor", color=_GRID, linewidth=0.4)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", length=0, labelsize=8, labelcolor=_SOFT)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    for section in piece.sections:
+        if section.is_bridge:
+            end = section.start_bar + section.melody.num_bars
+            axes.axvspan(section.start_bar, end, color=_SHADE, linewidth=0, zorder=0)
+        if section.start_bar:
+            axes.axvline(section.start_bar, color=_SOFT, linewidth=0.8, zorder=1)
+    if is_last:
+        axes.set_xlabel("bar", fontsize=9, color=_SOFT)
+
+
+def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+    for (section, curves), ends in zip(parts, _colors(piece), strict=True):
+        melody = section.melody
+        bar = melody.start // STEPS_PER_BAR
+        t = curves.t(melody.num_bars)[bar] if section.is_bridge else np.zeros(len(bar))
+        again = (melody.pitch[1:] == melody.pitch[:-1]) & (melody.start[1:] == melody.end[:-1])
+        gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
+        axes.bar(
+            section.start_bar + melody.start / STEPS_PER_BAR,
+            height=0.9,
+            width=(melody.end - melody.start - gap) / STEPS_PER_BAR,
+            bottom=melody.pitch - 0.45,
+            align="edge",
+            color=_mix(ends, t),
+            linewidth=0,
+            zorder=2,
+        )
+    pitch = piece.line.pitch
+    low, high = (pitch.min(), pitch.max()) if pitch.size else (60, 72)
+    low, high = min(low, high - 11) - 1.5, max(high, low + 11) + 1.5
+    axes.set_ylim(low, high)
+    named = [p for p in range(128) if p % 12 in (0, 7) and low < p < high]
+    axes.set_yticks(named, [f"{'C' if p % 12 == 0 else 'G'}{p // 12 - 1}" for p in named])
+    for p in named:
+        axes.axhline(p, color=_GRID, linewidth=0.8 if p % 12 == 0 else 0.4, zorder=1)
+    axes.set_ylabel("pitch", fontsize=9, color=_SOFT)
+
+
+def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) -> None:
+    """A coloured line above each section, its name, and below it what fits."""
+    above = axes.get_xaxis_transform()  # bars across, shares of the height up
+    for index, (section, ends) in enumerate(zip(piece.sections, _colors(piece), strict=True)):
+        start, bars = section.start_bar, section.melody.num_bars
+        line_at = 1 + 0.06 / row_in
+        shades = np.linspace(0, 1, 24) if section.is_bridge else np.zeros(1)
+        edges = np.linspace(start, start + bars, len(shades) + 1)
+        axes.bar(
+            edges[:-1],
+            height=0.06 / row_in,
+            width=np.diff(edges),
+            bottom=line_at,
+            align="edge",
+            color=_mix(ends, shades),
+            transform=above,
+            clip_on=False,
+        )
+        room = int(bars * in_per_bar / _CHARACTER_IN)
+        tempo = _tempo_words(piece, index)
+        details = " · ".join(part for part in (section.title, section.key, tempo) if part)
+        shorter = " · ".join(part for part in (section.key, tempo) if part)
+        fitting = [text for text in (details, shorter, tempo) if len(text) <= room]
+        texts = ((0.36, section.origin, 9, _INK), (0.18, fitting[0] if fitting else "", 8, _SOFT))
+        for up_in, text, size, color in texts:
+            if len(text) <= room:
+                place = (start + 0.03 / in_per_bar, 1 + up_in / row_in)
+                axes.text(*place, text, fontsize=size, color=color, transform=above)
+
+
+def _tempo_words(piece: Piece, index: int) -> str:
+    section = piece.sections[index]
+    if not section.is_bridge or len(piece.sections) == 1:
+        return f"{section.melody.tempo_bpm:.4g} bpm"
+    before = piece.sections[index - 1].melody.tempo_bpm
+    after = piece.sections[(index + 1) % len(piece.sections)].melody.tempo_bpm
+    return f"{before:.4g} to {after:.4g} bpm" if before != after else f"{before:.4g} bpm"
+
+
+def _plot(axes: Axes, section: Section, values: np.ndarray | None, **style) -> None:
+    if values is not None:
+        middle = section.start_bar + 0.5 + np.arange(len(values))
+        if len(values) == 1:  # no line goes through one point
+            style = {"marker": "o", "markersize": 3} | style
+        axes.plot(middle, values, zorder=3, **style)
+
+
+def _share_axis(axes: Axes, label: str) -> None:
+    axes.set_ylim(-0.08, 1.08)
+    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
+    axes.grid(axis="y", color=_GRID, linewidth=0.6)
+    axes.set_ylabel(label, fontsize=9, color=_SOFT)
+
+
+def _legend(axes: Axes, entries: Sequence[tuple[str, dict]]) -> None:
+    axes.legend(
+        handles=[Line2D([], [], label=label, **style) for label, style in entries],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        fontsize=8,
+        labelcolor=_INK,
+        handlelength=1.6,
+    )
+
+
+def _draw_t(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+    latent = {"color": _INK, "linewidth": 1.4}
+    control = {"color": _SOFT, "linewidth": 1.4, "linestyle": (0, (2, 1.2))}
+    for section, curves in parts:
+        _plot(axes, section, curves.t_latent, **latent)
+        _plot(axes, section, curves.t_control, **control)
+    _share_axis(axes, "t")
+    entries = (("latent", latent, "t_latent"), ("control", control, "t_control"))
+    _legend(axes, [(label, style) for label, style, name in entries if _any(parts, name)])
+
+
+def _draw_similarity(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+    styles = [
+        {"marker": "o", "markersize": 3, "linewidth": 1.2},
+        {"marker": "s", "markersize": 3, "linewidth": 1.2},
+    ]
+    for (section, curves), ends in zip(parts, _colors(piece), strict=True):
+        _plot(axes, section, curves.similarity_1, color=ends[0], **styles[0])
+        _plot(axes, section, curves.similarity_2, color=ends[1], **styles[1])
+    _share_axis(axes, "similarity")
+    if sum(section.is_bridge for section, _ in parts) == 1:
+        labels, colors = ("to melody 1", "to melody 2"), MELODY_COLORS[:2]
+    else:
+        labels, colors = ("to the one before", "to the one after"), (_SOFT, _SOFT)
+    named = zip(labels, styles, colors, strict=True)
+    _legend(axes, [(label, style | {"color": color}) for label, style, color in named])
+
+
+def _draw_nll(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+    highest = 0.0
+    for section, curves in parts:
+        if curves.nll is None:
+            continue
+        nll = np.asarray(curves.nll, np.float64)
+        edges = section.start_bar + np.arange(len(nll) + 1)
+        axes.stairs(nll, edges, fill=True, color="#C9CED6", zorder=2)
+        axes.stairs(nll, edges, baseline=None, color=_INK, linewidth=1.0, zorder=3)
+        highest = max(highest, float(np.nanmax(nll, initial=0.0)))
+    axes.set_ylim(0, 1.1 * highest or 1.0)
+    axes.locator_params(axis="y", nbins=3)
+    axes.grid(axis="y", color=_GRID, linewidth=0.6)
+    axes.set_ylabel("NLL", fontsize=9, color=_SOFT)
+    axes.text(
+        1.012, 0.5, "nats a token", fontsize=8, color=_INK, transform=axes.transAxes, va="center"
+    )
