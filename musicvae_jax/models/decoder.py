@@ -289,13 +289,9 @@ class Decoder(nn.Module):
 
         def step_body(decoder, carry, step):
             carries, token, bar_drive = carry
-            number, given, is_given, *biases = step
+            preference, given, is_given = step
             carries, logits = decoder._step(carries, token, bar_drive)
-            # argmax(logits + T * gumbel) is a sample at temperature T, and for T = 0
-            # the argmax itself.
-            gumbel = noise.gumbel(noise.fold_in(keys, number), decoder.vocab)
-            choice = sum(biases, logits + temperature * gumbel)
-            token = jnp.argmax(choice, axis=-1).astype(jnp.int32)
+            token = jnp.argmax(logits + preference, axis=-1).astype(jnp.int32)
             token = jnp.where(is_given, given, token)
             log_prob = jnp.take_along_axis(nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
             return (carries, token, bar_drive), (token, log_prob)
@@ -312,11 +308,13 @@ class Decoder(nn.Module):
 
         scan = nn.scan(bar_body, variable_broadcast="params", split_rngs={"params": False})
         start = jnp.full((batch,), self.vocab, jnp.int32)
-        numbers = jnp.arange(bars * self.steps_per_bar).reshape(bars, -1)
-        carry = (self._first_carries(embeddings[0]), start)
-        xs = (embeddings, numbers, by_bar(given), by_bar(is_given))
+        # Drawn before the loop, in which each operation costs a launch.
+        preference = noise.scaled_gumbel(keys, given.shape[1], self.vocab, temperature)
+        preference = preference.reshape(bars, -1, batch, self.vocab)
         if bias is not None:
-            xs += (by_bar(bias),)
+            preference += by_bar(bias)
+        carry = (self._first_carries(embeddings[0]), start)
+        xs = (embeddings, preference, by_bar(given), by_bar(is_given))
         _, (tokens, log_probs) = scan(self, carry, xs)
         # [bars, steps_per_bar, batch] -> [batch, steps]
         return tuple(out.transpose(2, 0, 1).reshape(batch, -1) for out in (tokens, log_probs))
