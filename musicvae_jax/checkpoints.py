@@ -30,6 +30,7 @@ from musicvae_jax.integrity import check_hashes, json_sha256, tree_sha256
 logger = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
+SHIPPED = pathlib.Path(__file__).parent / PRETRAINED
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
 # What Orbax, TensorStore and JSON raise for files that are missing, cut off or altered.
@@ -288,7 +289,6 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
     Raises:
       UserError: there is no checkpoint.
     """
-    shipped = pathlib.Path(__file__).parent / PRETRAINED
     if checkpoint and checkpoint != PRETRAINED:
         directory = pathlib.Path(checkpoint).expanduser()
         directory = directory.parent if directory.name == SUBDIRECTORY else directory
@@ -300,9 +300,9 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
         )
     if not checkpoint and _steps(workdir):
         return workdir
-    if _steps(shipped):
-        check_hashes(shipped)
-        return shipped
+    if _steps(SHIPPED):
+        check_hashes(SHIPPED)
+        return SHIPPED
     if checkpoint:
         raise UserError(f"--checkpoint={PRETRAINED}: this installation ships no trained model")
     raise UserError(
