@@ -17,6 +17,7 @@ from musicvae_jax import (
     doctor,
     evaluate,
     input_pipeline,
+    loop,
     midi,
     render,
     train,
@@ -102,8 +103,8 @@ def _report(
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
-    """Trains; see `train.train`."""
-    train.train(config, options.workdir)
+    """Trains; see `loop.train`."""
+    loop.train(config, options.workdir, options.loop)
 
 
 def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:

@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+from musicvae_jax.loop import LoopOptions
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -18,6 +20,7 @@ class Options:
       seed: of all random numbers.
       temperature: of decoding; None for the mode's own.
       wav: also render audio.
+      loop: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
     """
 
@@ -30,6 +33,7 @@ class Options:
     seed: int
     temperature: float | None
     wav: bool
+    loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
     beam_options: tuple[str, ...] = ()
 
     def temperature_or(self, default: float) -> float:
