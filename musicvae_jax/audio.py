@@ -26,6 +26,7 @@ SOUNDFONT_FOLDERS = (
 TAIL_SEC = 1.0  # of what rings on after the end
 _PEAK = 10 ** (-1 / 20)  # one decibel below full scale
 _GAIN = 0.5  # FluidSynth's own is 0.2, for many voices; a line may be louder
+_SILENCE = 2**-12  # FluidSynth dithers the last bit, which is not to be made loud
 _TIMEOUT_SEC = 600
 
 
@@ -132,7 +133,7 @@ def _render_file(
         samples, rest = samples[:music], samples[music:]
         samples[: len(rest)] += rest[: len(samples)]
     loudest = np.abs(samples).max(initial=0.0)
-    samples *= _PEAK / loudest if loudest else 0.0
+    samples *= _PEAK / loudest if loudest > _SILENCE else 0.0
     _write_wav(path, samples)
     name = "sine waves" if font is None else "FluidSynth"
     font = font and str(font)
@@ -144,30 +145,44 @@ def _synthesize(
 ) -> tuple[np.ndarray, pathlib.Path | None, str]:
     """Samples: [samples, channels] float32; the soundfont heard, or why there is none."""
     program, font = shutil.which("fluidsynth"), find_soundfont(soundfont)
-    if program and font:
-        try:
-            return _fluidsynth(program, font, file), font, ""
-        except (OSError, subprocess.SubprocessError) as error:
-            reason = f"FluidSynth failed: {str(error)[:200]}"
-    else:
+    waves = midi.synthesize_file(file)[:, None]
+    if not (program and font):
         reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
+    else:
+        try:
+            samples, said = _fluidsynth(program, font, file)
+            # With a damaged soundfont it succeeds all the same: it plays another, or silence.
+            is_silent = np.abs(samples).max(initial=0.0) <= _SILENCE and waves.any()
+            if not is_silent and "failed to load" not in said.lower():
+                return samples, font, ""
+            reason = f"FluidSynth cannot play with {font}"
+        except subprocess.CalledProcessError as error:
+            reason = f"FluidSynth failed with {error.returncode}: {error.stderr.strip()[:200]}"
+        except (OSError, subprocess.TimeoutExpired) as error:
+            reason = f"FluidSynth failed: {type(error).__name__}"
     if soundfont:
         raise UserError(f"--soundfont={soundfont}: cannot be used: {reason}")
-    return midi.synthesize_file(file)[:, None], None, reason
+    return waves, None, reason
 
 
-def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> np.ndarray:
-    """What FluidSynth makes of a MIDI file: [samples, 2] float32."""
+def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> tuple[np.ndarray, str]:
+    """What FluidSynth makes of a MIDI file, [samples, 2] float32, and what it complains of."""
     with tempfile.TemporaryDirectory() as folder:
         raw = pathlib.Path(folder) / "audio.raw"
         # Raw samples can be written by every build, others need a library.
         options = ["-q", "-n", "-i", "-g", str(_GAIN), "-r", str(SAMPLE_RATE_HZ)]
         options += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(raw)]
         command = [program, *options, str(font.resolve()), str(file.resolve())]
-        subprocess.run(
-            command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_SEC
+        run = subprocess.run(
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_SEC,
         )
-        return np.fromfile(raw, "<i2").reshape(-1, 2).astype(np.float32) / 2**15
+        return np.fromfile(raw, "<i2").reshape(-1, 2).astype(np.float32) / 2**15, run.stderr
 
 
 def _write_wav(path: str | os.PathLike, samples: np.ndarray) -> None:

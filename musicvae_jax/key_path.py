@@ -136,12 +136,13 @@ def glide(bridge: Melody, key: Key, semitones: int, curve: np.ndarray | None = N
       bridge: a melody in `key`.
       key: where it begins.
       semitones: where it ends.
-      curve: [bars] float, how far each bar is, 0 to 1; evenly from 0 to 1 by default.
+      curve: [bars] float, how far each bar is, 0 to 1; by default evenly between the
+        melodies, so that the first bar has already left and the last has not arrived.
     """
     if not semitones or not bridge.pitch.size:
         return bridge
     if curve is None:
-        curve = np.linspace(0.0, 1.0, bridge.num_bars)
+        curve = np.arange(1, bridge.num_bars + 1) / (bridge.num_bars + 1)
     t = np.asarray(curve, np.float64)[bridge.start // STEPS_PER_BAR]
     # A fifth is 7 semitones, and 7 * 7 = 1 modulo 12.
     fifths = np.rint(t * ((7 * semitones + 6) % 12 - 6)).astype(int)

@@ -179,7 +179,7 @@ def chain(
       key_path: one of `key_path.KEY_PATHS`.
       programs: one of `PROGRAM_PATHS`.
       curves: for each bridge [bars] float, t of each bar, which a gliding key follows;
-        evenly from 0 to 1 by default.
+        see `key_path.glide`.
 
     Raises:
       ValueError: the numbers of melodies and bridges do not match, a bridge is not 1 to

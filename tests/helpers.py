@@ -1,5 +1,6 @@
 """What several tests need: small configurations, melodies, MIDI files."""
 
+import dataclasses
 import itertools
 import pathlib
 
@@ -69,3 +70,20 @@ def melodies(draw, min_pitch: int = 21, max_pitch: int = 108) -> Melody:
         if draw(st.booleans()):
             notes.append((draw(st.integers(min_pitch, max_pitch)), start, end))
     return Melody.from_notes(notes, num_steps)
+
+
+@st.composite
+def chains(draw) -> tuple[list[Melody], list[Melody], str]:
+    """Melodies of any tempo and program, bridges between them, perhaps back to the first."""
+    count = draw(st.integers(1, 3))
+    tempos = st.floats(20, 400).map(lambda bpm: round(bpm, 2))
+    parts = []
+    for _ in range(count):
+        program = draw(st.sampled_from([0, 0, 40, 73]))
+        tempo_bpm = draw(tempos)
+        parts.append(dataclasses.replace(draw(melodies()), program=program, tempo_bpm=tempo_bpm))
+    bridges = []
+    for _ in range(draw(st.integers(count - 1, count))):
+        bridge = draw(melodies())
+        bridges.append(dataclasses.replace(bridge, num_steps=16 * bridge.num_bars))
+    return parts, bridges, draw(st.sampled_from(["keep", "switch", "crossfade"]))
