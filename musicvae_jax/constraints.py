@@ -10,7 +10,7 @@ import numpy as np
 
 from musicvae_jax import notes as notes_lib
 from musicvae_jax.keys import NAMES, profile_matrix
-from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.notes import SILENCE, Notes
 from musicvae_jax.tokens import CODECS, FIRST_ONSET
 
@@ -100,9 +100,11 @@ def pitch_bias(allowed: jax.Array, codec: str) -> jax.Array:
 
 
 def token_pitches(codec: str) -> np.ndarray:
-    """The MIDI note that each token of a codec stands for, or `SILENCE`: [vocab] int32."""
-    tokens = jnp.arange(CODECS[codec].vocab)[:, None]
-    return np.asarray(notes_lib.from_tokens(tokens, codec).pitch[:, 0])
+    """The MIDI note that each token of a codec stands for, or `SILENCE`: [vocab] int."""
+    token = np.arange(CODECS[codec].vocab)
+    if codec == "roll":
+        return np.where(token == CODECS[codec].silence, SILENCE, token + CODECS[codec].min_pitch)
+    return np.where(token >= FIRST_ONSET, token - FIRST_ONSET + MIN_PITCH, SILENCE)
 
 
 def rhythm_bias(rhythm: Notes) -> jax.Array:

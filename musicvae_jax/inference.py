@@ -4,12 +4,11 @@ import functools
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax import train, transitions
+from musicvae_jax import train
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.tokens import CODECS
@@ -29,52 +28,45 @@ class MelodyModel:
 
     Attributes:
       checkpoint: what was loaded.
+      model, params: the model and its parameters.
+      codec: of its tokens.
       bars: bars of the melodies that the model knows.
     """
 
     def __init__(self, checkpoint: Checkpoint):
         self.checkpoint = checkpoint
-        self._model = create_model(checkpoint.config.model)
-        self._params = checkpoint.params
-        self._codec = CODECS[checkpoint.config.model.codec]
-        self.bars = self._model.bars
-        apply = self._model.apply
+        self.model = create_model(checkpoint.config.model)
+        self.params = checkpoint.params
+        self.codec = CODECS[checkpoint.config.model.codec]
+        self.bars = self.model.bars
+        apply = self.model.apply
         self._encode = jax.jit(lambda p, tokens: apply({"params": p}, tokens, method="encode"))
         self._sample = jax.jit(self._sample_path)
         self._score = jax.jit(self._teacher_forced_accuracy)
-        self._transition = jax.jit(self._transition_batch, static_argnames="strategy")
 
     def _sample_path(self, params, z, keys, temperature, given, is_given):
         variables = {"params": params}
-        path = self._model.apply(variables, z, method="path")
-        return self._model.apply(
+        path = self.model.apply(variables, z, method="path")
+        return self.model.apply(
             variables, path, keys, temperature, given, is_given, method="sample"
         )
 
     def _teacher_forced_accuracy(self, params, z, tokens):
         variables = {"params": params}
-        path = self._model.apply(variables, z, method="path")
-        inputs = previous_tokens(tokens, self._model.vocab)
-        logits = self._model.apply(variables, path, inputs, method="teacher_forced")
+        path = self.model.apply(variables, z, method="path")
+        inputs = previous_tokens(tokens, self.model.vocab)
+        logits = self.model.apply(variables, path, inputs, method="teacher_forced")
         return (logits.argmax(axis=-1) == tokens).mean(axis=-1)
-
-    def _transition_batch(self, params, tokens_1, tokens_2, t, keys, temperature, *, strategy):
-        paths = []
-        for tokens in (tokens_1, tokens_2):
-            mu, _ = self._model.apply({"params": params}, tokens, method="encode")
-            paths.append(self._model.apply({"params": params}, mu, method="path"))
-        pair = transitions.Pair(tokens_1, tokens_2, *paths)
-        return transitions.STRATEGIES[strategy](self._model, params, pair, t, keys, temperature)
 
     def tokens(self, melodies: Sequence[Melody]) -> np.ndarray:
         """[batch, steps] int32 of melodies of equal length."""
-        return np.stack([self._codec.encode(melody) for melody in melodies])
+        return np.stack([self.codec.encode(melody) for melody in melodies])
 
     def melody(self, tokens: np.ndarray, like: Melody | None = None) -> Melody:
         """The melody of tokens [steps], with the tempo and program of another."""
         if like is None:
-            return self._codec.decode(tokens)
-        return self._codec.decode(tokens, tempo_bpm=like.tempo_bpm, program=like.program)
+            return self.codec.decode(tokens)
+        return self.codec.decode(tokens, tempo_bpm=like.tempo_bpm, program=like.program)
 
     def _decode(
         self,
@@ -94,7 +86,7 @@ class MelodyModel:
             part = slice(first, first + MAX_BATCH)
             keys = noise.example_keys(jax.random.key(seed), first, len(z[part]))
             parts.append(
-                self._sample(self._params, z[part], keys, temperature, given[part], is_given[part])
+                self._sample(self.params, z[part], keys, temperature, given[part], is_given[part])
             )
         tokens, log_probs = zip(*parts, strict=True)
         return np.concatenate(tokens), np.concatenate(log_probs)
@@ -102,7 +94,7 @@ class MelodyModel:
     def generate(self, num: int, seed: int, temperature: float) -> list[Melody]:
         """New melodies, from latents drawn from the prior."""
         keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
-        z = np.asarray(noise.normal(keys, self._model.latent_shape))
+        z = np.asarray(noise.normal(keys, self.model.latent_shape))
         tokens, _ = self._decode(z, seed, temperature)
         return [self.melody(row) for row in tokens]
 
@@ -117,47 +109,16 @@ class MelodyModel:
           (`teacher_forced_accuracy`).
         """
         tokens = self.tokens(melodies)
-        mu, _ = self._encode(self._params, tokens)
+        mu, _ = self._encode(self.params, tokens)
         decoded, _ = self._decode(np.asarray(mu), seed, temperature)
         sampled = (decoded == tokens).mean(axis=1)
-        forced = np.asarray(self._score(self._params, mu, tokens))
+        forced = np.asarray(self._score(self.params, mu, tokens))
         scores = [
             {"sampled_accuracy": float(s), "teacher_forced_accuracy": float(f)}
             for s, f in zip(sampled, forced, strict=True)
         ]
         rows = zip(decoded, melodies, strict=True)
         return [self.melody(row, like=melody) for row, melody in rows], scores
-
-    def interpolate(
-        self,
-        first: Sequence[Melody],
-        second: Sequence[Melody],
-        strategy: str,
-        seed: int,
-        temperature: float,
-    ) -> list[tuple[Melody, dict[str, np.ndarray]]]:
-        """Transitions between pairs of melodies of `bars` bars, all pairs at once.
-
-        Returns:
-          For each pair the transition, with melody 1's tempo and program, and by bar
-          `t`, `similarity_1`, `similarity_2`: [bars].
-        """
-        tokens_1, tokens_2 = self.tokens(first), self.tokens(second)
-        t = transitions.linear_curve(self.bars)
-        keys = noise.example_keys(jax.random.key(seed), 0, len(first))
-        tokens = self._transition(
-            self._params, tokens_1, tokens_2, t, keys, temperature, strategy=strategy
-        )
-        similarity_1 = np.asarray(transitions.bar_similarity(tokens, jnp.asarray(tokens_1)))
-        similarity_2 = np.asarray(transitions.bar_similarity(tokens, jnp.asarray(tokens_2)))
-        by_bar = [
-            {"t": np.asarray(t), "similarity_1": one, "similarity_2": two}
-            for one, two in zip(similarity_1, similarity_2, strict=True)
-        ]
-        melodies = [
-            self.melody(row, like=melody) for row, melody in zip(tokens, first, strict=True)
-        ]
-        return list(zip(melodies, by_bar, strict=True))
 
     def complete(
         self, melody: Melody, num: int, seed: int, temperature: float
@@ -174,9 +135,9 @@ class MelodyModel:
         """
         context_bars = min(melody.num_bars, self.bars // 2)
         start_bar = melody.num_bars - context_bars
-        context = self._codec.encode(melody.window(start_bar, context_bars))
+        context = self.codec.encode(melody.window(start_bar, context_bars))
         steps = self.bars * STEPS_PER_BAR
-        mu, sigma = self._encode(self._params, np.resize(context, (1, steps)))
+        mu, sigma = self._encode(self.params, np.resize(context, (1, steps)))
         keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
         z = np.asarray(mu + sigma * noise.normal(keys, mu.shape[1:]))
         given = np.resize(context, (num, steps))
@@ -186,18 +147,5 @@ class MelodyModel:
         continuations = []
         for index in np.argsort(-scores):
             tail = self.melody(tokens[index]).window(context_bars, self.bars - context_bars)
-            continuations.append((_appended(melody, tail), float(scores[index])))
+            continuations.append((join([melody, tail]), float(scores[index])))
         return continuations
-
-
-def _appended(melody: Melody, tail: Melody) -> Melody:
-    """Sets another melody after the last bar of one."""
-    offset = melody.num_bars * STEPS_PER_BAR
-    return Melody(
-        pitch=np.concatenate([melody.pitch, tail.pitch]),
-        start=np.concatenate([melody.start, tail.start + offset]),
-        end=np.concatenate([melody.end, tail.end + offset]),
-        num_steps=offset + tail.num_steps,
-        tempo_bpm=melody.tempo_bpm,
-        program=melody.program,
-    )

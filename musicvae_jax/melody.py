@@ -1,7 +1,7 @@
 """The melody: one voice of notes on a grid of sixteenth notes."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -105,3 +105,18 @@ class Melody:
     def transpose(self, semitones: int) -> "Melody":
         """Shifts every pitch; the caller keeps it inside 0..127."""
         return dataclasses.replace(self, pitch=self.pitch + semitones)
+
+
+def join(melodies: Sequence[Melody]) -> Melody:
+    """Sets melodies one after the other, each from a bar line, with the first's tempo and program.
+
+    One that does not fill its last bar is followed by silence up to the next bar line.
+    """
+    starts = np.cumsum([0, *(melody.num_bars for melody in melodies)]) * STEPS_PER_BAR
+    return dataclasses.replace(
+        melodies[0],
+        pitch=np.concatenate([melody.pitch for melody in melodies]),
+        start=np.concatenate([m.start + s for m, s in zip(melodies, starts, strict=False)]),
+        end=np.concatenate([m.end + s for m, s in zip(melodies, starts, strict=False)]),
+        num_steps=int(starts[-1]),
+    )

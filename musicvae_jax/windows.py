@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from musicvae_jax.errors import UserError
-from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
+from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody, join
 from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 
 
@@ -119,3 +119,32 @@ def first_window(melody: Melody, bars: int, source: str) -> Melody:
         )
     kept = melody_windows(melody, WindowRules(bars=bars)).start_bars
     return melody.window(int(kept[0]) if kept.size else 0, bars)
+
+
+def bridge_ends(
+    first: Melody, second: Melody, bars: int, is_spliced: bool
+) -> tuple[Melody, Melody]:
+    """The two melodies of `bars` bars that a bridge of as many bars is made from.
+
+    Bar i of a bridge lies between bar i of one and bar i of the other. A bridge that is
+    spliced in repeats, and slowly leaves, the end of the first melody, and prepares its
+    successor's beginning: those are the last bars of the first and the first bars of the
+    second, so phrases keep their place. A transition that stands alone goes from the
+    first window of one that is worth it (`first_window`) to that of the other. A melody
+    that is shorter goes round; the second so that it comes to its end with the bridge.
+    """
+    if is_spliced:
+        taken = min(bars, first.num_bars)
+        first = first.window(first.num_bars - taken, taken)
+        second = second.window(0, min(bars, second.num_bars))
+    else:
+        first, second = (
+            first_window(melody, min(bars, melody.num_bars), "") for melody in (first, second)
+        )
+    return _rounds(first, 0, bars), _rounds(second, -bars % second.num_bars, bars)
+
+
+def _rounds(melody: Melody, start_bar: int, bars: int) -> Melody:
+    """`bars` bars from `start_bar` of a melody that is played round and round."""
+    rounds = -(-(start_bar + bars) // melody.num_bars)
+    return join([melody] * rounds).window(start_bar, bars)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import train, transitions
+from musicvae_jax import train
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
@@ -48,17 +48,6 @@ def test_reconstruction_keeps_tempo_and_program_and_scores_itself(model, melodie
         assert (melody.tempo_bpm, melody.program) == (source.tempo_bpm, source.program)
     assert tokens.shape == original.shape
     assert all(0 <= score["sampled_accuracy"] <= 1 for score in scores)
-
-
-@pytest.mark.parametrize("strategy", transitions.STRATEGIES)
-def test_interpolation_of_pairs_at_once(model, melodies, strategy):
-    results = model.interpolate(melodies[:3], melodies[3:], strategy, seed=0, temperature=0.0)
-    assert len(results) == 3
-    for (melody, by_bar), first in zip(results, melodies, strict=False):
-        assert melody.num_bars == 4
-        assert melody.tempo_bpm == first.tempo_bpm
-        np.testing.assert_allclose(by_bar["t"], [0, 1 / 3, 2 / 3, 1], atol=1e-6)
-        assert by_bar["similarity_1"].shape == by_bar["similarity_2"].shape == (4,)
 
 
 @pytest.mark.parametrize("bars", [1, 2, 3, 7])
