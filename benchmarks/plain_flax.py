@@ -12,7 +12,7 @@ class PlainVAE(nn.Module):
     """One-hot inputs, batch-major, one RNN for each layer and direction.
 
     Attributes:
-      config: a configuration's `model`, hierarchical, of one layer each.
+      config: a configuration's `model`, hierarchical.
       vocab: number of tokens.
     """
 
@@ -27,10 +27,11 @@ class PlainVAE(nn.Module):
         config, (batch, steps) = self.config, tokens.shape
         bars = steps // STEPS_PER_BAR
         one_hot = jax.nn.one_hot(tokens, self.vocab)
-        outputs = nn.Bidirectional(
-            nn.RNN(nn.OptimizedLSTMCell(config.encoder_features)),
-            nn.RNN(nn.OptimizedLSTMCell(config.encoder_features)),
-        )(one_hot)
+        outputs = one_hot
+        for _ in range(config.encoder_layers):
+            outputs = nn.Bidirectional(
+                self._rnn(config.encoder_features), self._rnn(config.encoder_features)
+            )(outputs)
         if config.latent == "per_bar":
             encoded = outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
         else:
@@ -41,22 +42,32 @@ class PlainVAE(nn.Module):
         path = jnp.broadcast_to(mu + sigma * noise, (batch, bars, config.z))
         if config.conductor_input:
             path = nn.Dense(config.conductor_input)(path)
-
-        def state(x, features):
-            if not config.learned_state:
-                return None
-            return tuple(jnp.split(jnp.tanh(nn.Dense(2 * features)(x)), 2, axis=-1))
-
-        width, notes = config.conductor_features, config.decoder_features
-        embeddings = nn.RNN(nn.OptimizedLSTMCell(width))(
-            path, initial_carry=state(path[:, 0], width)
+        embeddings = self._stack(
+            path, path[:, 0], config.conductor_layers, config.conductor_features
         )
+        if config.embedding:
+            embeddings = nn.Dense(config.embedding)(embeddings)
         rows = embeddings.reshape(batch * bars, -1)
         previous = jnp.pad(one_hot[:, :-1], ((0, 0), (1, 0), (0, 0)))
         previous = previous.reshape(batch * bars, STEPS_PER_BAR, -1)
         repeated = jnp.repeat(rows[:, None], STEPS_PER_BAR, axis=1)
-        outputs = nn.RNN(nn.OptimizedLSTMCell(notes))(
-            jnp.concatenate([previous, repeated], axis=-1), initial_carry=state(rows, notes)
+        outputs = self._stack(
+            jnp.concatenate([previous, repeated], axis=-1),
+            rows,
+            config.decoder_layers,
+            config.decoder_features,
         )
-        logits = nn.Dense(self.vocab)(outputs)
-        return logits.reshape(batch, steps, -1), mu, sigma
+        logits = nn.Dense(self.vocab, dtype=config.dtype)(outputs)
+        return logits.reshape(batch, steps, -1).astype(jnp.float32), mu, sigma
+
+    def _rnn(self, features: int) -> nn.RNN:
+        return nn.RNN(nn.OptimizedLSTMCell(features, dtype=self.config.dtype))
+
+    def _stack(self, inputs: jax.Array, start: jax.Array, layers: int, features: int) -> jax.Array:
+        """Layers over inputs, each beginning from a state made of `start`, or from zeros."""
+        for _ in range(layers):
+            carry = None
+            if self.config.learned_state:
+                carry = tuple(jnp.split(jnp.tanh(nn.Dense(2 * features)(start)), 2, axis=-1))
+            inputs = self._rnn(features)(inputs, initial_carry=carry)
+        return inputs

@@ -1,20 +1,24 @@
 """The same models in PyTorch, to be measured against; talks to `train_step.py` over a pipe.
 
 Written as a PyTorch user would: nn.LSTM over one-hot inputs, teacher forcing, the
-same loss. Run by `train_step.py`, one process for each configuration, so that it can
-be timed in turns: for each line read it runs one step and prints its seconds.
+same loss. Run by `train_step.py`: for each line that it reads it takes one step and
+prints its seconds and the peak memory as JSON.
 """
 
 import argparse
 import json
+import resource
 import sys
 import time
 
 import torch
+from step_jax import STEPS, STEPS_PER_BAR, load_config
 from torch import nn
 from torch.nn import functional as F
 
-STEPS, STEPS_PER_BAR = 256, 16
+from musicvae_jax import host_memory
+from musicvae_jax.tokens import CODECS
+
 BARS = STEPS // STEPS_PER_BAR
 
 
@@ -78,24 +82,38 @@ class TorchVAE(nn.Module):
         return nll + 0.2 * kl.mean()
 
 
+def peak_memory_mib(device: str) -> float:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--vocab", type=int, required=True)
+    parser.add_argument("--config", required=True)
     parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--dtype", required=True)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--keep_freed_memory", action="store_true")
     args = parser.parse_args()
+    if args.keep_freed_memory:
+        host_memory.keep_freed_memory()
+    config = load_config(args.config, args.batch, args.dtype).model
+    vocab = CODECS[config.codec].vocab
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(0)
-    model = TorchVAE(json.loads(args.model), args.vocab).to(device)
+    model = TorchVAE(config.to_dict(), vocab).to(device)
     loss_of = torch.compile(model) if args.compile else model
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    tokens = torch.randint(0, args.vocab, (STEPS, args.batch), device=device)
+    tokens = torch.randint(0, vocab, (STEPS, args.batch), device=device)
+    autocast = torch.autocast(device, torch.bfloat16, enabled=args.dtype == "bfloat16")
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss_of(tokens).backward()
+        with autocast:
+            loss = loss_of(tokens)
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if device == "cuda":
@@ -103,11 +121,12 @@ def main() -> None:
 
     for _ in range(3):
         step()
-    print("ready", sum(p.numel() for p in model.parameters()), flush=True)
+    print(json.dumps({"ready": device}), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
         step()
-        print(time.perf_counter() - start, flush=True)
+        seconds = time.perf_counter() - start
+        print(json.dumps({"sec": seconds, "peak_mib": peak_memory_mib(device)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,204 +1,179 @@
 """Sequences per second of one training step: ours, plain Flax, PyTorch, and the limit.
 
-Run: python benchmarks/train_step.py [--quick] [--batch=64]
+Run: python benchmarks/train_step.py [--quick] [--models=seed,hier] [--batch=64,256]
+       [--dtype=float32] [--rounds=11]
 Needs: pip install -e . torch
 
-All are started in one run and take their steps in turns, A B C A B C, so that a
-machine whose speed drifts is fair to each. The limit is the time that the step's
-matrix products alone take at the best rate a plain product reached in this run.
+Each contender is a process; all take their steps in turns, A B C A B C, so that a
+machine whose speed drifts is fair to each. Between its steps a contender sleeps.
 """
 
 import argparse
-import functools
-import importlib
 import json
+import os
 import pathlib
+import platform
 import statistics
 import subprocess
 import sys
-import time
 
-import jax
-import jax.numpy as jnp
-import ml_collections
-import optax
-from plain_flax import PlainVAE
+from step_jax import STEPS, STEPS_PER_BAR, load_config
 
-from musicvae_jax import losses, train
 from musicvae_jax.models.vae import create_model
 
-STEPS, STEPS_PER_BAR = 256, 16
+HERE = pathlib.Path(__file__).parent
+# What each contender is started with. `kept` has the C library keep freed memory, as
+# `musicvae_jax.host_memory` does for ours.
+CONTENDERS = {
+    "ours": ("step_jax.py", "--contender=ours"),
+    "plain_flax": ("step_jax.py", "--contender=plain_flax"),
+    "torch_eager": ("torch_vae.py",),
+    "torch_eager_kept": ("torch_vae.py", "--keep_freed_memory"),
+    "torch_compile": ("torch_vae.py", "--compile", "--keep_freed_memory"),
+}
+RATES = ("step_jax.py", "--contender=rates")
 
 
-class Ours:
-    """The mapped step of `musicvae_jax.train`, optimizer and all."""
+class Contender:
+    """A process that does something for each line it is sent, and answers in JSON."""
 
-    def __init__(self, config: ml_collections.ConfigDict, tokens: jax.Array):
-        model, optimizer = create_model(config.model), train.create_optimizer(config.train)
-        self._tokens = tokens[None]
-        devices = jax.local_devices()[:1]
-        self._step = train.pmap_train_step(model, optimizer, config, devices)
-        self._state = train.replicate(
-            jax.jit(lambda: train.create_train_state(model, optimizer, 0))(), devices
-        )
-
-    def __call__(self) -> None:
-        self._state, metrics = self._step(self._state, self._tokens)
-        jax.block_until_ready((self._state, metrics))
-
-
-class PlainFlax:
-    """`PlainVAE` with the same loss and optimizer."""
-
-    def __init__(self, config: ml_collections.ConfigDict, tokens: jax.Array, vocab: int):
-        model = PlainVAE(ml_collections.FrozenConfigDict(config.model), vocab)
-        optimizer = train.create_optimizer(config.train)
-        latents = STEPS // STEPS_PER_BAR if config.model.latent == "per_bar" else 1
-        shape = (tokens.shape[0], latents, config.model.z)
-        params = jax.jit(model.init)(jax.random.key(0), tokens, jnp.zeros(shape))
-        self._state = (params, optimizer.init(params), jnp.zeros((), jnp.int32))
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def step(state):
-            params, optimizer_state, number = state
-
-            def mean_loss(params):
-                noise = jax.random.normal(jax.random.fold_in(jax.random.key(0), number), shape)
-                logits, mu, sigma = model.apply(params, tokens, noise)
-                return losses.loss_and_metrics(logits, tokens, mu, sigma, 0.2, 0.0)[0].mean()
-
-            gradients = jax.grad(mean_loss)(params)
-            updates, optimizer_state = optimizer.update(gradients, optimizer_state, params)
-            return optax.apply_updates(params, updates), optimizer_state, number + 1
-
-        self._step = step
-
-    def __call__(self) -> None:
-        self._state = self._step(self._state)
-        jax.block_until_ready(self._state)
-
-
-class Torch:
-    """`torch_vae.py` in a process of its own."""
-
-    def __init__(self, config: ml_collections.ConfigDict, vocab: int, batch: int, compiles: bool):
-        command = [
-            sys.executable,
-            str(pathlib.Path(__file__).parent / "torch_vae.py"),
-            f"--model={config.model.to_json()}",
-            f"--vocab={vocab}",
-            f"--batch={batch}",
-            *(["--compile"] if compiles else []),
-        ]
+    def __init__(self, script: str, *flags: str):
+        # Several contenders share an accelerator's memory.
+        environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        command = [sys.executable, str(HERE / script), *flags]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
-        ready = self._process.stdout.readline()
-        if not ready.startswith("ready"):
-            raise RuntimeError(f"torch_vae.py did not start: {' '.join(command[:2])}")
+        self.device = self._answer()["ready"]
 
-    def __call__(self) -> float:
-        self._process.stdin.write("step\n")
+    def _answer(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{' '.join(self._process.args)}: ended; see its message above")
+        return json.loads(line)
+
+    def step(self, task: dict | None = None) -> dict[str, float]:
+        """Seconds of one step, or of a task, or rates; and the peak memory so far."""
+        self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        return self._answer()
 
     def close(self) -> None:
         self._process.stdin.close()
         self._process.wait()
 
 
-def step_flops(model: ml_collections.ConfigDict, vocab: int, batch: int) -> float:
-    """Operations of a step's matrix products: two forward, four backward for each weight.
+def step_operations(model, vocab: int, batch: int) -> tuple[float, float]:
+    """Operations of the forward pass's matrix products: a step at a time, and all at once.
 
-    Tokens pick rows of a table, which is no product; a layer's first input has no
-    gradient to pass on, but a bar's embedding has.
+    A step has three times as many: the backward pass multiplies gates' gradients by
+    each kernel, and by each input. Tokens pick rows of a table, which is no product.
     """
     bars = STEPS // STEPS_PER_BAR
     hidden, width, notes = model.encoder_features, model.conductor_features, model.decoder_features
     embedding = model.embedding or width
-    encoder = 2 * STEPS * hidden * 4 * hidden
-    conductor = bars * (width + (model.conductor_input or model.z)) * 4 * width
-    decoder = STEPS * notes * (4 * notes + vocab) + bars * embedding * 4 * notes
-    return 6.0 * batch * (encoder + conductor + decoder)
+    stepwise = model.encoder_layers * 2 * STEPS * hidden * 4 * hidden
+    stepwise += model.conductor_layers * bars * width * 4 * width
+    stepwise += model.decoder_layers * STEPS * notes * 4 * notes
+    whole = (model.encoder_layers - 1) * 2 * STEPS * 2 * hidden * 4 * hidden
+    whole += bars * (model.conductor_input or model.z) * 4 * width
+    whole += (model.conductor_layers - 1) * bars * width * 4 * width + bars * embedding * 4 * notes
+    whole += (model.decoder_layers - 1) * STEPS * notes * 4 * notes + STEPS * notes * vocab
+    return 2.0 * batch * stepwise, 2.0 * batch * whole
 
 
-def product_rate(config: ml_collections.ConfigDict, batch: int) -> float:
-    """Operations per second of the encoder's recurrent product, as often as in a step."""
-    hidden = config.model.encoder_features
-    weight = jnp.ones((hidden, 4 * hidden))
+def limits(model, vocab: int, batch: int, rates: dict[str, float]) -> dict[str, float]:
+    """Seconds that a step takes at least, by two bounds.
 
-    @jax.jit
-    def products(state):
-        def body(state, _):
-            return (state @ weight)[:, :hidden] * 1e-3, None
-
-        return jax.lax.scan(body, state, None, length=STEPS)[0]
-
-    state = jnp.ones((batch, hidden))
-    jax.block_until_ready(products(state))
-    start = time.perf_counter()
-    jax.block_until_ready(products(state))
-    return 2.0 * STEPS * batch * hidden * 4 * hidden / (time.perf_counter() - start)
+    Returns:
+      `products`: its matrix products alone, each at the rate that a plain product of
+      its kind reached in this run. `launches`: its chain of dependent steps alone, at
+      the time of one turn of a loop that does next to nothing; what binds on a GPU.
+    """
+    stepwise, whole = step_operations(model, vocab, batch)
+    products = stepwise / rates["forward"] + stepwise / rates["backward"]
+    products += (stepwise + 3 * whole) / rates["weight"]
+    chain = model.encoder_layers * 2 * STEPS + model.conductor_layers * STEPS // STEPS_PER_BAR
+    segment = STEPS_PER_BAR if model.decoder == "hierarchical" else STEPS
+    chain += model.decoder_layers * segment
+    return {"products": products, "launches": 2 * chain * rates["loop_turn_sec"]}
 
 
-def timed(function) -> float:
-    """Seconds of one call; a PyTorch process measures its own."""
-    start = time.perf_counter()
-    own = function()
-    return own if own is not None else time.perf_counter() - start
-
-
-def measure(name: str, batch: int, rounds: int) -> dict[str, float]:
-    """Median seconds of a step by each contender, and of the limit."""
-    config = importlib.import_module(f"configs.{name}").get_config()
-    config.train.batch_size = batch
-    # The others have none.
-    config.model.dropout = config.model.encoder_word_dropout = 0.0
-    vocab = create_model(config.model).vocab
-    tokens = jax.random.randint(jax.random.key(1), (batch, STEPS), 0, vocab)
+def measure(name: str, batch: int, dtype: str, rounds: int, skip: set[str]) -> dict[str, dict]:
+    """Median seconds of a step and peak memory by each contender, and the limits."""
+    config = load_config(name, batch, dtype)
+    told = (f"--config={name}", f"--batch={batch}", f"--dtype={dtype}")
     contenders = {
-        "ours": Ours(config, tokens),
-        "plain_flax": PlainFlax(config, tokens, vocab),
-        "torch_eager": Torch(config, vocab, batch, compiles=False),
-        "torch_compile": Torch(config, vocab, batch, compiles=True),
+        contender: Contender(*command, *told)
+        for contender, command in CONTENDERS.items()
+        if contender not in skip
     }
-    for contender in contenders.values():
-        contender()
-    seconds: dict[str, list[float]] = {contender: [] for contender in contenders}
+    machine = Contender(*RATES, *told)
+    answers: dict[str, list[dict]] = {contender: [] for contender in contenders}
     rates = []
     for _ in range(rounds):
-        rates.append(product_rate(config, batch))
-        for contender, function in contenders.items():
-            seconds[contender].append(timed(function))
-    for contender in contenders.values():
-        if isinstance(contender, Torch):
-            contender.close()
-    medians = {contender: statistics.median(times) for contender, times in seconds.items()}
-    medians["limit"] = step_flops(config.model, vocab, batch) / statistics.median(rates)
-    return medians
+        rates.append(machine.step())
+        for contender, process in contenders.items():
+            answers[contender].append(process.step())
+    device = machine.device
+    for process in (machine, *contenders.values()):
+        process.close()
+    result = {
+        contender: {
+            "sec": statistics.median(answer["sec"] for answer in steps),
+            "peak_mib": max(answer["peak_mib"] for answer in steps),
+        }
+        for contender, steps in answers.items()
+    }
+    medians = {key: statistics.median(rate[key] for rate in rates) for key in rates[0]}
+    vocab = create_model(config.model).vocab
+    for bound, seconds in limits(config.model, vocab, batch, medians).items():
+        result[f"limit: {bound}"] = {"sec": seconds, "peak_mib": float("nan")}
+    print(f"{name}, batch {batch}, {dtype}, {device}, medians of {rounds} steps in turns;")
+    print("  rates, Gop/s: " + ", ".join(f"{k} {medians[k] / 1e9:.0f}" for k in list(medians)[:3]))
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rounds, the seed's model only")
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--models", default="seed,hier", help="names in configs/")
+    parser.add_argument("--batch", default="64", help="batch sizes")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--skip", default="", help="contenders to leave out")
     args = parser.parse_args()
-    names, rounds = (("seed",), 3) if args.quick else (("seed", "hier"), 11)
-    figures: dict[str, float] = {"batch": args.batch}
-    print(f"batch {args.batch}, {jax.devices()[0].device_kind}, medians of {rounds} steps in turns")
-    print(f"{'model':8s} {'contender':14s} {'s/step':>9s} {'sequences/s':>12s} {'ours is':>8s}")
+    names, rounds = (["seed"], 3) if args.quick else (args.models.split(","), args.rounds)
+    skip = set(args.skip.split(","))
+    figures: dict[str, object] = {"machine": platform.processor() or platform.machine()}
     for name in names:
-        medians = measure(name, args.batch, rounds)
-        for contender, seconds in medians.items():
-            rate, ratio = args.batch / seconds, seconds / medians["ours"]
-            print(f"{name:8s} {contender:14s} {seconds:9.4f} {rate:12.1f} {ratio:7.2f}x")
-            figures[f"{name}_{contender}_sec"] = round(seconds, 5)
-        best = min(medians["torch_eager"], medians["torch_compile"])
-        figures[f"{name}_vs_torch_eager"] = round(medians["torch_eager"] / medians["ours"], 3)
-        figures[f"{name}_vs_torch_best"] = round(best / medians["ours"], 3)
-        figures[f"{name}_vs_plain_flax"] = round(medians["plain_flax"] / medians["ours"], 3)
-        figures[f"{name}_vs_limit"] = round(medians["ours"] / medians["limit"], 3)
+        for batch in map(int, args.batch.split(",")):
+            result = measure(name, batch, args.dtype, rounds, skip)
+            own = result["ours"]["sec"]
+            for contender, row in result.items():
+                print(
+                    f"  {contender:18s} {row['sec']:9.4f} s/step {batch / row['sec']:10.1f} "
+                    f"sequences/s {row['peak_mib']:7.0f} MiB   ours is {row['sec'] / own:5.2f}x"
+                )
+            key = f"{name}_b{batch}_{args.dtype}"
+            figures[key] = {c: round(row["sec"], 5) for c, row in result.items()}
+            if key.endswith("b64_float32"):
+                figures |= fixed_keys(name, {c: row["sec"] for c, row in result.items()})
     print(json.dumps(figures))
+
+
+def fixed_keys(name: str, sec: dict[str, float]) -> dict[str, float]:
+    """The figures that are compared over time: ratios of rates, ours over the peer's."""
+    own = sec["ours"]
+    ratios = {f"{name}_vs_limit": own / sec["limit: products"]}
+    if "plain_flax" in sec:
+        ratios[f"{name}_vs_plain_flax"] = sec["plain_flax"] / own
+    if "torch_eager" in sec:
+        ratios[f"{name}_vs_torch_eager"] = sec["torch_eager"] / own
+    torch = [seconds for contender, seconds in sec.items() if contender.startswith("torch")]
+    if torch:
+        ratios[f"{name}_vs_torch_best"] = min(torch) / own
+    return {key: round(value, 3) for key, value in ratios.items()}
 
 
 if __name__ == "__main__":

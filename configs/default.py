@@ -45,6 +45,9 @@ def get_config() -> ml_collections.ConfigDict:
     # The encoder's bidirectional LSTM, each direction.
     model.encoder_features = 512
     model.encoder_layers = 1
+    # Where the encoder's outputs are read. 'final': the final states, or with 'per_bar' each
+    # bar's last step; 'bars': each bar's edges, and for a 'global' latent all bars side by side.
+    model.encoder_reads = "final"
     # 'hierarchical': a conductor over bars, and notes within them; 'flat': notes only.
     model.decoder = "hierarchical"
     model.conductor_features = 512
@@ -66,10 +69,16 @@ def get_config() -> ml_collections.ConfigDict:
     model.decoder_word_dropout = 0.0
     # Matrix products in 'float32' or 'bfloat16'; parameters and states are float32.
     model.dtype = "float32"
+    # 'auto': on CPUs the LSTMs run a loop that is compiled once for the machine;
+    # 'scan': plain `nn.scan`, as on accelerators.
+    model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()
     # Over all devices of all hosts.
     train.batch_size = 256
+    # Each device takes its share in so many parts, one after another, and adds up their
+    # gradients: the same step in less memory.
+    train.accumulate = 1
     train.num_steps = 20_000
     # Stop cleanly, with a checkpoint, after so many minutes; 0: no limit. The same
     # command goes on from there.

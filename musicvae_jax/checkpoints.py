@@ -1,15 +1,21 @@
 """Checkpoints by Orbax: parameters, optimizer and configuration, apart from each other.
 
 Inference reads only the parameters and the configuration, so a checkpoint to share
-may lack the optimizer. Nothing in a checkpoint is executed when it is read.
+may lack the optimizer. Nothing in a checkpoint is executed when it is read: it is JSON
+and arrays of numbers, and what the configuration says is checked like a user's.
+
+A checkpoint appears whole, by a rename, once all of it is written; what a kill left
+half-written is never read, and removed by the next run. One that was damaged later is
+told by the hashes that it holds, put aside, and the one before is taken.
 """
 
+import contextlib
 import dataclasses
-import hashlib
 import json
+import logging
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,11 +23,20 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
-from musicvae_jax.errors import UserError
+from musicvae_jax import config_check, distributed
+from musicvae_jax.errors import CheckpointError, UserError
+from musicvae_jax.integrity import check_hashes, json_sha256, tree_sha256
+
+logger = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
+SHIPPED = pathlib.Path(__file__).parent / PRETRAINED
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
+# Fields of `config.model` that say how it is computed, and not what it is.
+_COMPUTATION = ("dtype", "lstm")
+# What Orbax, TensorStore and JSON raise for files that are missing, cut off or altered.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
@@ -41,16 +56,28 @@ def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
     )
 
 
-def open_manager(workdir: pathlib.Path, read_only: bool = False) -> ocp.CheckpointManager:
-    """The checkpoints of a run: the latest two and the one of lowest validation loss."""
+@contextlib.contextmanager
+def open_manager(workdir: pathlib.Path, read_only: bool = False) -> Iterator[ocp.CheckpointManager]:
+    """The checkpoints of a run: the latest two and the one of lowest validation loss.
+
+    Every process of a run opens, saves and restores; only the first one writes.
+    """
     options = ocp.CheckpointManagerOptions(
         best_fn=lambda metrics: metrics[_METRIC],
         best_mode="min",
         preservation_policy=_policy(),
         read_only=read_only,
         create=not read_only,
+        cleanup_tmp_directories=not read_only,
     )
-    return ocp.CheckpointManager(workdir.absolute() / SUBDIRECTORY, options=options)
+    manager = ocp.CheckpointManager(workdir.absolute() / SUBDIRECTORY, options=options)
+    try:
+        yield manager
+    except BaseException:
+        with contextlib.suppress(Exception):  # a save that failed fails once more here
+            manager.close()
+        raise
+    manager.close()
 
 
 def save(
@@ -59,17 +86,64 @@ def save(
     params: Any,
     optimizer: Any,
     config: ml_collections.ConfigDict,
-    metrics: dict[str, float],
+    metrics: dict[str, float] | None,
 ) -> None:
-    """Starts to write a checkpoint in the background; the arguments are host arrays."""
-    manager.save(
-        step,
-        args=ocp.args.Composite(
-            params=ocp.args.StandardSave(params),
-            optimizer=ocp.args.StandardSave(optimizer),
-            config=ocp.args.JsonSave(json.loads(config.to_json())),
-        ),
-        metrics=metrics,
+    """Starts to write a checkpoint in the background; the arguments are host arrays.
+
+    Args:
+      manager: of `open_manager`.
+      step: how many steps were done.
+      params, optimizer: the same in every process.
+      config: the run's.
+      metrics: of validation, or None if there was no time for it.
+
+    Raises:
+      CheckpointError: this or the previous checkpoint cannot be written.
+    """
+    plain_config = json.loads(config.to_json())
+    hashes = {
+        "params": tree_sha256(params),
+        "optimizer": tree_sha256(optimizer),
+        "config": json_sha256(plain_config),
+    }
+    if not manager.directory.is_dir():
+        logger.warning("%s has vanished; it is made anew", manager.directory)
+        if distributed.is_primary():
+            pathlib.Path(manager.directory).mkdir(parents=True, exist_ok=True)
+        wait(manager, step)
+        manager.reload()  # forgets the steps that are gone
+    try:
+        manager.save(
+            step,
+            args=ocp.args.Composite(
+                params=ocp.args.StandardSave(params),
+                optimizer=ocp.args.StandardSave(optimizer),
+                config=ocp.args.JsonSave(plain_config),
+                hashes=ocp.args.JsonSave(hashes),
+            ),
+            metrics=metrics,
+        )
+    except _UNREADABLE as error:
+        raise _not_written(manager, step, error) from error
+
+
+def wait(manager: ocp.CheckpointManager, step: int) -> None:
+    """Waits until the checkpoint of a step is written.
+
+    Raises:
+      CheckpointError: it cannot be.
+    """
+    try:
+        manager.wait_until_finished()
+    except _UNREADABLE as error:
+        raise _not_written(manager, step, error) from error
+
+
+def _not_written(manager: ocp.CheckpointManager, step: int, error: Exception) -> CheckpointError:
+    reason = " ".join(str(error).split())[:200]
+    return CheckpointError(
+        f"a checkpoint cannot be written to {manager.directory}, at step {step}: {reason}. "
+        "The ones before are whole; the same command goes on from there"
     )
 
 
@@ -77,24 +151,98 @@ def _as_target(abstract: Any) -> Any:
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract)
 
 
+def _restore(manager: ocp.CheckpointManager, step: int, **args: Any) -> Any:
+    """Reads items of a checkpoint, and compares them with their hashes.
+
+    Raises:
+      ValueError: one is not what was written.
+      OSError, KeyError, TypeError, AttributeError: one cannot be read.
+    """
+    # TensorStore does not notice every altered bit. Checkpoints of before there were
+    # hashes are taken as they are.
+    if (manager.directory / str(step) / "hashes").exists():
+        args["hashes"] = ocp.args.JsonRestore()
+    restored = manager.restore(step, args=ocp.args.Composite(**args))
+    for name, expected in (restored.get("hashes") or {}).items():
+        if name in args:
+            value = restored[name]
+            found = json_sha256(value) if name == "config" else tree_sha256(value)
+            if found != expected:
+                raise ValueError(f"{name} of step {step} is not what was written")
+    return restored
+
+
 def restore_config(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
     """The configuration of a checkpoint, as plain values."""
-    restored = manager.restore(step, args=ocp.args.Composite(config=ocp.args.JsonRestore()))
-    return restored["config"]
+    return _restore(manager, step, config=ocp.args.JsonRestore())["config"]
 
 
 def restore_for_training(
     manager: ocp.CheckpointManager, step: int, params: Any, optimizer: Any
 ) -> tuple[Any, Any]:
     """Parameters and optimizer as host arrays; the arguments give shapes and types."""
-    restored = manager.restore(
+    restored = _restore(
+        manager,
         step,
-        args=ocp.args.Composite(
-            params=ocp.args.StandardRestore(_as_target(params)),
-            optimizer=ocp.args.StandardRestore(_as_target(optimizer)),
-        ),
+        params=ocp.args.StandardRestore(_as_target(params)),
+        optimizer=ocp.args.StandardRestore(_as_target(optimizer)),
     )
     return restored["params"], restored["optimizer"]
+
+
+def restore_latest(
+    manager: ocp.CheckpointManager,
+    params: Any,
+    optimizer: Any,
+    config: ml_collections.ConfigDict,
+) -> tuple[int, Any, Any] | None:
+    """The latest checkpoint that is whole: its step, parameters and optimizer.
+
+    Those after it are put aside, so that their steps can be written again.
+
+    Args:
+      manager: of `open_manager`.
+      params, optimizer: give shapes and types.
+      config: of the run that wants to go on.
+
+    Returns:
+      Host arrays, the same in every process; None if there is no checkpoint.
+
+    Raises:
+      UserError: the checkpoint is of another model, or none of them can be read.
+    """
+    damaged = []
+    for step in sorted(manager.all_steps(), reverse=True):
+        restored, reason = None, "another process cannot read it"
+        try:
+            saved = restore_config(manager, step)
+            check_same_model(saved, config, manager.directory)
+            restored = restore_for_training(manager, step, params, optimizer)
+        except _UNREADABLE as error:
+            reason = " ".join(str(error).split())[:200]
+        if distributed.all_agree(restored is not None):
+            _put_aside(manager, damaged)
+            return step, *restored
+        logger.warning("the checkpoint of step %d cannot be used: %s", step, reason)
+        damaged.append(step)
+    if damaged:
+        raise UserError(
+            f"no checkpoint in {manager.directory} can be read (steps {damaged}); choose another "
+            "--workdir, or remove them to begin anew"
+        )
+    return None
+
+
+def _put_aside(manager: ocp.CheckpointManager, steps: list[int]) -> None:
+    if not steps:
+        return
+    if distributed.is_primary():
+        for step in steps:
+            folder = pathlib.Path(manager.directory) / str(step)
+            number = len(list(folder.parent.glob(f"damaged-{step}-*")))
+            folder.rename(folder.with_name(f"damaged-{step}-{number}"))
+    distributed.all_agree(True)  # no process goes on before they are renamed
+    manager.reload()
 
 
 def check_same_model(
@@ -110,7 +258,7 @@ def check_same_model(
     differing = [
         f"model.{key} is {saved.get(key, 'missing')!r} there and {asked.get(key, 'missing')!r} here"
         for key in sorted({*saved, *asked})
-        if saved.get(key) != asked.get(key)
+        if key not in _COMPUTATION and saved.get(key) != asked.get(key)
     ]
     if differing:
         raise UserError(f"the checkpoint in {where} is of another model: " + "; ".join(differing))
@@ -134,11 +282,7 @@ class Checkpoint:
 
     def sha256(self) -> str:
         """A hash of the parameters' names, shapes and values."""
-        digest = hashlib.sha256()
-        for name, leaf in jax.tree_util.tree_leaves_with_path(self.params):
-            digest.update(f"{jax.tree_util.keystr(name)}{leaf.shape}{leaf.dtype}".encode())
-            digest.update(np.ascontiguousarray(leaf).tobytes())
-        return digest.hexdigest()
+        return tree_sha256(self.params)
 
 
 def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
@@ -147,7 +291,6 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
     Raises:
       UserError: there is no checkpoint.
     """
-    shipped = pathlib.Path(__file__).parent / PRETRAINED
     if checkpoint and checkpoint != PRETRAINED:
         directory = pathlib.Path(checkpoint).expanduser()
         directory = directory.parent if directory.name == SUBDIRECTORY else directory
@@ -159,8 +302,9 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
         )
     if not checkpoint and _steps(workdir):
         return workdir
-    if _steps(shipped):
-        return shipped
+    if _steps(SHIPPED):
+        check_hashes(SHIPPED)
+        return SHIPPED
     if checkpoint:
         raise UserError(f"--checkpoint={PRETRAINED}: this installation ships no trained model")
     raise UserError(
@@ -199,11 +343,10 @@ def load(
             if config is not None:
                 check_same_model(saved, config, directory)
             saved = ml_collections.ConfigDict(saved)
+            config_check.check(saved)
             target = _as_target(abstract_params(saved))
-            restored = manager.restore(
-                step, args=ocp.args.Composite(params=ocp.args.StandardRestore(target))
-            )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            restored = _restore(manager, step, params=ocp.args.StandardRestore(target))
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the checkpoint in {directory} cannot be read: {reason}") from error
     return Checkpoint(directory, step, saved, restored["params"])

@@ -9,8 +9,10 @@ CHOICES = {
     "dataset.extraction": ("highest", "arpeggio", "monophonic"),
     "model.codec": ("melody", "roll"),
     "model.latent": ("global", "per_bar"),
+    "model.encoder_reads": ("final", "bars"),
     "model.decoder": ("hierarchical", "flat"),
     "model.dtype": ("float32", "bfloat16"),
+    "model.lstm": ("auto", "scan"),
     "train.sampling": ("none", "constant", "inverse_sigmoid"),
 }
 AT_LEAST_1 = (
@@ -23,6 +25,7 @@ AT_LEAST_1 = (
     "model.decoder_features",
     "model.decoder_layers",
     "train.batch_size",
+    "train.accumulate",
     "train.num_steps",
     "train.log_every",
     "train.eval_every",

@@ -1,4 +1,4 @@
-"""The two ways in which a run ends early on purpose."""
+"""The ways in which a run ends early on purpose."""
 
 
 class UserError(Exception):
@@ -11,3 +11,15 @@ class UserError(Exception):
 
 class TrainingDivergedError(Exception):
     """The loss or the gradients are no longer finite; exit code 1."""
+
+
+class PreemptedError(Exception):
+    """A run was told to stop, has saved its state, and goes on when run again.
+
+    Exit code 0, or `--preemption_exit_code` for schedulers that start again only what
+    failed.
+    """
+
+
+class CheckpointError(Exception):
+    """A checkpoint could not be written; exit code 1."""

@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 from jax import lax
 
-from musicvae_jax import input_pipeline, losses
+from musicvae_jax import distributed, input_pipeline, losses
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE
@@ -36,7 +36,7 @@ def eval_step(
       model: the model.
 
     Returns:
-      Sums over all devices, and this device's mu: [per device, ...].
+      Sums over all devices, and mu of all: [devices, per device, ...].
     """
     per_device = tokens.shape[0]
     key = jax.random.fold_in(jax.random.key(0), batch)
@@ -48,7 +48,8 @@ def eval_step(
     sampled, _ = model.apply(variables, path, keys, 0.0, method="sample")
     metrics["sampled_accuracy"] = (sampled == tokens).mean(axis=-1)
     metrics["teacher_forced_accuracy"] = metrics.pop("accuracy")
-    return {n: lax.psum((v * weight).sum(), AXIS) for n, v in metrics.items()}, mu
+    sums = {n: lax.psum((v * weight).sum(), AXIS) for n, v in metrics.items()}
+    return sums, lax.all_gather(mu, AXIS)
 
 
 class Evaluator:
@@ -62,14 +63,24 @@ class Evaluator:
 
     def __init__(self, model: MusicVAE, config: ml_collections.ConfigDict):
         self._codec = config.model.codec
-        devices = jax.local_device_count()
-        self._batch_size = -(-config.train.batch_size // devices) * devices
+        devices = distributed.devices()
+        self._batch_size = -(-config.train.batch_size // len(devices)) * len(devices)
+        share = self._batch_size // jax.process_count()
+        first = jax.process_index() * share
+        self._local = slice(first, first + share)
         self._step = jax.pmap(
-            functools.partial(eval_step, model=model), axis_name=AXIS, in_axes=(0, 0, 0, None)
+            functools.partial(eval_step, model=model),
+            axis_name=AXIS,
+            in_axes=(0, 0, 0, None),
+            devices=devices,
         )
 
     def __call__(self, params: Any, split: Split) -> dict[str, float]:
-        """Evaluates replicated parameters on the windows of a split, at least one."""
+        """Evaluates replicated parameters on the windows of a split, at least one.
+
+        Every process calls it with the same split, evaluates its share, and gets the
+        metrics of the whole.
+        """
         totals: dict[str, float] = {}
         means = []
         for number, first in enumerate(range(0, len(split), self._batch_size)):
@@ -77,15 +88,16 @@ class Evaluator:
             count = len(tokens)
             tokens = np.pad(tokens, ((0, self._batch_size - count), (0, 0)))
             weight = (np.arange(self._batch_size) < count).astype(np.float32)
+            tokens = input_pipeline.convert(tokens[self._local], self._codec)
             sums, mu = self._step(
                 params,
-                input_pipeline.shard(input_pipeline.convert(tokens, self._codec)),
-                input_pipeline.shard(weight),
+                input_pipeline.shard(tokens),
+                input_pipeline.shard(weight[self._local]),
                 number,
             )
             for name, value in sums.items():
                 totals[name] = totals.get(name, 0.0) + float(value[0])
-            means.append(np.asarray(mu).reshape(self._batch_size, -1)[:count])
+            means.append(np.asarray(mu[0]).reshape(self._batch_size, -1)[:count])
         metrics = {name: value / len(split) for name, value in totals.items()}
         variance = np.concatenate(means).var(axis=0)
         metrics["active_units"] = int((variance > ACTIVE_VARIANCE).sum())

@@ -7,6 +7,7 @@ any number of hosts continues with the same global batches.
 
 import dataclasses
 import functools
+import hashlib
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -34,6 +35,10 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def sha256(self) -> str:
+        """A hash of the windows and their order."""
+        return hashlib.sha256(repr(self.tokens.shape).encode() + self.tokens.tobytes()).hexdigest()
 
 
 def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig:

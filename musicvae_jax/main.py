@@ -12,17 +12,33 @@ python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mod
   inspect          explains what becomes of a MIDI file, and why
 """
 
+import contextlib
 import logging
 import os
 import pathlib
+import signal
 import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import config_check, transition_flags
-from musicvae_jax.errors import TrainingDivergedError, UserError
+from musicvae_jax import config_check, host_memory, transition_flags
+from musicvae_jax.errors import (
+    CheckpointError,
+    PreemptedError,
+    TrainingDivergedError,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from musicvae_jax import options
+
+logger = logging.getLogger("musicvae_jax")
 
 # Only names are needed here: importing JAX for `--help`, or in each process that
 # reads tunes, would take seconds.
@@ -98,22 +114,100 @@ _BEAM_OPTIONS = flags.DEFINE_list(
     "of this machine, without Beam.",
 )
 
+# Of several processes, on one machine or many.
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "HOST:PORT of the first process, in a run of several. Default: $JAX_COORDINATOR_ADDRESS; on "
+    "TPU VMs, under SLURM's srun and Open MPI it is found without.",
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes", None, "How many processes. Default: $JAX_NUM_PROCESSES.", lower_bound=1
+)
+_PROCESS_ID = flags.DEFINE_integer(
+    "process_id",
+    None,
+    "Which one this is, from 0. Default: $JAX_PROCESS_ID, or $JOB_COMPLETION_INDEX of Kubernetes.",
+    lower_bound=0,
+)
+_HEARTBEAT_TIMEOUT = flags.DEFINE_integer(
+    "heartbeat_timeout_sec",
+    60,
+    "A process that is silent for so long counts as dead, and the others end.",
+    lower_bound=5,
+)
+_STALL_TIMEOUT = flags.DEFINE_float(
+    "stall_timeout_sec",
+    1800.0,
+    "train: one of several processes that finishes no step for so long is ended; 0: never.",
+    lower_bound=0.0,
+)
+_PREEMPTION_EXIT_CODE = flags.DEFINE_integer(
+    "preemption_exit_code",
+    0,
+    "train: the exit code after SIGTERM was answered by saving the state. Schedulers that start "
+    "again only what failed need one that is not 0.",
+    lower_bound=0,
+    upper_bound=255,
+)
+_PROFILE = flags.DEFINE_string(
+    "profile", None, "train: START:STOP, the steps of which to write a trace to WORKDIR/profile."
+)
+
 
 def _config_name() -> str:
     path = config_flags.get_config_filename(flags.FLAGS["config"]) if _CONFIG.value else None
     return pathlib.Path(path).stem if path else "default"
 
 
-def _run() -> None:
-    if _CONFIG.value is not None:
-        config_check.check(_CONFIG.value)
-    from musicvae_jax import modes, options
+def _profile_steps() -> tuple[int, int] | None:
+    if _PROFILE.value is None:
+        return None
+    start, _, stop = _PROFILE.value.partition(":")
+    if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+        raise UserError(f"--profile={_PROFILE.value}: START:STOP is needed, as 100:110")
+    return int(start), int(stop)
 
-    if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
-        raise UserError(f"--mode={_MODE.value} needs a --config, for example configs/hier.py")
-    workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
-    output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
-    told = options.Options(
+
+def _join_cluster() -> None:
+    from musicvae_jax import distributed
+
+    cluster = distributed.find_cluster(
+        os.environ,
+        _COORDINATOR.value,
+        _NUM_PROCESSES.value,
+        _PROCESS_ID.value,
+        distributed.has_tpu(os.environ),
+    )
+    distributed.start(cluster, _HEARTBEAT_TIMEOUT.value, _MODE.value == "train")
+    if cluster is not None:
+        for handler in logger.handlers:
+            handler.setFormatter(
+                logging.Formatter(f"%(asctime)s [{distributed.name()}] %(message)s", "%H:%M:%S")
+            )
+
+
+@contextlib.contextmanager
+def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields where this process writes: what any but the first one does is thrown away."""
+    from musicvae_jax import distributed
+
+    if distributed.is_primary():
+        yield output
+        return
+    logger.setLevel(logging.WARNING)
+    with (
+        tempfile.TemporaryDirectory() as nowhere,
+        open(os.devnull, "w") as null,
+        contextlib.redirect_stdout(null),
+    ):
+        yield pathlib.Path(nowhere)
+
+
+def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
+    from musicvae_jax import loop, options
+
+    return options.Options(
         workdir=workdir,
         output=output,
         checkpoint=_CHECKPOINT.value,
@@ -125,20 +219,37 @@ def _run() -> None:
         temperature=_TEMPERATURE.value,
         audio=_AUDIO.value,
         soundfont=_SOUNDFONT.value,
+        loop=loop.LoopOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),
     )
-    logging.getLogger("musicvae_jax").info("%s on %s", _MODE.value, modes.describe_devices())
-    modes.MODES[_MODE.value](_CONFIG.value, told)
+
+
+def _run() -> None:
+    if _CONFIG.value is not None:
+        config_check.check(_CONFIG.value)
+    _join_cluster()
+    from musicvae_jax import distributed, modes
+
+    if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
+        raise UserError(f"--mode={_MODE.value} needs a --config, for example configs/hier.py")
+    workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
+    output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
+    with _one_writer(output) as output:
+        told = _options(workdir, output)
+        logger.info("%s on %s", _MODE.value, modes.describe_devices())
+        modes.MODES[_MODE.value](_CONFIG.value, told)
+    distributed.stop()
 
 
 def _set_up_logging() -> None:
-    absl_logging.set_verbosity(absl_logging.ERROR)  # Orbax tells of every file otherwise
+    # Orbax tells of every file otherwise, and prints the traceback of what it also raises.
+    absl_logging.set_verbosity(absl_logging.FATAL)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    logger = logging.getLogger("musicvae_jax")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    logger.propagate = False  # absl's handler would print each line once more
+    package = logging.getLogger("musicvae_jax")
+    package.setLevel(logging.INFO)
+    package.addHandler(handler)
+    package.propagate = False  # absl's handler would print each line once more
 
 
 def _set_up_compilation_cache() -> None:
@@ -149,9 +260,47 @@ def _set_up_compilation_cache() -> None:
         jax.config.update("jax_compilation_cache_dir", os.path.join(cache, "musicvae_jax", "xla"))
 
 
-def _fail(message: object, code: int) -> None:
+def _tell(message: object) -> None:
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _fail(message: object, code: int) -> NoReturn:
+    _tell(message)
     sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Runs, and says how it went."""
+    try:
+        _run()
+        return 0
+    except PreemptedError as error:
+        from musicvae_jax import distributed
+
+        logger.info("%s; the same command goes on from there", error)
+        distributed.stop()
+        return _PREEMPTION_EXIT_CODE.value
+    except UserError as error:
+        _tell(error)
+        return 2
+    except (TrainingDivergedError, CheckpointError, OSError) as error:
+        _tell(error)
+        return 1
+    except KeyboardInterrupt:
+        _tell("interrupted; training goes on from its last checkpoint when run again")
+        return 130
+    except SystemExit as error:
+        return error.code
+    except Exception as error:
+        from musicvae_jax import distributed
+
+        if not distributed.is_peer_lost(error):
+            raise
+        _tell(
+            f"another process of this run has ended or cannot be reached ({str(error)[:200]}); "
+            "its own output tells why; training goes on from its last checkpoint when run again"
+        )
+        return 1
 
 
 def _main(argv: list[str]) -> None:
@@ -159,14 +308,19 @@ def _main(argv: list[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}; every option begins with --", 2)
     _set_up_logging()
     _set_up_compilation_cache()
+    # What is half-written is removed and workers are ended, which a plain SIGTERM would not do;
+    # the training loop answers by itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        _run()
-    except UserError as error:
-        _fail(error, 2)
-    except TrainingDivergedError as error:
-        _fail(error, 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; training goes on from its last checkpoint when run again", 130)
+        code = _exit_code()
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    if code:
+        from musicvae_jax import distributed
+
+        distributed.exit_if_not_alone(code)
+    sys.exit(code)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
@@ -189,6 +343,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def main() -> None:
     """Parses the command line and runs; exits with 2 on bad input."""
+    host_memory.keep_freed_memory()
     app.run(_main, flags_parser=_parse_flags)
 
 

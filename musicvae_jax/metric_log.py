@@ -4,6 +4,7 @@ import json
 import logging
 import pathlib
 from collections.abc import Mapping
+from typing import Self
 
 import tensorboardX
 
@@ -13,10 +14,21 @@ logger = logging.getLogger(__name__)
 
 
 class MetricLog:
-    """Writes scalars to `metrics.jsonl`, TensorBoard and the log."""
+    """Writes scalars to `metrics.jsonl`, TensorBoard and the log.
 
-    def __init__(self, workdir: pathlib.Path, step: int):
-        """Continues the log of a run at `step`; later lines, of steps lost, are removed."""
+    Attributes:
+      workdir: where.
+    """
+
+    def __init__(self, workdir: pathlib.Path, step: int, is_writer: bool = True):
+        """Continues the log of a run at `step`; later lines, of steps lost, are removed.
+
+        Of several processes only one is the writer; the others' calls do nothing.
+        """
+        self.workdir = workdir
+        self._is_writer = is_writer
+        if not is_writer:
+            return
         path = workdir / "metrics.jsonl"
         if path.exists():
             lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
@@ -27,6 +39,8 @@ class MetricLog:
 
     def write(self, step: int, group: str, metrics: Mapping[str, float]) -> None:
         """Writes one line of metrics, named `group/name`."""
+        if not self._is_writer:
+            return
         row = {f"{group}/{name}": round(float(value), 6) for name, value in metrics.items()}
         self._lines.write(json.dumps({"step": step, **row}) + "\n")
         for name, value in row.items():
@@ -34,9 +48,13 @@ class MetricLog:
         values = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         logger.info("step %d  %s  %s", step, group, values)
 
-    def close(self) -> None:
-        self._lines.close()
-        self._events.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_writer:
+            self._lines.close()
+            self._events.close()
 
 
 def _step_of(line: str) -> float:

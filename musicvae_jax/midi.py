@@ -28,15 +28,23 @@ TICKS_PER_QUARTER = 480
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
 _CHANNELS = [channel for channel in range(16) if channel != 9]  # 9 plays drums
 T = TypeVar("T")
+# A song of six minutes and twelve tracks has about 0.1 MB. A crafted file of 2 MiB takes
+# pretty_midi 10 s and 0.3 GB; both grow with its size.
+MAX_BYTES = 2 << 20
+MAX_NOTES = 100_000
 
 
 def read_song(path: str | os.PathLike) -> Song:
     """Reads a MIDI file.
 
     Raises:
-      UserError: the file is missing, empty, or not readable as MIDI.
+      UserError: the file is missing, empty, too large, or not readable as MIDI.
     """
-    return _read(path, lambda: _song(pretty_midi.PrettyMIDI(str(path))))
+    song = _read(path, lambda: _song(pretty_midi.PrettyMIDI(str(path))))
+    notes = sum(track.pitch.size for track in song.tracks)
+    if notes > MAX_NOTES:
+        raise UserError(f"{path}: {notes} notes, more than the {MAX_NOTES} that are read")
+    return song
 
 
 def _read(path: str | os.PathLike, read: Callable[[], T]) -> T:
@@ -46,6 +54,8 @@ def _read(path: str | os.PathLike, read: Callable[[], T]) -> T:
         raise UserError(f"{path}: no such MIDI file")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty, not MIDI")
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which no song is")
     try:
         with warnings.catch_warnings():
             # pretty_midi warns of type 0 files with tempo changes and reads them well.

@@ -9,6 +9,7 @@ from musicvae_jax import (
     evaluate,
     input_pipeline,
     interpolate,
+    loop,
     render,
     train,
 )
@@ -20,8 +21,8 @@ from musicvae_jax.windows import first_window
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
-    """Trains; see `train.train`."""
-    train.train(config, options.workdir)
+    """Trains; see `loop.train`."""
+    loop.train(config, options.workdir, options.loop)
 
 
 def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:

@@ -5,6 +5,7 @@ import pathlib
 
 from musicvae_jax import constraints, curves, transitions
 from musicvae_jax.errors import UserError
+from musicvae_jax.loop import LoopOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Options:
       temperature: of decoding; None for the mode's own.
       audio: also render audio.
       soundfont: for audio; None for one that is found.
+      loop: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
     """
 
@@ -67,6 +69,7 @@ class Options:
     temperature: float | None
     audio: bool
     soundfont: str | None
+    loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
     beam_options: tuple[str, ...] = ()
 
     def temperature_or(self, default: float) -> float:

@@ -122,8 +122,9 @@ class Decoding:
         inputs = previous_tokens(notes_lib.to_tokens(control, self.codec), self.model.vocab)
         logits = self._apply("teacher_forced_bars", embeddings, inputs)
         logits = logits if self.bias is None else logits + self.bias
-        gumbel = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))(self.keys)
-        tokens = jnp.argmax(logits + self.temperature * gumbel, axis=-1).astype(jnp.int32)
+        steps, vocab = logits.shape[1:]
+        preference = noise.scaled_gumbel(self.keys, steps, vocab, self.temperature)
+        tokens = jnp.argmax(logits + preference.swapaxes(0, 1), axis=-1).astype(jnp.int32)
         return jnp.where(self.is_given, self.given, tokens)
 
     def as_it_is(self, notes: Notes) -> jax.Array:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicvae_jax.models.lstm import LSTMLayer, TokenDrive
+from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
 
 STEPS, BATCH, IN, FEATURES = 7, 3, 5, 4
 
@@ -32,7 +32,7 @@ class Layer(LSTMLayer):
     """Drive and scan in one call, so that a test can initialise both."""
 
     def run(self, inputs, carry, reverse=False):
-        return self(self.drive(inputs), carry, reverse)
+        return self(Drive(self.drive(inputs)), carry, reverse)
 
 
 @pytest.fixture

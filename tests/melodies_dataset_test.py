@@ -1,11 +1,10 @@
+import concurrent.futures
 import hashlib
-import os
-import time
 
 import numpy as np
 import pytest
 
-from musicvae_jax import midi
+from musicvae_jax import locks, midi
 from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
@@ -124,17 +123,44 @@ def test_a_folder_without_midi_files_is_an_error(tmp_path):
         melodies.midi_config(4, str(tmp_path))
 
 
-def test_what_a_killed_build_left_is_removed_when_it_is_old(tmp_path):
+def test_what_a_killed_build_left_is_removed(tmp_path):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
     config = melodies.midi_config(4, str(folder))
     kept = tmp_path / "data" / "melodies" / config.name
-    for name in ("incomplete.OLD_1.0.0", "incomplete.NEW_1.0.0"):
-        (kept / name).mkdir(parents=True)
-        (kept / name / "half.array_record").write_bytes(b"half")
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(kept / "incomplete.OLD_1.0.0", (two_days_ago, two_days_ago))
+    (kept / "incomplete.OLD_1.0.0").mkdir(parents=True)
+    (kept / "incomplete.OLD_1.0.0" / "half.array_record").write_bytes(b"half")
     melodies.build(config, str(tmp_path / "data"))
-    assert sorted(p.name for p in kept.iterdir()) == ["1.0.0", "incomplete.NEW_1.0.0"]
+    assert [p.name for p in kept.iterdir()] == ["1.0.0"]
+
+
+def test_of_many_that_build_at_once_one_does(tmp_path, monkeypatch):
+    """Threads stand in for processes: the lock belongs to the opened file."""
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
+    config = melodies.midi_config(4, str(folder))
+    built = []
+    prepare = melodies.Builder.download_and_prepare
+
+    def counted(self, **kwargs):
+        built.append(self.is_prepared())
+        prepare(self, **kwargs)
+
+    monkeypatch.setattr(melodies.Builder, "download_and_prepare", counted)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        builders = list(pool.map(lambda _: melodies.build(config, str(tmp_path / "d")), range(4)))
+    assert built.count(False) == 1
+    assert len({digest(builder) for builder in builders}) == 1
+
+
+def test_a_data_set_on_a_read_only_disk_is_used_as_it_is(tmp_path, monkeypatch):
+    folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
+    config = melodies.midi_config(4, str(folder))
+    first = melodies.build(config, str(tmp_path / "data"))
+
+    def refused(*args):
+        raise OSError("read-only")
+
+    monkeypatch.setattr(locks, "exclusive", refused)
+    assert digest(melodies.build(config, str(tmp_path / "data"))) == digest(first)
 
 
 def test_shares_of_the_splits():

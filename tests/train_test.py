@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from configs import tiny
-from musicvae_jax import checkpoints, evaluate, input_pipeline, train
+from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, train
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.errors import TrainingDivergedError, UserError
 from musicvae_jax.input_pipeline import Split
@@ -76,6 +76,17 @@ def test_eight_devices_and_one_give_the_same_gradient():
     assert max(np.abs(a - before).max() for before, a in zip(start, one, strict=True)) > 0.1
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_batch_in_parts_gives_the_same_step(devices):
+    config = helpers.small_config(dropout=0.3)
+    tokens = helpers.random_tokens(16, 32)[None]
+    (loss,), whole = run_on(devices, config, optax.sgd(1.0), tokens, 1)
+    (in_parts,), parts = run_on(devices, copy(config, accumulate=4), optax.sgd(1.0), tokens, 1)
+    assert in_parts == pytest.approx(loss, rel=1e-5)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_the_step_is_traced_once():
     config = helpers.small_config()
     model, optimizer = create_model(config.model), optax.sgd(0.1)
@@ -95,9 +106,9 @@ def test_the_step_is_traced_once():
 
 def test_stop_and_resume_is_bit_identical(config, tmp_path):
     straight, stopped = copy(config, num_steps=6), copy(config, num_steps=4)
-    train.train(straight, tmp_path / "straight")
-    train.train(stopped, tmp_path / "resumed")
-    train.train(straight, tmp_path / "resumed")
+    loop.train(straight, tmp_path / "straight")
+    loop.train(stopped, tmp_path / "resumed")
+    loop.train(straight, tmp_path / "resumed")
     states = []
     for name in ("straight", "resumed"):
         with checkpoints.open_manager(tmp_path / name, read_only=True) as manager:
@@ -112,14 +123,19 @@ def test_stop_and_resume_is_bit_identical(config, tmp_path):
 
 
 def test_metrics_are_logged_and_not_doubled_by_a_resume(config, tmp_path):
-    train.train(copy(config, num_steps=4), tmp_path)
+    loop.train(copy(config, num_steps=4), tmp_path)
     with (tmp_path / "metrics.jsonl").open("a") as lines:
         lines.write('{"step": 5, "train/loss": 1.0}\n{"step": 6, "tra')  # steps lost by a crash
-    train.train(copy(config, num_steps=6), tmp_path)
+    loop.train(copy(config, num_steps=6), tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 2, 4, 4, 6, 6]
     assert all(math.isfinite(value) for row in rows for value in row.values())
-    assert {"train/loss", "train/gradient_norm", "train/steps_per_sec"} <= rows[0].keys()
+    assert {
+        "train/loss",
+        "train/gradient_norm",
+        "train/steps_per_sec",
+        "train/examples_per_sec",
+    } <= rows[0].keys()
     assert {"validation/sampled_accuracy", "validation/kl_bits"} <= rows[1].keys()
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
@@ -140,36 +156,41 @@ def test_the_latest_two_and_the_best_are_kept(tmp_path):
 
 
 def test_another_model_in_the_workdir_is_refused_with_its_keys(config, tmp_path):
-    train.train(copy(config, num_steps=2), tmp_path)
+    loop.train(copy(config, num_steps=2), tmp_path)
     other = copy(config)
     other.model.z = 5
     with pytest.raises(UserError, match=r"another model: model\.z is 4 there and 5 here"):
-        train.train(other, tmp_path)
+        loop.train(other, tmp_path)
 
 
 def test_divergence_stops_with_the_step(config, tmp_path):
     with pytest.raises(TrainingDivergedError, match=r"is (nan|inf) at step \d"):
-        train.train(copy(config, learning_rate=1e30, final_learning_rate=1e30), tmp_path)
+        loop.train(copy(config, learning_rate=1e30, final_learning_rate=1e30), tmp_path)
 
 
 def test_training_stops_when_its_minutes_are_over_and_goes_on_later(config, tmp_path):
-    train.train(copy(config, max_minutes=1e-6), tmp_path)
+    loop.train(copy(config, max_minutes=1e-6), tmp_path)
     with checkpoints.open_manager(tmp_path, read_only=True) as manager:
         assert manager.latest_step() == 2
-    assert train.train(config, tmp_path)["nll_per_token"] > 0
-    assert train.train(config, tmp_path) == {}
+    assert loop.train(config, tmp_path)["nll_per_token"] > 0
+    assert loop.train(config, tmp_path) == {}
 
 
 def test_a_data_set_smaller_than_a_batch(config, tmp_path):
     with pytest.raises(UserError, match="fewer than one batch: at least 4096 are needed"):
-        train.train(copy(config, batch_size=4096), tmp_path)
+        loop.train(copy(config, batch_size=4096), tmp_path)
+
+
+def test_a_batch_that_does_not_divide_into_its_parts(config, tmp_path):
+    with pytest.raises(UserError, match=r"8 devices times --config.train.accumulate=3 parts"):
+        train.train(copy(config, accumulate=3), tmp_path)
 
 
 def test_a_file_in_the_place_of_the_workdir(config, tmp_path):
     path = pathlib.Path(tmp_path / "file")
     path.write_text("")
     with pytest.raises(UserError, match="cannot write to the directory"):
-        train.train(config, path)
+        loop.train(config, path)
 
 
 def test_evaluation_ignores_padding():

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.models.lstm import Carry, InitialState, LSTMLayer, TokenDrive
+from musicvae_jax.models.lstm import Carry, Drive, InitialState, LSTMLayer, TokenDrive
 
 _DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
 
@@ -23,7 +23,7 @@ class Conductor(nn.Module):
       input_features: if not 0, the path is first mapped linearly to this width.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     features: int
@@ -32,6 +32,7 @@ class Conductor(nn.Module):
     embedding: int = 0
     learned_state: bool = True
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(self, path: jax.Array) -> jax.Array:
@@ -39,7 +40,7 @@ class Conductor(nn.Module):
         if self.input_features:
             path = nn.Dense(self.input_features, name="input")(path)
         layers = [
-            LSTMLayer(self.features, self.dtype, name=f"layer_{number}")
+            LSTMLayer(self.features, self.dtype, self.implementation, name=f"layer_{number}")
             for number in range(self.num_layers)
         ]
         if self.learned_state:
@@ -48,7 +49,7 @@ class Conductor(nn.Module):
             carries = [layer.zero_carry(path.shape[1]) for layer in layers]
         outputs = path
         for layer, carry in zip(layers, carries, strict=True):
-            _, outputs = layer(layer.drive(outputs), carry)
+            _, outputs = layer(Drive(layer.drive(outputs)), carry)
         if self.embedding:
             outputs = nn.Dense(self.embedding, name="embedding")(outputs)
         return outputs
@@ -70,7 +71,7 @@ class Decoder(nn.Module):
       conductor: the conductor's arguments, or None for a flat decoder.
       learned_state: begin a bar from tanh(W e[bar]) instead of zeros.
       dropout: share of features dropped between layers and before the logits.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     vocab: int
@@ -81,14 +82,21 @@ class Decoder(nn.Module):
     learned_state: bool = True
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     def setup(self):
         if self.conductor is not None:
             self.conductor_lstm = Conductor(
-                **self.conductor, learned_state=self.learned_state, dtype=self.dtype
+                **self.conductor,
+                learned_state=self.learned_state,
+                dtype=self.dtype,
+                implementation=self.implementation,
             )
         self.tokens = TokenDrive(self.vocab, self.features, self.dtype)
-        self.layers = [LSTMLayer(self.features, self.dtype) for _ in range(self.num_layers)]
+        self.layers = [
+            LSTMLayer(self.features, self.dtype, self.implementation)
+            for _ in range(self.num_layers)
+        ]
         if self.learned_state:
             self.initial = InitialState(self.features, self.num_layers)
         self.logits = nn.Dense(self.vocab, dtype=self.dtype)
@@ -181,12 +189,12 @@ class Decoder(nn.Module):
         """
         bars, batch, _ = embeddings.shape
         carries, bar_drive = self._segments(embeddings)
-        drive = self.tokens(self._rows(inputs, bars)) + bar_drive
+        drive = self.tokens.drive(self._rows(inputs, bars), bar_drive)
         outputs = None
         for number, (layer, carry) in enumerate(zip(self.layers, carries, strict=True)):
             if outputs is not None:
                 outputs = self._drop(outputs, batch, keys, _DROPOUT_LAYER + number)
-                drive = layer.drive(outputs)
+                drive = Drive(layer.drive(outputs))
             _, outputs = layer(drive, carry)
         outputs = self._drop(outputs, batch, keys, _DROPOUT_OUTPUT)
         return self._unrows(self.logits(outputs), batch).astype(jnp.float32)
@@ -281,13 +289,9 @@ class Decoder(nn.Module):
 
         def step_body(decoder, carry, step):
             carries, token, bar_drive = carry
-            number, given, is_given, *biases = step
+            preference, given, is_given = step
             carries, logits = decoder._step(carries, token, bar_drive)
-            # argmax(logits + T * gumbel) is a sample at temperature T, and for T = 0
-            # the argmax itself.
-            gumbel = noise.gumbel(noise.fold_in(keys, number), decoder.vocab)
-            choice = sum(biases, logits + temperature * gumbel)
-            token = jnp.argmax(choice, axis=-1).astype(jnp.int32)
+            token = jnp.argmax(logits + preference, axis=-1).astype(jnp.int32)
             token = jnp.where(is_given, given, token)
             log_prob = jnp.take_along_axis(nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
             return (carries, token, bar_drive), (token, log_prob)
@@ -304,11 +308,13 @@ class Decoder(nn.Module):
 
         scan = nn.scan(bar_body, variable_broadcast="params", split_rngs={"params": False})
         start = jnp.full((batch,), self.vocab, jnp.int32)
-        numbers = jnp.arange(bars * self.steps_per_bar).reshape(bars, -1)
-        carry = (self._first_carries(embeddings[0]), start)
-        xs = (embeddings, numbers, by_bar(given), by_bar(is_given))
+        # Drawn before the loop, in which each operation costs a launch.
+        preference = noise.scaled_gumbel(keys, given.shape[1], self.vocab, temperature)
+        preference = preference.reshape(bars, -1, batch, self.vocab)
         if bias is not None:
-            xs += (by_bar(bias),)
+            preference += by_bar(bias)
+        carry = (self._first_carries(embeddings[0]), start)
+        xs = (embeddings, preference, by_bar(given), by_bar(is_given))
         _, (tokens, log_probs) = scan(self, carry, xs)
         # [bars, steps_per_bar, batch] -> [batch, steps]
         return tuple(out.transpose(2, 0, 1).reshape(batch, -1) for out in (tokens, log_probs))

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.models.lstm import LSTMLayer, TokenDrive
+from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
 
 
 class BidirectionalLayer(nn.Module):
@@ -14,12 +14,13 @@ class BidirectionalLayer(nn.Module):
     Attributes:
       features: the width of each direction.
       vocab: if not 0, the inputs are tokens below it; otherwise they are vectors.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     features: int
     vocab: int = 0
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -35,13 +36,12 @@ class BidirectionalLayer(nn.Module):
         batch = inputs.shape[1]
         finals, outputs = [], []
         for name, reverse in (("forward", False), ("backward", True)):
-            layer = LSTMLayer(self.features, self.dtype, name=name)
+            layer = LSTMLayer(self.features, self.dtype, self.implementation, name=name)
             if self.vocab:
-                drive = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")(
-                    inputs
-                )
+                tokens = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")
+                drive = tokens.drive(inputs)
             else:
-                drive = layer.drive(inputs)
+                drive = Drive(layer.drive(inputs))
             (_, hidden), output = layer(drive, layer.zero_carry(batch), reverse)
             finals.append(hidden)
             outputs.append(output)
@@ -56,11 +56,15 @@ class Encoder(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked bidirectional layers.
       z: latent dimensions.
-      steps_per_bar: where `per_bar` reads the outputs.
-      per_bar: one latent for each bar, read at its last step, instead of one for
-        the melody, read from the final states.
+      steps_per_bar: steps of one bar.
+      per_bar: one latent for each bar, instead of one for the melody.
+      reads: 'final' reads a melody's latent from the final states (the paper), and a
+        bar's from both outputs at its last step (the seed). 'bars' reads a bar from
+        the outputs at its edges, which between them have seen all of it: the forward
+        one at its last step, the backward one at its first; and a melody from all of
+        its bars side by side, whose number is then fixed.
       dropout: share of features dropped between layers.
-      dtype: in which matrix products are computed.
+      dtype, implementation: see `LSTMLayer`.
     """
 
     vocab: int
@@ -69,8 +73,10 @@ class Encoder(nn.Module):
     z: int
     steps_per_bar: int
     per_bar: bool = False
+    reads: str = "final"
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     @nn.compact
     def __call__(
@@ -93,9 +99,21 @@ class Encoder(nn.Module):
                 self.features,
                 vocab=0 if number else self.vocab,
                 dtype=self.dtype,
+                implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
-        if self.per_bar:
-            final = outputs[self.steps_per_bar - 1 :: self.steps_per_bar].swapaxes(0, 1)
+        if self.per_bar or self.reads == "bars":
+            read = self._bars(outputs)
+            final = read if self.per_bar else read.reshape(read.shape[0], -1)
         mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
         return mu, nn.softplus(raw_sigma)
+
+    def _bars(self, outputs: jax.Array) -> jax.Array:
+        """outputs: [steps, batch, 2 * features] -> [batch, bars, 2 * features]."""
+        last = outputs[self.steps_per_bar - 1 :: self.steps_per_bar]
+        if self.reads == "bars":
+            first = outputs[:: self.steps_per_bar]
+            last = jnp.concatenate(
+                [last[..., : self.features], first[..., self.features :]], axis=-1
+            )
+        return last.swapaxes(0, 1)

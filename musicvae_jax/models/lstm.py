@@ -2,12 +2,16 @@
 
 Everything is time-major, so that nothing is transposed between layers. A layer's
 drive, what its inputs add to the gates, is computed for all steps in one matrix
-product before the scan; inside the scan remains the recurrent product.
+product before the scan; inside the scan remains the recurrent product. On CPUs the
+scan is replaced by a compiled loop that does the same (`lstm_cpu`).
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from musicvae_jax.models import lstm_cpu
+from musicvae_jax.models.lstm_cpu import Drive
 
 Carry = tuple[jax.Array, jax.Array]
 
@@ -34,7 +38,14 @@ class LSTMCell(nn.Module):
     features: int
     dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
+    def setup(self):
+        self.recurrent_kernel = self.param(
+            "recurrent_kernel",
+            nn.initializers.orthogonal(),
+            (self.features, 4 * self.features),
+        )
+        self.bias = self.param("bias", _bias_init, (4 * self.features,))
+
     def __call__(self, carry: Carry, drive: jax.Array) -> tuple[Carry, jax.Array]:
         """One step.
 
@@ -46,18 +57,12 @@ class LSTMCell(nn.Module):
           The next carry, and the hidden state once more as the output.
         """
         cell, hidden = carry
-        kernel = self.param(
-            "recurrent_kernel",
-            nn.initializers.orthogonal(),
-            (self.features, 4 * self.features),
-        )
-        bias = self.param("bias", _bias_init, (4 * self.features,))
         recurrent = jnp.dot(
             hidden.astype(self.dtype),
-            kernel.astype(self.dtype),
+            self.recurrent_kernel.astype(self.dtype),
             preferred_element_type=jnp.float32,
         )
-        i, f, g, o = jnp.split(drive + recurrent + bias, 4, axis=-1)
+        i, f, g, o = jnp.split(drive + recurrent + self.bias, 4, axis=-1)
         cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
         hidden = nn.sigmoid(o) * jnp.tanh(cell)
         return (cell, hidden), hidden
@@ -69,10 +74,13 @@ class LSTMLayer(nn.Module):
     Attributes:
       features: the width of the state.
       dtype: in which matrix products are computed.
+      implementation: 'auto' runs the loop of `lstm_cpu` where it serves, and scans
+        the cell elsewhere; 'scan' always scans.
     """
 
     features: int
     dtype: jnp.dtype = jnp.float32
+    implementation: str = "auto"
 
     def setup(self):
         self.cell = LSTMCell(self.features, self.dtype)
@@ -92,25 +100,31 @@ class LSTMLayer(nn.Module):
         return self.cell(carry, drive)
 
     def __call__(
-        self, drive: jax.Array, carry: Carry, reverse: bool = False
+        self, drive: Drive, carry: Carry, reverse: bool = False
     ) -> tuple[Carry, jax.Array]:
         """Runs over time.
 
         Args:
-          drive: [steps, batch, 4 * features].
+          drive: of [steps, batch].
           carry: the state before the first step; with `reverse`, after the last.
           reverse: run from the last step to the first; outputs keep their places.
 
         Returns:
           The final carry and outputs: [steps, batch, features] float32.
         """
+        is_compiled = self.implementation == "auto" and lstm_cpu.serves(self.features, self.dtype)
+        if is_compiled and not self.is_initializing():
+            cell, outputs = lstm_cpu.lstm(
+                drive, self.cell.recurrent_kernel, self.cell.bias, *carry, reverse
+            )
+            return (cell, outputs[0 if reverse else -1]), outputs
         scan = nn.scan(
             lambda cell, carry, drive: cell(carry, drive),
             variable_broadcast="params",
             split_rngs={"params": False},
             reverse=reverse,
         )
-        return scan(self.cell, carry, drive)
+        return scan(self.cell, carry, drive.expand())
 
 
 class TokenDrive(nn.Module):
@@ -127,15 +141,20 @@ class TokenDrive(nn.Module):
     features: int
     dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
-    def __call__(self, tokens: jax.Array) -> jax.Array:
-        """tokens: [...] int32 -> [..., 4 * features]."""
-        table = self.param(
+    def setup(self):
+        self.table = self.param(
             "table",
             nn.initializers.normal(self.features**-0.5),
             (self.vocab, 4 * self.features),
         )
-        return jnp.take(table.astype(self.dtype), tokens, axis=0, mode="fill", fill_value=0)
+
+    def drive(self, tokens: jax.Array, dense: jax.Array | None = None) -> Drive:
+        """The drive of tokens [steps, batch] int32, and of `dense` with them."""
+        return Drive(dense, tokens, self.table.astype(self.dtype))
+
+    def __call__(self, tokens: jax.Array) -> jax.Array:
+        """One step's part: tokens [batch] int32 -> [batch, 4 * features]."""
+        return self.drive(tokens).expand()
 
 
 class InitialState(nn.Module):

@@ -4,6 +4,8 @@ Every draw is made from its example's own key, so a batch gives the same numbers
 on one device as on eight, and one pair of melodies the same as among a thousand.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -35,6 +37,31 @@ def bernoulli(keys: jax.Array, probability: jax.Array | float, shape: tuple[int,
 def gumbel(keys: jax.Array, size: int) -> jax.Array:
     """Standard Gumbel numbers: [batch, size]."""
     return jax.vmap(lambda key: jax.random.gumbel(key, (size,)))(keys)
+
+
+def scaled_gumbel(
+    keys: jax.Array, steps: int, size: int, temperature: jax.Array | float
+) -> jax.Array:
+    """Temperature times standard Gumbel numbers, of all steps at once.
+
+    argmax(logits + this) is a sample at that temperature, and for 0 the argmax itself,
+    for which nothing is drawn.
+
+    Args:
+      keys: [batch] keys.
+      steps, size: numbers of each example.
+      temperature: a scalar.
+
+    Returns:
+      [steps, batch, size] float32.
+    """
+
+    def draw():
+        by_step = jax.vmap(lambda step: gumbel(fold_in(keys, step), size))(jnp.arange(steps))
+        return temperature * by_step
+
+    zeros = functools.partial(jnp.zeros, (steps, keys.shape[0], size), jnp.float32)
+    return jax.lax.cond(jnp.asarray(temperature) > 0, draw, zeros)
 
 
 def dropout(inputs: jax.Array, rate: float, keys: jax.Array | None, purpose: int) -> jax.Array:

@@ -183,6 +183,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
         "steps_per_bar": STEPS_PER_BAR,
         "dropout": config.dropout,
         "dtype": jnp.dtype(config.dtype),
+        "implementation": config.lstm,
     }
     conductor = {
         "features": config.conductor_features,
@@ -197,6 +198,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
             "num_layers": config.encoder_layers,
             "z": config.z,
             "per_bar": per_bar,
+            "reads": config.encoder_reads,
         },
         decoder={
             **common,

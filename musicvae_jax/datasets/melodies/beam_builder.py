@@ -229,11 +229,8 @@ def build(
             "--beam_pipeline_options: only for --config.dataset.name=midi or lakh; the folk tunes "
             "take seconds"
         )
-    builder = BeamBuilder(
-        data_dir=os.path.expanduser(data_dir) or None, config=config, file_format="array_record"
+    data_dir = os.path.expanduser(data_dir) or None
+    return melodies_dataset_builder.prepare_once(
+        lambda: BeamBuilder(data_dir=data_dir, config=config, file_format="array_record"),
+        tfds.download.DownloadConfig(beam_options=PipelineOptions(options)),
     )
-    melodies_dataset_builder.remove_abandoned(os.path.dirname(builder.data_dir))
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(beam_options=PipelineOptions(options))
-    )
-    return builder

@@ -5,13 +5,13 @@ import hashlib
 import os
 import pathlib
 import shutil
-import time
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from musicvae_jax import locks
 from musicvae_jax.datasets.melodies import folk
 from musicvae_jax.datasets.melodies.corpus import Corpus
 from musicvae_jax.datasets.melodies.midi_files import (
@@ -25,7 +25,7 @@ from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.progress import on_terminal
 from musicvae_jax.windows import WindowRules
 
-ABANDONED_AFTER_SEC = 24 * 3600
+AnyBuilder = TypeVar("AnyBuilder", bound=tfds.core.DatasetBuilder)
 
 
 @dataclasses.dataclass
@@ -135,19 +135,36 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         yield from examples
 
 
-def remove_abandoned(folder: str) -> None:
-    """Removes what builds that were killed left behind, a day ago or earlier.
+def prepare_once(
+    create: Callable[[], AnyBuilder],
+    download_config: tfds.download.DownloadConfig | None = None,
+) -> AnyBuilder:
+    """Prepares a data set if it is not there yet, in one process at a time.
 
-    TFDS writes to a folder `incomplete.*` and renames it at the end; a younger one may
-    be another process at work.
+    Of several that want it, on this machine or where the file system shares its locks,
+    one builds and the others wait and find it built. TFDS writes to a folder
+    `incomplete.*` and renames it at the end, so a kill leaves nothing half-built.
+
+    Args:
+      create: makes the builder; called again when the wait is over.
+      download_config: for `download_and_prepare`.
     """
-    for path in pathlib.Path(folder).glob("incomplete.*"):
-        if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SEC:
-            shutil.rmtree(path, ignore_errors=True)
+    builder = create()
+    if builder.is_prepared():
+        return builder
+    folder = pathlib.Path(builder.data_dir).parent
+    lock = folder.parent / f".{folder.name}.lock"
+    with locks.exclusive(lock, f"another process that builds {folder.name}") as is_alone:
+        if is_alone:
+            for abandoned in folder.glob("incomplete.*"):
+                shutil.rmtree(abandoned, ignore_errors=True)
+        builder = create()
+        builder.download_and_prepare(download_config=download_config)
+    return builder
 
 
 def build(config: MelodiesConfig, data_dir: str) -> Builder:
-    """Prepares the data set if it is not there yet.
+    """Prepares the data set if it is not there yet; see `prepare_once`.
 
     Args:
       config: from `folk_config` or `midi_config`.
@@ -156,14 +173,15 @@ def build(config: MelodiesConfig, data_dir: str) -> Builder:
     Raises:
       UserError: no melody gives a single window.
     """
-    builder = Builder(
-        data_dir=os.path.expanduser(data_dir) or None,
-        # TFDS wants the configurations it lists by name, and others as objects.
-        config=config.name if config.name in Builder.builder_configs else config,
-        file_format="array_record",
-    )
-    remove_abandoned(os.path.dirname(builder.data_dir))
     if not on_terminal():
         tfds.disable_progress_bar()
-    builder.download_and_prepare()
-    return builder
+
+    def create() -> Builder:
+        return Builder(
+            data_dir=os.path.expanduser(data_dir) or None,
+            # TFDS wants the configurations it lists by name, and others as objects.
+            config=config.name if config.name in Builder.builder_configs else config,
+            file_format="array_record",
+        )
+
+    return prepare_once(create)

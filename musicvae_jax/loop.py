@@ -1,0 +1,292 @@
+"""The training loop: batches, steps, evaluations, checkpoints, on all machines of a run.
+
+What holds, however a run ends:
+
+- A checkpoint is the whole state. The same command goes on from the latest one that
+  can be read, with the batches, noise and learning rate of an uninterrupted run, and on
+  the same kind and number of devices gives bit-identical parameters. On another number
+  of devices or machines the batches are the same, and the losses up to rounding.
+- SIGTERM loses no step, see `preemption`. SIGKILL at any moment, or a machine that dies,
+  loses the steps since the last checkpoint, at most `config.train.eval_every` and those
+  done while a checkpoint was still being written.
+- A full disk, or a directory that cannot be written, ends the run with exit code 1 and
+  one line; the checkpoints before are whole. A checkpoint directory that is removed
+  while training is made anew by the next checkpoint.
+- When one process of several dies, the others end with an error: at once if they
+  were waiting for it, else when its heartbeats are missed. One that lives but does
+  not go on is ended, with the stacks of its threads, after `stall_timeout_sec`.
+"""
+
+import contextlib
+import dataclasses
+import faulthandler
+import logging
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+from tqdm import tqdm
+
+from musicvae_jax import (
+    atomic_io,
+    checkpoints,
+    distributed,
+    evaluate,
+    input_pipeline,
+    locks,
+    manifest,
+    preemption,
+    telemetry,
+)
+from musicvae_jax.errors import PreemptedError, UserError
+from musicvae_jax.metric_log import MetricLog
+from musicvae_jax.models.vae import MusicVAE, create_model
+from musicvae_jax.progress import on_terminal
+from musicvae_jax.train import (
+    TrainState,
+    create_optimizer,
+    create_train_state,
+    host_copy,
+    pmap_train_step,
+    replicate,
+)
+
+logger = logging.getLogger(__name__)
+
+# A run that was just told to stop may still be saving.
+WORKDIR_WAIT_SEC = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopOptions:
+    """What concerns how a run is run, and not what it computes.
+
+    Attributes:
+      profile_steps: the first step to trace and the one after the last, or None.
+      stall_timeout_sec: of several processes, one that finishes no step for so long is
+        ended; longer than the longest compilation or evaluation. 0: never.
+    """
+
+    profile_steps: tuple[int, int] | None = None
+    stall_timeout_sec: float = 1800.0
+
+
+@contextlib.contextmanager
+def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
+    """Keeps a second run out of a directory.
+
+    Raises:
+      UserError: one is there.
+    """
+    with contextlib.ExitStack() as stack:
+        if distributed.is_primary():
+            lock = locks.exclusive(workdir / ".lock", f"another run in {workdir}", WORKDIR_WAIT_SEC)
+            try:
+                stack.enter_context(lock)
+            except TimeoutError as error:
+                raise UserError(f"--workdir={workdir}: another run is training there") from error
+        yield
+
+
+@contextlib.contextmanager
+def _stall_watch(timeout_sec: float) -> Iterator[Callable[[], None]]:
+    """Yields what to call when something was achieved; ends the process if it is not called.
+
+    A peer that hangs but lives sends heartbeats, and the others wait for it forever.
+    """
+    if jax.process_count() == 1 or not timeout_sec:
+        yield lambda: None
+        return
+    try:
+        yield lambda: faulthandler.dump_traceback_later(timeout_sec, exit=True, file=sys.__stderr__)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _steps(first: int, last: int) -> Iterable[int]:
+    """Step numbers, with a bar on a terminal; elsewhere the metrics' lines tell."""
+    is_shown = on_terminal() and distributed.is_primary()
+    with tqdm(total=last, initial=first, desc="training", disable=not is_shown) as bar:
+        for step in range(first, last):
+            yield step
+            bar.update()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    batches: input_pipeline.TrainBatches
+    validation: input_pipeline.Split
+    facts: dict[str, Any]
+
+
+def _load_data(config: ml_collections.ConfigDict) -> _Data:
+    """This process' share of the batches, and what is validated on.
+
+    Raises:
+      UserError: the data set cannot be used, or machines have built different ones.
+    """
+    builder = input_pipeline.build_dataset(config)
+    split = input_pipeline.load_split(builder, "train")
+    batches = input_pipeline.TrainBatches(split, config, jax.process_index(), jax.process_count())
+    validation = input_pipeline.load_split(builder, "validation")
+    if len(validation) == 0:
+        logger.warning("no song fell into the validation split: validating on training data")
+        validation = split
+    facts = {
+        "name": builder.info.full_name,
+        "train_windows": len(split),
+        "train_sha256": split.sha256(),
+        "validation_sha256": validation.sha256(),
+    }
+    distributed.check_same("the data set", repr(facts).encode())
+    subset = input_pipeline.eval_subset(validation, config.train.eval_examples)
+    return _Data(batches, subset, facts)
+
+
+def _write_manifest(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, step: int, data: dict[str, Any]
+) -> None:
+    atomic_io.write_json(workdir / "config.json", config.to_dict())
+    path = workdir / "manifest.json"
+    starts = manifest.read(path)
+    if starts and step > 0:
+        for change in manifest.changes(starts[-1], config, data):
+            logger.warning("not as in the previous start: %s", change)
+    manifest.append(path, manifest.entry(config, step, data))
+
+
+def train(
+    config: ml_collections.ConfigDict,
+    workdir: pathlib.Path,
+    options: LoopOptions | None = None,
+) -> dict[str, float]:
+    """Trains, or goes on training, and leaves checkpoints and metrics in `workdir`.
+
+    Returns:
+      The last validation metrics; empty if there was nothing left to do.
+
+    Raises:
+      UserError: the data set, the batch size or the directory cannot be used.
+      TrainingDivergedError: the loss or a gradient is no longer finite.
+      PreemptedError: the run was told to stop, and has saved its state.
+      CheckpointError: the state cannot be saved.
+    """
+    started = time.monotonic()
+    workdir = atomic_io.make_output_dir(workdir)
+    distributed.check_shared(workdir)
+    with _alone_in(workdir):
+        data = _load_data(config)
+        model, optimizer = create_model(config.model), create_optimizer(config.train)
+        state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
+        with checkpoints.open_manager(workdir) as manager:
+            state = _restore(manager, state, config)
+            step = int(state.step)
+            if step >= config.train.num_steps:
+                logger.info("step %d of %d is reached already", step, config.train.num_steps)
+                return {}
+            if distributed.is_primary():
+                _write_manifest(config, workdir, step, data.facts)
+            with MetricLog(workdir, step, distributed.is_primary()) as log:
+                run = _Run(config, data, manager, log, options or LoopOptions(), started)
+                return run(model, optimizer, state)
+
+
+def _restore(manager: Any, state: TrainState, config: ml_collections.ConfigDict) -> TrainState:
+    restored = checkpoints.restore_latest(manager, state.params, state.optimizer, config)
+    if restored is None:
+        return state
+    step, params, optimizer = restored
+    logger.info("continuing from step %d in %s", step, manager.directory.parent)
+    return TrainState(jnp.asarray(step, jnp.int32), params, optimizer)
+
+
+class _Run:
+    """One start of a run, from the step that it begins with."""
+
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        data: _Data,
+        manager: Any,
+        log: MetricLog,
+        options: LoopOptions,
+        started: float,
+    ):
+        self._config = config
+        self._data = data
+        self._manager = manager
+        self._log = log
+        self._options = options
+        self._started = started
+
+    def _is_out_of_time(self, done: int) -> bool:
+        limit = self._config.train.max_minutes
+        minutes = (time.monotonic() - self._started) / 60
+        if limit == 0 or not distributed.agreed(limit <= minutes):
+            return False
+        logger.info("%.1f minutes are over at step %d", limit, done)
+        return True
+
+    def _save(self, done: int, state: TrainState, results: dict[str, float] | None) -> None:
+        params, optimizer = host_copy(state.params), host_copy(state.optimizer)
+        checkpoints.save(self._manager, done, params, optimizer, self._config, results)
+
+    def __call__(
+        self, model: MusicVAE, optimizer: optax.GradientTransformation, state: TrainState
+    ) -> dict[str, float]:
+        """See `train`."""
+        config, first, last = self._config.train, int(state.step), self._config.train.num_steps
+        devices = distributed.devices()
+        state = replicate(state, devices)
+        step_devices = pmap_train_step(model, optimizer, self._config, devices)
+        evaluator = evaluate.Evaluator(model, self._config)
+        results: dict[str, float] = {}
+        # Emulated devices that share few cores deadlock when many steps are queued.
+        waits = jax.default_backend() == "cpu"
+        folder = self._log.workdir / "profile"
+        with (
+            preemption.watch() as is_told_to_stop,
+            _stall_watch(self._options.stall_timeout_sec) as progress,
+            telemetry.CompileClock() as compile_clock,
+            telemetry.Profile(self._options.profile_steps, folder) as profile,
+        ):
+            progress()
+            window = telemetry.MetricWindow(first, compile_clock)
+            for step in _steps(first, last):
+                profile.before(step)
+                with window.waiting():
+                    batch = input_pipeline.shard(self._data.batches(step))
+                state, metrics = step_devices(state, batch)
+                window.append(metrics)
+                if waits:
+                    jax.block_until_ready(metrics)
+                profile.after(step, metrics)
+                progress()
+                done = step + 1
+                is_last = done == last
+                # Asked at every step, as `watch` wants; at the last one all is over anyway.
+                is_stopped = is_told_to_stop(step) and not is_last
+                is_eval = (done % config.eval_every == 0 or is_last) and not is_stopped
+                if not (is_eval or is_stopped or done % config.log_every == 0):
+                    continue
+                self._log.write(done, "train", window.read(config.batch_size))
+                is_over = is_last or is_stopped or self._is_out_of_time(done)
+                if is_eval or (is_over and not is_stopped):
+                    results = evaluator(state.params, self._data.validation)
+                    self._log.write(done, "validation", results)
+                    self._save(done, state, results)
+                elif is_stopped:
+                    self._save(done, state, None)
+                if is_over:
+                    checkpoints.wait(self._manager, done)
+                    break
+                window = telemetry.MetricWindow(done, compile_clock)
+        if is_stopped:
+            raise PreemptedError(f"told to stop: the state of step {done} is saved")
+        return results

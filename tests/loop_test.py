@@ -1,0 +1,186 @@
+"""How a run ends and goes on, in this process."""
+
+import json
+import os
+import signal
+import threading
+
+import jax
+import numpy as np
+import pytest
+
+from musicvae_jax import checkpoints, distributed, locks, loop, manifest, telemetry, train
+from musicvae_jax.errors import PreemptedError, UserError
+from musicvae_jax.input_pipeline import TrainBatches
+from musicvae_jax.models.vae import create_model
+from tests import helpers
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Six steps over a small folder of MIDI files."""
+    config = helpers.small_config()
+    config.dataset.name = "midi"
+    folder = tmp_path_factory.mktemp("songs")
+    config.dataset.path = str(helpers.write_midi_folder(folder, songs=20))
+    config.dataset.data_dir = str(tmp_path_factory.mktemp("data"))
+    config.train.update({"num_steps": 6, "eval_every": 3, "log_every": 1})
+    return config
+
+
+@pytest.fixture(scope="module")
+def straight(config, tmp_path_factory):
+    """The workdir of a run that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("straight")
+    loop.train(config, workdir)
+    return workdir
+
+
+def final_state(workdir, config):
+    """Parameters and optimizer of step 6, as a list of arrays."""
+    optimizer = train.create_optimizer(config.train)
+    state = train.create_train_state(create_model(config.model), optimizer, 0)
+    with checkpoints.open_manager(workdir, read_only=True) as manager:
+        assert manager.latest_step() == 6
+        tree = checkpoints.restore_for_training(manager, 6, state.params, state.optimizer)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def rows(workdir, name):
+    """{step: value} of a metric."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if name in line}
+
+
+def do_at_step(monkeypatch, step, action):
+    """Calls `action` when the batch of a step is asked for."""
+    call = TrainBatches.__call__
+
+    def wrapped(self, number):
+        if number == step:
+            action()
+        return call(self, number)
+
+    monkeypatch.setattr(TrainBatches, "__call__", wrapped)
+
+
+@pytest.mark.parametrize("step", [1, 2])  # 3 steps are done at an evaluation
+def test_sigterm_saves_at_once_and_the_run_goes_on_bit_identically(
+    config, straight, tmp_path, monkeypatch, step
+):
+    with monkeypatch.context() as patch:
+        do_at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(PreemptedError, match=f"the state of step {step + 1} is saved"):
+            loop.train(config, tmp_path)
+    with checkpoints.open_manager(tmp_path, read_only=True) as manager:
+        assert manager.latest_step() == step + 1
+    loop.train(config, tmp_path)
+    for one, two in zip(final_state(tmp_path, config), final_state(straight, config), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert rows(tmp_path, "train/loss") == rows(straight, "train/loss")
+
+
+def test_sigterm_at_the_last_step_changes_nothing(config, tmp_path, monkeypatch):
+    do_at_step(monkeypatch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert loop.train(config, tmp_path)["nll_per_token"] > 0
+    assert sorted(rows(tmp_path, "validation/loss")) == [3, 6]
+
+
+def test_after_the_loop_sigterm_means_again_what_it_meant_before(config, straight):
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_run_goes_on_with_the_same_batches_on_other_devices(
+    config, straight, tmp_path, monkeypatch
+):
+    short = config.copy_and_resolve_references()
+    short.train.num_steps = 3
+    loop.train(short, tmp_path)  # on eight devices
+    monkeypatch.setattr(distributed, "devices", lambda: jax.devices()[:2])
+    monkeypatch.setattr(jax, "local_device_count", lambda: 2)
+    loop.train(config, tmp_path)
+    found, expected = rows(tmp_path, "train/loss"), rows(straight, "train/loss")
+    assert found.keys() == expected.keys()
+    np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4)
+    assert manifest.read(tmp_path / "manifest.json")[-1]["step"] == 3
+
+
+def test_two_runs_in_one_workdir(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "WORKDIR_WAIT_SEC", 0.0)
+    with (
+        locks.exclusive(tmp_path / ".lock", "test"),
+        pytest.raises(UserError, match="another run is training there"),
+    ):
+        loop.train(config, tmp_path)
+
+
+def test_a_lock_waits_until_its_holder_ends(tmp_path):
+    held, release, events = threading.Event(), threading.Event(), []
+
+    def hold():
+        with locks.exclusive(tmp_path / "lock", "nobody"):
+            held.set()
+            release.wait(10)
+            events.append("first ends")
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    threading.Timer(0.3, release.set).start()
+    with locks.exclusive(tmp_path / "lock", "the first") as is_alone:
+        events.append("second begins")
+    thread.join()
+    assert is_alone
+    assert events == ["first ends", "second begins"]
+    with pytest.raises(TimeoutError, match="the first still holds"):  # noqa: SIM117
+        with locks.exclusive(tmp_path / "lock", "nobody"):
+            with locks.exclusive(tmp_path / "lock", "the first", timeout_sec=0):
+                pass
+
+
+def test_the_manifest_tells_what_ran_and_what_changed(config, tmp_path, monkeypatch, caplog):
+    do_at_step(monkeypatch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(PreemptedError):
+        loop.train(config, tmp_path)
+    other = config.copy_and_resolve_references()
+    other.train.learning_rate = 0.5
+    loop.train(other, tmp_path)
+    first, second = manifest.read(tmp_path / "manifest.json")
+    assert (first["step"], second["step"]) == (0, 2)
+    assert first["versions"]["jax"] == jax.__version__
+    assert first["machine"]["devices"] == 8
+    assert len(first["data"]["train_sha256"]) == 64
+    assert first["data"] == second["data"]
+    assert first["config"]["train"]["learning_rate"] == 1e-3
+    assert "config.train.learning_rate was 0.001 and is 0.5" in caplog.text
+    assert caplog.text.count("not as in the previous start") == 1
+    (tmp_path / "manifest.json").write_text("{")
+    assert manifest.read(tmp_path / "manifest.json") == []
+
+
+def test_a_run_measures_itself(straight):
+    compiled = rows(straight, "train/compile_sec")
+    assert compiled[1] > 0
+    assert compiled[2] == 0
+    assert all(0 <= share < 1 for share in rows(straight, "train/input_wait_share").values())
+    assert all(rate > 0 for rate in rows(straight, "train/examples_per_sec").values())
+    assert all(mib > 50 for mib in rows(straight, "train/host_memory_mib").values())
+
+
+def test_device_memory_is_that_of_the_fullest(monkeypatch):
+    class Device:
+        def __init__(self, used):
+            self.used = used
+
+        def memory_stats(self):
+            return {"bytes_in_use": self.used << 20, "peak_bytes_in_use": self.used << 21}
+
+    monkeypatch.setattr(jax, "local_devices", lambda: [Device(3), Device(7), Device(5)])
+    metrics = telemetry.memory()
+    assert (metrics["device_mib_in_use"], metrics["device_peak_mib_in_use"]) == (7, 14)
+
+
+def test_a_profile_of_some_steps(config, tmp_path):
+    loop.train(config, tmp_path, loop.LoopOptions(profile_steps=(2, 4)))
+    [trace] = (tmp_path / "profile").rglob("*.xplane.pb")
+    assert trace.stat().st_size > 1000
