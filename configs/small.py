@@ -26,3 +26,12 @@ def get_config() -> ml_collections.ConfigDict:
     train.eval_every = 1_000
     train.eval_examples = 512
     return config
+
+
+def sweep() -> list[dict[str, float]]:
+    """Overrides for `launch/sweep.py`: what the latent may hold, and how fast to learn it."""
+    return [
+        {"train.free_bits": free_bits, "train.learning_rate": learning_rate}
+        for free_bits in (64.0, 256.0)
+        for learning_rate in (1e-3, 3e-3)
+    ]

@@ -10,6 +10,7 @@
 #   PORT                 where the first one listens (a free one)
 #   PYTHON               the interpreter (python)
 #   LOG_DIR              if set, process i writes to LOG_DIR/process_i.log
+#   GRACE_SEC            once one has failed, the others are killed after so long (90)
 #
 # SIGTERM and SIGINT go to all of them. The exit code is that of the first that failed.
 # https://docs.jax.dev/en/latest/multi_process.html
@@ -20,6 +21,7 @@ DEVICES_PER_PROCESS="${DEVICES_PER_PROCESS:-1}"
 PLATFORM="${PLATFORM:-cpu}"
 PYTHON="${PYTHON:-python}"
 LOG_DIR="${LOG_DIR:-}"
+GRACE_SEC="${GRACE_SEC:-90}"
 
 dry_run=false
 args=()
@@ -68,18 +70,26 @@ fi
 trap 'kill -TERM "${pids[@]}" 2>/dev/null || true' TERM
 trap 'kill -INT "${pids[@]}" 2>/dev/null || true' INT
 status=0
-remaining=${#pids[@]}
-while ((remaining > 0)); do
-  code=0
-  wait -n || code=$?
-  # A signal that this script caught also ends `wait`; nobody has ended then.
-  alive=0
+failed_at=
+while ((${#pids[@]} > 0)); do
+  sleep 0.2
+  alive=()
   for pid in "${pids[@]}"; do
-    if kill -0 "$pid" 2>/dev/null; then alive=$((alive + 1)); fi
+    if kill -0 "$pid" 2>/dev/null; then
+      alive+=("$pid")
+      continue
+    fi
+    code=0
+    wait "$pid" || code=$?
+    if ((status == 0 && code != 0)); then
+      status=$code
+      failed_at=$SECONDS
+    fi
   done
-  if ((alive < remaining)); then
-    remaining=$alive
-    if ((status == 0)); then status=$code; fi
+  pids=(${alive[@]+"${alive[@]}"})
+  # One that is stopped or hangs would otherwise be waited for without end.
+  if [[ -n "$failed_at" ]] && ((SECONDS - failed_at >= GRACE_SEC && ${#pids[@]} > 0)); then
+    kill -KILL "${pids[@]}" 2>/dev/null || true
   fi
 done
 exit "$status"

@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import socket
@@ -59,7 +60,8 @@ def entry(config: ml_collections.ConfigDict, step: int, data: dict[str, Any]) ->
         "command": sys.argv,
         "code": {
             "musicvae_jax": __version__,
-            "git_commit": _git("rev-parse", "HEAD"),
+            # An image or a copy on a worker has no repository, but is told by its launcher.
+            "git_commit": _git("rev-parse", "HEAD") or os.environ.get("GIT_COMMIT") or None,
             "is_modified": None if changes is None else bool(changes),
         },
         "versions": {"python": platform.python_version()}

@@ -139,6 +139,7 @@ def start(home, processes, args, logs):
     environ |= {
         "NUM_PROCESSES": str(processes),
         "LOG_DIR": str(logs),
+        "GRACE_SEC": "5",
         "XDG_CACHE_HOME": str(home / "cache"),
     }
     return subprocess.Popen(

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The benchmarks of training and decoding on this machine's GPU, and their results in one folder.
+#
+#   launch/bench_gpu.sh
+#
+# Each prints a table and, as its last line, its figures as JSON; both go to OUT, with what
+# the machine is. With --quick a few minutes, with --dry_run only the commands. Variables:
+#   OUT      where results go (runs/bench_gpu)
+#   MODELS   for the training step, names in configs/ (seed,hier)
+#   BATCHES  batch sizes (64,512)
+#   DTYPES   (float32 bfloat16)
+#   DECODE   for decoding, names in configs/ (seed hier)
+#   PYTHON   the interpreter (python)
+#
+# Needs the extras of the benchmarks: pip install -e '.[cuda]' torch
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+OUT="${OUT:-runs/bench_gpu}"
+MODELS="${MODELS:-seed,hier}"
+BATCHES="${BATCHES:-64,512}"
+DTYPES="${DTYPES:-float32 bfloat16}"
+DECODE="${DECODE:-seed hier}"
+PYTHON="${PYTHON:-python}"
+
+dry_run=false
+quick=()
+for arg in "$@"; do
+  case "$arg" in
+    --dry_run) dry_run=true ;;
+    --quick) quick=(--quick) ;;
+    *)
+      echo "error: $arg: only --quick and --dry_run are known; see the variables above" >&2
+      exit 2
+      ;;
+  esac
+done
+
+failed=0
+# measure NAME COMMAND...: output to OUT/NAME.txt, its last line to OUT/NAME.json
+measure() {
+  local name="$1"
+  shift
+  if "$dry_run"; then
+    printf '%q ' "$@"
+    printf '| tee %q\n' "$OUT/$name.txt"
+    return
+  fi
+  if "$@" 2>"$OUT/$name.err" | tee "$OUT/$name.txt"; then
+    tail -n 1 "$OUT/$name.txt" >"$OUT/$name.json"
+  else
+    echo "error: $name failed; see $OUT/$name.err" >&2
+    failed=1
+  fi
+}
+
+if ! "$dry_run"; then
+  mkdir -p "$OUT"
+  {
+    date --utc --iso-8601=seconds
+    git rev-parse HEAD
+    nvidia-smi || true
+    "$PYTHON" -m pip freeze
+  } >"$OUT/machine.txt" 2>&1
+  "$PYTHON" -c 'import jax, sys; sys.exit(f"error: no GPU: {jax.devices()}" if jax.default_backend() != "gpu" else 0)'
+fi
+for dtype in $DTYPES; do
+  measure "train_step_$dtype" "$PYTHON" benchmarks/train_step.py "--models=$MODELS" \
+    "--batch=$BATCHES" "--dtype=$dtype" ${quick[@]+"${quick[@]}"}
+done
+for model in $DECODE; do
+  measure "decode_$model" "$PYTHON" benchmarks/decode.py "--model=$model" ${quick[@]+"${quick[@]}"}
+done
+if ! "$dry_run"; then echo "results are in $OUT"; fi
+exit "$failed"
