@@ -242,6 +242,31 @@ def test_when_one_process_ends_all_do_and_a_restart_goes_on(home, tmp_path, vict
 
 
 @pytest.mark.slow
+def test_processes_evaluate_and_generate_as_one(home, tmp_path):
+    """The same figures and the same files; 300 melodies are decoded in two parts."""
+    run = tmp_path / "run"
+    assert start(home, 1, arguments(home, run), tmp_path / "logs").wait(120) == 0
+    for mode, more in (("evaluate", []), ("generate", ["--num=300", "--temperature=1"])):
+        outputs = []
+        for processes in (1, 2):
+            outputs.append(tmp_path / f"{mode}_{processes}")
+            args = [f"--mode={mode}", f"--workdir={run}", f"--output={outputs[-1]}", *more]
+            logs = tmp_path / f"logs_{mode}_{processes}"
+            assert start(home, processes, args, logs).wait(300) == 0
+        one, two = ({p.name: p.read_bytes() for p in folder.iterdir()} for folder in outputs)
+        assert one.keys() == two.keys()
+        if mode == "evaluate":
+            one, two = (json.loads(files["metrics.json"]) for files in (one, two))
+            assert one == pytest.approx(two, rel=1e-4)
+            assert "sampled_accuracy" not in (logs / "process_1.log").read_text()
+        else:
+            assert len(one) >= 302
+            assert {n: f for n, f in one.items() if n.endswith(".mid")} == {
+                n: f for n, f in two.items() if n.endswith(".mid")
+            }
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_train_tiny_on_the_folk_data_as_one(home, folk_dir, folk, tmp_path, processes):
     from configs import tiny
