@@ -109,7 +109,7 @@ class BridgeMaker:
         num: int = 1,
         seed: int = 0,
         temperature: float = 0.0,
-        first_pair: int = 0,
+        pair_numbers: Sequence[int] | None = None,
     ) -> list[list[Bridge]]:
         """Makes `num` bridges for each pair, all at once.
 
@@ -120,7 +120,7 @@ class BridgeMaker:
           num: how many candidates for each pair. More of them leave the first as they are.
           seed: of all randomness. A pair's depends on it and on the pair's number.
           temperature: of decoding.
-          first_pair: the number of the first pair.
+          pair_numbers: for each pair; by default they are counted from 0.
 
         Returns:
           For each pair its different candidates, the best score first.
@@ -129,7 +129,8 @@ class BridgeMaker:
         sides = [
             np.repeat(self._melodies.tokens(side), num, axis=0) for side in zip(*ends, strict=True)
         ]
-        keys = noise.example_keys(jax.random.key(seed), first_pair, len(pairs))
+        numbers = np.arange(len(pairs)) if pair_numbers is None else np.asarray(pair_numbers)
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), numbers)
         keys = jax.vmap(lambda key: noise.example_keys(key, 0, num))(keys).reshape(-1)
         parts = [
             self._part(strategy, plan, temperature, *rows)

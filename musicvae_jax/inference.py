@@ -8,10 +8,12 @@ import numpy as np
 
 from musicvae_jax import distributed, train
 from musicvae_jax.checkpoints import Checkpoint
+from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.tokens import CODECS
+from musicvae_jax.windows import first_window, play_round
 
 # Larger requests are decoded in parts of this size, so that memory stays bounded.
 MAX_BATCH = 256
@@ -125,32 +127,66 @@ class MelodyModel:
         rows = zip(decoded, melodies, strict=True)
         return [self.melody(row, like=melody) for row, melody in rows], scores
 
+    def mean_latents(self, melodies: Sequence[Melody]) -> np.ndarray:
+        """[melodies, z]: of each melody's first window, which may go round, the mean of bars."""
+        windows = []
+        for melody in melodies:
+            window = first_window(melody, min(self.bars, melody.num_bars), "")
+            windows.append(play_round(window, 0, self.bars))
+        mu = np.asarray(self._encode(self.params, self.tokens(windows))[0])
+        return mu.reshape(len(melodies), -1, mu.shape[-1]).mean(axis=1)
+
     def complete(
-        self, melody: Melody, num: int, seed: int, temperature: float
+        self, melody: Melody, bars: int | None, num: int, seed: int, temperature: float
     ) -> list[tuple[Melody, float]]:
         """Continues a melody, several times.
 
-        The last bars of the melody, at most half of what the model knows, are given;
-        the model fills the rest of its bars. The latent is drawn from the posterior
-        of those bars repeated to full length, which says: more of the same.
+        The last bars of the melody, at most half of what the model knows, are given; the
+        model fills the rest of its bars. The latent is drawn from the posterior of those
+        bars repeated to full length, which says: more of the same. For more bars each
+        continuation is itself continued, as often as it takes.
+
+        Args:
+          melody: of any length.
+          bars: how many to add; None for as many as the model fills at once.
+          num: how many continuations.
+          seed, temperature: of all randomness.
 
         Returns:
           The melody with its continuations and their mean log probability a token
           (nats), the likeliest first. What was given comes back unchanged.
+
+        Raises:
+          UserError: the model knows a single bar, and so no continuation.
         """
-        context_bars = min(melody.num_bars, self.bars // 2)
-        start_bar = melody.num_bars - context_bars
-        context = self.codec.encode(melody.window(start_bar, context_bars))
-        steps = self.bars * STEPS_PER_BAR
-        mu, sigma = self._encode(self.params, np.resize(context, (1, steps)))
-        keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
+        if self.bars < 2:
+            raise UserError("--mode=complete: the model knows single bars; 2 or more are needed")
+        first = min(melody.num_bars, self.bars // 2)
+        bars = self.bars - first if bars is None else bars
+        parts: list[list[Melody]] = [[melody] for _ in range(num)]
+        added, log_probs = 0, []
+        while added < bars:
+            wholes = [join(part) for part in parts]
+            context = min(wholes[0].num_bars, self.bars // 2)
+            new = min(self.bars - context, bars - added)
+            contexts = [whole.window(whole.num_bars - context, context) for whole in wholes]
+            tokens, probs = self._continue(contexts, seed + added, temperature)
+            for part, row in zip(parts, tokens, strict=True):
+                part.append(self.melody(row).window(context, new))
+            steps = slice(context * STEPS_PER_BAR, (context + new) * STEPS_PER_BAR)
+            log_probs.append(probs[:, steps])
+            added += new
+        scores = np.concatenate(log_probs, axis=1).mean(axis=1)
+        wholes = [join(part) for part in parts]
+        return [(wholes[index], float(scores[index])) for index in np.argsort(-scores)]
+
+    def _continue(
+        self, contexts: Sequence[Melody], seed: int, temperature: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Forces contexts of equal length through the decoder, and decodes on from there."""
+        given = self.tokens([play_round(context, 0, self.bars) for context in contexts])
+        mu, sigma = self._encode(self.params, given)
+        keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, len(given)), 1)
         z = np.asarray(mu + sigma * noise.normal(keys, mu.shape[1:]))
-        given = np.resize(context, (num, steps))
-        is_given = np.broadcast_to(np.arange(steps) < context.size, (num, steps))
-        tokens, log_probs = self._decode(z, seed, temperature, given, is_given)
-        scores = log_probs[:, context.size :].mean(axis=1)
-        continuations = []
-        for index in np.argsort(-scores):
-            tail = self.melody(tokens[index]).window(context_bars, self.bars - context_bars)
-            continuations.append((join([melody, tail]), float(scores[index])))
-        return continuations
+        is_given = np.arange(given.shape[1]) < contexts[0].num_steps
+        return self._decode(z, seed, temperature, given, np.broadcast_to(is_given, given.shape))

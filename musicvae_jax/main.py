@@ -27,7 +27,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import config_check, host_memory
+from musicvae_jax import config_check, host_memory, transition_flags
 from musicvae_jax.errors import (
     CheckpointError,
     PreemptedError,
@@ -74,13 +74,20 @@ _INPUT = flags.DEFINE_list(
     "input", [], "MIDI files, separated by commas. Default: two examples that are shipped."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Where results go. Default: WORKDIR/MODE.")
-_STRATEGY = flags.DEFINE_list(
-    "strategy", ["all"], "interpolate: latent, teacher_forcing, combined, or all."
+_BARS = flags.DEFINE_integer(
+    "bars",
+    None,
+    "interpolate: bars of the bridge; complete: bars to add. Default: as many as the model knows.",
+    lower_bound=1,
+    upper_bound=64,
 )
-_GRANULARITY = flags.DEFINE_enum(
-    "granularity", "bar", ["bar"], "interpolate: what is mixed; so far only whole bars."
+_NUM = flags.DEFINE_integer(
+    "num",
+    None,
+    "generate, complete: how many (default 4). interpolate: how many candidates of each strategy, "
+    "ranked by the score of the report (default 1).",
+    lower_bound=1,
 )
-_NUM = flags.DEFINE_integer("num", 4, "generate, complete: how many.", lower_bound=1)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of random choices in inference; training uses --config.seed.", lower_bound=0
 )
@@ -88,10 +95,17 @@ _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
     "0 takes the likeliest notes, 1 samples as the model believes. Default: 0 for reconstruct and "
-    "interpolate, 0.7 for generate and complete.",
+    "interpolate, 0.5 for interpolate with --num above 1, 0.7 for generate and complete.",
     lower_bound=0.0,
 )
-_WAV = flags.DEFINE_boolean("wav", False, "Also write each melody as audio (sine waves).")
+_AUDIO = flags.DEFINE_boolean(
+    "audio",
+    False,
+    "Also write audio, by FluidSynth where it is installed, else as sine waves.",
+)
+_SOUNDFONT = flags.DEFINE_string(
+    "soundfont", None, "For --audio: an .sf2 or .sf3 file. Default: one that is found."
+)
 _BEAM_OPTIONS = flags.DEFINE_list(
     "beam_pipeline_options",
     [],
@@ -191,18 +205,20 @@ def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
-    from musicvae_jax import loop, modes, options
+    from musicvae_jax import loop, options
 
     return options.Options(
         workdir=workdir,
         output=output,
         checkpoint=_CHECKPOINT.value,
         inputs=tuple(name for name in _INPUT.value if name),
-        strategies=modes.check_strategies(_STRATEGY.value),
+        transition=transition_flags.read(),
+        bars=_BARS.value,
         num=_NUM.value,
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
-        wav=_WAV.value,
+        audio=_AUDIO.value,
+        soundfont=_SOUNDFONT.value,
         loop=loop.LoopOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),
     )

@@ -5,6 +5,7 @@ it takes ticks as they are, where pretty_midi takes seconds, rounds them back to
 and has no public way to write a change of tempo.
 """
 
+import io
 import os
 import pathlib
 import warnings
@@ -102,13 +103,18 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
 def write_piece(
     path: str | os.PathLike, piece: Piece, name: str = "melody", provenance: str = ""
 ) -> None:
-    """Writes a piece as a MIDI file, atomically.
+    """Writes `piece_bytes` to a file, atomically."""
+    with atomic_io.replacing(path) as temporary:
+        temporary.write_bytes(piece_bytes(piece, name, provenance))
+
+
+def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> bytes:
+    """A piece as a MIDI file.
 
     A file of type 1: first a track with the meter, the tempos, a marker for each section
     and the provenance, then a track for each voice. All end where the piece ends.
 
     Args:
-      path: the file.
       piece: what to write.
       name: of the file's sequence, and of its tracks.
       provenance: how the piece was made, kept as a text event.
@@ -131,8 +137,9 @@ def write_piece(
         instrument = pretty_midi.program_to_instrument_name(voice.program)
         title = name if len(piece.voices) == 1 else f"{name}: {instrument}"
         file.tracks.append(_track(_voice_events(voice, channel, title), end))
-    with atomic_io.replacing(path) as temporary:
-        file.save(str(temporary))
+    content = io.BytesIO()
+    file.save(file=content)
+    return content.getvalue()
 
 
 def write_melody(

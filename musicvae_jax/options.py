@@ -3,7 +3,39 @@
 import dataclasses
 import pathlib
 
+from musicvae_jax import constraints, curves, transitions
+from musicvae_jax.errors import UserError
 from musicvae_jax.loop import LoopOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class TransitionOptions:
+    """What `interpolate` is told.
+
+    Attributes:
+      strategies: names of transition strategies.
+      curve, control_curve: see `curves.sample`.
+      settings: see there.
+      keep_all: whether all candidates are written, or the best alone.
+      splice: whether the melodies are played before and after the bridge.
+      order_by_latent: whether the melodies of a chain may change places.
+      loop: whether a chain ends with a bridge back to its first melody.
+      key_path: one of `key_path.KEY_PATHS`.
+      programs: one of `piece.PROGRAM_PATHS`.
+      pairs: a CSV file of pairs, or None.
+    """
+
+    strategies: tuple[str, ...]
+    curve: str | tuple[float, ...]
+    control_curve: str | tuple[float, ...]
+    settings: transitions.Settings
+    keep_all: bool
+    splice: bool
+    order_by_latent: bool
+    loop: bool
+    key_path: str
+    programs: str
+    pairs: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,11 +47,13 @@ class Options:
       output: where an inference mode writes.
       checkpoint: see `checkpoints.find`.
       inputs: MIDI files.
-      strategies: names of transition strategies.
-      num: how many melodies to write.
+      transition: what `interpolate` is told.
+      bars: of a bridge, or of a continuation; None for the model's own.
+      num: how many melodies to write or to choose from; None for the mode's own.
       seed: of all random numbers.
       temperature: of decoding; None for the mode's own.
-      wav: also render audio.
+      audio: also render audio.
+      soundfont: for audio; None for one that is found.
       loop: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
     """
@@ -28,13 +62,95 @@ class Options:
     output: pathlib.Path
     checkpoint: str
     inputs: tuple[str, ...]
-    strategies: tuple[str, ...]
-    num: int
+    transition: TransitionOptions
+    bars: int | None
+    num: int | None
     seed: int
     temperature: float | None
-    wav: bool
+    audio: bool
+    soundfont: str | None
     loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
     beam_options: tuple[str, ...] = ()
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature
+
+    @property
+    def transition_temperature(self) -> float:
+        """Candidates of one strategy would otherwise be one and the same."""
+        return self.temperature_or(0.5 if self.num_or(1) > 1 else 0.0)
+
+    def num_or(self, default: int) -> int:
+        return default if self.num is None else self.num
+
+
+def check_strategies(names: list[str]) -> tuple[str, ...]:
+    """The strategies that `--strategy` names; `all` stands for every one.
+
+    Raises:
+      UserError: one is unknown.
+    """
+    valid = list(transitions.STRATEGIES)
+    if names == ["all"]:
+        return tuple(valid)
+    for name in names:
+        if name not in valid:
+            raise UserError(f"--strategy={name}: unknown; valid are {', '.join(valid)}, all")
+    return tuple(dict.fromkeys(names))
+
+
+def parse_curve(flag: str, values: list[str]) -> str | tuple[float, ...]:
+    """The curve of a flag: a name, or numbers.
+
+    Raises:
+      UserError: it is neither.
+    """
+    if len(values) == 1 and values[0] in curves.CURVES:
+        return values[0]
+    try:
+        numbers = tuple(float(value) for value in values)
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 <= number <= 1 for number in numbers):
+        valid = ", ".join(curves.CURVES)
+        raise UserError(
+            f"--{flag}={','.join(values)}: not a curve; valid are {valid}, or numbers from 0 to 1, "
+            "as 0,0.2,0.5,1"
+        )
+    return numbers
+
+
+def check_scale(name: str) -> str:
+    """The scale that `--scale` names.
+
+    Raises:
+      UserError: there is none of that name.
+    """
+    tonic, _, scale = name.partition("_")
+    if name in ("none", "auto") or (tonic in constraints.TONICS and scale in constraints.SCALES):
+        return name
+    raise UserError(
+        f"--scale={name}: unknown; valid are none, auto, or a tonic and one of "
+        f"{', '.join(constraints.SCALES)}, as C_major or F#_dorian"
+    )
+
+
+def parse_pitch_range(values: list[str]) -> tuple[int, int]:
+    """The lowest and highest note of `--pitch_range`; everything without one.
+
+    Raises:
+      UserError: these are not two MIDI notes at least an octave apart, so that every
+        scale has a note between them.
+    """
+    if not values:
+        return (0, 127)
+    try:
+        low, high = (int(value) for value in values)
+    except ValueError:
+        low, high = 0, -1
+    if not (0 <= low <= high <= 127 and high - low >= 11):
+        raise UserError(
+            f"--pitch_range={','.join(values)}: two MIDI notes from 0 to 127 are needed, the "
+            "second at least 11 above the first, as 55,79"
+        )
+    return low, high

@@ -90,45 +90,6 @@ def melodies_png(path: str | os.PathLike, melodies: Mapping[str, Melody]) -> Non
     _finish(figure, axes[-1], bars, path)
 
 
-def transition_png(
-    path: str | os.PathLike,
-    melody_1: tuple[str, Melody],
-    melody_2: tuple[str, Melody],
-    transition: tuple[str, Melody],
-    t: np.ndarray,
-    similarity_1: np.ndarray,
-    similarity_2: np.ndarray,
-) -> None:
-    """Draws two melodies, the transition between them, and how it proceeds.
-
-    Args:
-      path: the PNG to write.
-      melody_1, melody_2, transition: titles and melodies of equal length.
-      t: [bars], of each bar.
-      similarity_1, similarity_2: [bars], the share of tokens equal to each melody.
-    """
-    figure, axes = _figure(4, [1, 1, 1, 0.9])
-    titled = (melody_1, transition, melody_2)
-    bar = np.minimum(transition[1].start // STEPS_PER_BAR, len(t) - 1)
-    ends = np.array([matplotlib.colors.to_rgb(c) for c in (BLUE, VERMILION)])
-    mix = (1 - t[bar, None]) * ends[0] + t[bar, None] * ends[1]
-    for axis, (title, melody), colors in zip(axes, titled, (BLUE, mix, VERMILION), strict=False):
-        _draw_roll(axis, melody, colors, title)
-    _share_pitch_range(axes[:3], [melody for _, melody in titled])
-    middle = np.arange(len(t)) + 0.5
-    lines = axes[3]
-    lines.plot(middle, similarity_1, "o-", color=BLUE, markersize=3, label="like melody 1")
-    lines.plot(middle, similarity_2, "s-", color=VERMILION, markersize=3, label="like melody 2")
-    lines.plot(middle, t, "--", color="black", linewidth=1, label="t")
-    lines.set_xlim(0, len(t))
-    lines.set_ylim(-0.05, 1.05)
-    lines.set_title("share of equal tokens, by bar", loc="left", fontsize=9)
-    lines.grid(color=GREY, linewidth=0.5)
-    lines.tick_params(labelsize=8)
-    lines.legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
-    _finish(figure, lines, len(t), path)
-
-
 def statistics_png(
     path: str | os.PathLike, statistics: Mapping[str, np.ndarray], title: str
 ) -> None:

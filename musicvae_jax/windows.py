@@ -141,10 +141,10 @@ def bridge_ends(
         first, second = (
             first_window(melody, min(bars, melody.num_bars), "") for melody in (first, second)
         )
-    return _rounds(first, 0, bars), _rounds(second, -bars % second.num_bars, bars)
+    return play_round(first, 0, bars), play_round(second, -bars % second.num_bars, bars)
 
 
-def _rounds(melody: Melody, start_bar: int, bars: int) -> Melody:
+def play_round(melody: Melody, start_bar: int, bars: int) -> Melody:
     """`bars` bars from `start_bar` of a melody that is played round and round."""
     rounds = -(-(start_bar + bars) // melody.num_bars)
     return join([melody] * rounds).window(start_bar, bars)

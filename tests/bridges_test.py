@@ -37,7 +37,7 @@ def test_many_pairs_at_once_over_the_devices_are_each_as_alone(maker, pairs, str
     monkeypatch.setattr(bridges, "MAX_BATCH", 8)
     parts = maker(pairs, strategy, plan, num=2, temperature=1.0)
     for n in (0, 7, 10):
-        [alone] = maker(pairs[n : n + 1], strategy, plan, temperature=1.0, first_pair=n)
+        [alone] = maker(pairs[n : n + 1], strategy, plan, temperature=1.0, pair_numbers=[n])
         [first] = [b for b in whole[n] if b.number == 0]
         assert first.melody == alone[0].melody
         assert [b.melody for b in whole[n]] == [b.melody for b in parts[n]]

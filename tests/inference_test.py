@@ -53,7 +53,7 @@ def test_reconstruction_keeps_tempo_and_program_and_scores_itself(model, melodie
 @pytest.mark.parametrize("bars", [1, 2, 3, 7])
 def test_completion_keeps_what_was_given(model, bars):
     given = helpers.random_melody(np.random.default_rng(1), bars)
-    continued = model.complete(given, num=3, seed=0, temperature=1.0)
+    continued = model.complete(given, None, num=3, seed=0, temperature=1.0)
     new_bars = 4 - min(bars, 2)
     for melody, _ in continued:
         assert melody.num_bars == bars + new_bars
@@ -62,6 +62,19 @@ def test_completion_keeps_what_was_given(model, bars):
     scores = [score for _, score in continued]
     assert scores == sorted(scores, reverse=True)
     assert len({tuple(melody.notes()) for melody, _ in continued}) == 3
+
+
+@pytest.mark.parametrize("bars", [1, 2, 9])
+def test_completion_of_any_length(model, bars):
+    given = helpers.random_melody(np.random.default_rng(1), 3)
+    continued = model.complete(given, bars, num=3, seed=0, temperature=1.0)
+    for melody, _ in continued:
+        assert melody.num_bars == 3 + bars
+        assert melody.window(0, 3).notes() == given.notes()
+    assert len({tuple(melody.notes()) for melody, _ in continued}) == 3
+    longer = model.complete(given, bars + 1, num=3, seed=0, temperature=1.0)
+    beginnings = [tuple(m.window(0, 3 + bars).notes()) for m, _ in longer]
+    assert {tuple(m.notes()) for m, _ in continued} == set(beginnings)
 
 
 def test_the_hash_knows_every_parameter(model):

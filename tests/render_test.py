@@ -16,25 +16,6 @@ def rgb(name):
     return tuple(int(name[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def test_a_transition_shows_both_melodies_in_their_colours(tmp_path):
-    (title_1, one), (title_2, two) = example_melodies().items()
-    t = np.linspace(0, 1, 16)
-    path = tmp_path / "t.png"
-    render.transition_png(
-        path,
-        (title_1, one),
-        (title_2, two),
-        ("bridge", two),
-        t=t,
-        similarity_1=1 - t,
-        similarity_2=t,
-    )
-    assert {rgb(render.BLUE), rgb(render.VERMILION)} <= colors_in(path)
-    height, width, _ = matplotlib.image.imread(path).shape
-    assert width > 1000
-    assert height > 500
-
-
 def test_melodies_of_different_lengths_share_their_axes(tmp_path):
     ode = example_melodies()["ode_to_joy"]
     path = tmp_path / "m.png"

@@ -1,0 +1,185 @@
+"""`--mode=interpolate`: the transition from melody to melody, alone or as a piece."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+
+from musicvae_jax import __version__, atomic_io, pairs, render_piece
+from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
+from musicvae_jax.errors import UserError
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.key_path import plan_keys
+from musicvae_jax.melody import Melody
+from musicvae_jax.mode_files import (
+    input_melodies,
+    load_model,
+    write_melody,
+    write_piece,
+    write_report,
+)
+from musicvae_jax.options import Options
+from musicvae_jax.ordering import order_by_distance
+from musicvae_jax.piece import Piece, chain, single
+from musicvae_jax.windows import bridge_ends
+
+
+def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Writes the transition from one input to the next, by each strategy.
+
+    Two melodies give the bridge alone, or with `--splice` one piece of the first melody,
+    the bridge and the second; more than two give a piece with a bridge between each two.
+    """
+    told = options.transition
+    _check(options)
+    table = None if told.pairs is None else pairs.read_table(told.pairs)
+    inputs = input_melodies(options) if table is None else {}
+    model = load_model(config, options)
+    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
+        raise UserError("--rhythm: needs a model with --config.model.codec=melody")
+    folder = atomic_io.make_output_dir(options.output)
+    plan = Plan(
+        bars=options.bars or model.bars,
+        is_spliced=told.splice or len(inputs) > 2,
+        curve=told.curve,
+        control_curve=told.control_curve,
+        settings=told.settings,
+    )
+    if table is not None:
+        results = pairs.write_pairs(table, model, plan, folder, options)
+    else:
+        if told.order_by_latent:
+            inputs = _ordered(model, inputs, told.loop)
+        results = _write_inputs(inputs, model, plan, folder, options)
+    write_report(
+        *(folder, "interpolate", model, options, options.transition_temperature),
+        {"plan": pairs.describe(plan, options), **results},
+    )
+
+
+def _check(options: Options) -> None:
+    told = options.transition
+    if told.pairs is not None:
+        for flag, is_given in (
+            ("input", options.inputs),
+            ("loop", told.loop),
+            ("order=latent", told.order_by_latent),
+            ("audio", options.audio),
+        ):
+            if is_given:
+                raise UserError(f"--{flag}: cannot be used with --pairs")
+        return
+    if len(options.inputs) == 1:
+        raise UserError("--input: two MIDI files or more are needed, got 1")
+    if told.loop and not told.splice and len(options.inputs) < 3:
+        raise UserError("--loop: needs --splice, or three files in --input")
+
+
+def _ordered(model: MelodyModel, inputs: dict[str, Melody], loop: bool) -> dict[str, Melody]:
+    """The first input, and then the others so that neighbours' latents are near."""
+    latents = model.mean_latents(list(inputs.values()))
+    distances = np.linalg.norm(latents[:, None] - latents, axis=-1)
+    titles = list(inputs)
+    order = order_by_distance(distances, first=0, loop=loop)
+    return {titles[index]: inputs[titles[index]] for index in order}
+
+
+def _write_inputs(
+    inputs: dict[str, Melody],
+    model: MelodyModel,
+    plan: Plan,
+    folder: pathlib.Path,
+    options: Options,
+) -> dict[str, Any]:
+    """Writes all strategies' transitions between the inputs; returns the report on them."""
+    told = options.transition
+    melodies = list(inputs.values())
+    keys = plan_keys(melodies, told.key_path if plan.is_spliced else "keep", told.loop)
+    if not plan.is_spliced:
+        for number, melody in enumerate(bridge_ends(*melodies, plan.bars, False), start=1):
+            write_melody(folder, f"melody_{number}", melody, options)
+    maker = BridgeMaker(model)
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for strategy in told.strategies:
+        candidates = maker(
+            *(keys.pairs, strategy, plan),
+            num=options.num_or(1),
+            seed=options.seed,
+            temperature=options.transition_temperature,
+        )
+        ranks = max(map(len, candidates)) if told.keep_all else 1
+        outputs[strategy] = []
+        for rank in range(ranks):
+            bridges = [ranked[min(rank, len(ranked) - 1)] for ranked in candidates]
+            stem = f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else "")
+            piece, shown = _pieces(inputs, bridges, plan, options)
+            provenance = (
+                f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, candidates "
+                f"{[bridge.number for bridge in bridges]}, checkpoint "
+                f"{model.checkpoint.sha256()[:12]}"
+            )
+            name = write_piece(folder, stem, piece, options, provenance)
+            render_piece.piece_png(
+                folder / f"{stem}.png", shown, _curves(shown, bridges), f"transition by {strategy}"
+            )
+            entry = {"output": name, "score": _score(bridges), "piece": piece.summary()}
+            outputs[strategy].append(entry | {"bridges": [bridge.report() for bridge in bridges]})
+    entries = [entry for group in outputs.values() for entry in group]
+    entries.sort(key=lambda entry: -entry["score"])
+    return {
+        "order": list(inputs),
+        "ranking": [{name: entry[name] for name in ("output", "score")} for entry in entries],
+        "outputs": outputs,
+    }
+
+
+def _pieces(
+    inputs: dict[str, Melody], bridges: Sequence[Bridge], plan: Plan, options: Options
+) -> tuple[Piece, Piece]:
+    """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
+    told = options.transition
+    melodies = list(inputs.values())
+    lines = [bridge.melody for bridge in bridges]
+    if plan.is_spliced:
+        piece = chain(
+            *(melodies, lines),
+            titles=[pathlib.Path(title).name for title in inputs],
+            key_path=told.key_path,
+            programs=told.programs,
+            curves=[next(iter(bridge.by_bar.values())) for bridge in bridges],
+        )
+        return piece, piece
+    ends = [  # a bridge alone has the tempo of melody 1
+        dataclasses.replace(end, tempo_bpm=melodies[0].tempo_bpm)
+        for end in bridge_ends(*melodies, plan.bars, False)
+    ]
+    titles = [pathlib.Path(title).name for title in inputs]
+    shown = chain(ends, lines, titles=titles, programs="keep")
+    return single(lines[0], origin="bridge", is_bridge=True), shown
+
+
+def _curves(piece: Piece, bridges: Sequence[Bridge]) -> list[render_piece.Curves | None]:
+    """What is known of each section's bars."""
+    left = iter(bridges)
+    known = ("t_latent", "t_control", "nll")
+    curves: list[render_piece.Curves | None] = []
+    for section in piece.sections:
+        if not section.is_bridge:
+            curves.append(None)
+            continue
+        by_bar = next(left).by_bar
+        curves.append(
+            render_piece.Curves(
+                **{name: by_bar[name] for name in known if name in by_bar},
+                similarity_1=by_bar["likeness_1"],
+                similarity_2=by_bar["likeness_2"],
+            )
+        )
+    return curves
+
+
+def _score(bridges: Sequence[Bridge]) -> float:
+    return round(float(np.mean([bridge.scores["score"] for bridge in bridges])), 4)

@@ -1,0 +1,56 @@
+"""MIDI files of pairs, read and written in worker processes, which start without JAX."""
+
+import dataclasses
+import pathlib
+import time
+
+from musicvae_jax import atomic_io, bulk_midi, midi
+from musicvae_jax.errors import UserError
+from musicvae_jax.melody import Melody
+from musicvae_jax.piece import Piece
+from musicvae_jax.preprocessing import extract_melody
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a worker did with one item.
+
+    Attributes:
+      melodies: what was read; empty if it failed.
+      error: why it failed, or empty.
+      midi_sec, disk_sec: how long it took to understand or make MIDI, and to read or write.
+    """
+
+    melodies: tuple[Melody, ...] = ()
+    error: str = ""
+    midi_sec: float = 0.0
+    disk_sec: float = 0.0
+
+
+def read_pair(paths: tuple[str, str]) -> Done:
+    """The melodies of two MIDI files."""
+    begin = time.perf_counter()
+    try:
+        contents = [pathlib.Path(path).read_bytes() for path in paths]
+    except OSError as error:
+        return Done(error=f"{error.filename}: cannot be read: {error.strerror}")
+    read = time.perf_counter()
+    try:
+        melodies = tuple(
+            extract_melody(bulk_midi.song_from_bytes(content, path), path)
+            for content, path in zip(contents, paths, strict=True)
+        )
+    except UserError as error:
+        return Done(error=str(error))
+    return Done(melodies, midi_sec=time.perf_counter() - read, disk_sec=read - begin)
+
+
+def write_piece(item: tuple[pathlib.Path, Piece, str]) -> Done:
+    """Writes a MIDI file of `(path, piece, provenance)`."""
+    path, piece, provenance = item
+    begin = time.perf_counter()
+    content = midi.piece_bytes(piece, path.stem, provenance)
+    made = time.perf_counter()
+    with atomic_io.replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return Done(midi_sec=made - begin, disk_sec=time.perf_counter() - made)
