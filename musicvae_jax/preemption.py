@@ -9,6 +9,9 @@ a process as SIGTERM.
 Until the notice is answered passes at most one step, or one evaluation if it comes
 during one, plus the time of a save. If the grace time is shorter, SIGKILL loses the
 steps since the last checkpoint, as it does at any moment, and nothing else.
+
+Before the first step there is nothing to save: a run of one process ends at once (exit
+code 143), and one of several takes its first step first.
 """
 
 import contextlib

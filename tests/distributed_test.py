@@ -4,7 +4,9 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -104,6 +106,75 @@ def test_a_process_alone_agrees_with_itself(tmp_path):
     distributed.check_same("nothing", b"")
     distributed.check_shared(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+_JOIN = """
+import os
+from musicvae_jax import distributed
+cluster = distributed.find_cluster(os.environ)
+distributed.start(cluster, 20, False)
+everyone = distributed.combine(__import__("numpy").eye(2)[int(distributed.name()[0])])
+distributed.check_same("the weather", b"fine")
+print(cluster.kind, distributed.name(), distributed.agreed(distributed.is_primary()), everyone)
+try:
+    distributed.check_same("the weather", distributed.name().encode())
+except Exception as error:
+    print(error)
+distributed.stop()
+"""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["slurm", "ompi", "kubernetes"])
+def test_two_processes_join_by_the_environment_alone(kind):
+    """With the variables that a cluster would set, on this machine."""
+    port = str(free_port())
+    processes = []
+    for number in range(2):
+        variables = {
+            "slurm": {
+                "SLURM_JOB_ID": "7",
+                "SLURM_STEP_NODELIST": "localhost",
+                "SLURM_NTASKS": "2",
+                "SLURM_PROCID": str(number),
+                "SLURM_LOCALID": str(number),
+                "JAX_COORDINATOR_PORT": port,
+            },
+            "ompi": {
+                "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://127.0.0.1:34911",
+                "OMPI_COMM_WORLD_SIZE": "2",
+                "OMPI_COMM_WORLD_RANK": str(number),
+                "OMPI_COMM_WORLD_LOCAL_RANK": str(number),
+                "JAX_COORDINATOR_PORT": port,
+            },
+            "kubernetes": {
+                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+                "JAX_NUM_PROCESSES": "2",
+                "JOB_COMPLETION_INDEX": str(number),
+            },
+        }[kind]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", _JOIN],
+                env=environ | {"JAX_PLATFORMS": "cpu"} | variables,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    for number, process in enumerate(processes):
+        output, _ = process.communicate(timeout=100)
+        lines = [line for line in output.splitlines() if not line.startswith("[Gloo]")]
+        expected = "plain" if kind == "kubernetes" else kind
+        assert lines == [
+            f"{expected} {number}/2 True [1. 1.]",
+            "the weather of process 1 is not that of process 0",
+        ]
 
 
 @pytest.fixture(scope="module")
