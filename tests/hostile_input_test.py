@@ -1,5 +1,6 @@
 """Names and files that want more than they should get: nothing is written elsewhere."""
 
+import dataclasses
 import os
 import pathlib
 import struct
@@ -27,6 +28,14 @@ NAMES = [
     "..",
     "😈" * 60,
 ]
+
+
+def told(**given):
+    """What a mode is told, by default as little as possible."""
+    little = {field.name: None for field in dataclasses.fields(Options)}
+    return Options(
+        **little | {"checkpoint": "", "inputs": (), "seed": 0, "temperature": 0.0} | given
+    )
 
 
 def snapshot(folder):
@@ -70,17 +79,7 @@ def test_modes_write_into_their_folder_only(workdir, tmp_path, mode):
     before = snapshot(tmp_path)
     paths = [str(path) for path in sorted(inputs.iterdir())]
     for given in [paths] if mode == "reconstruct" else [[path] for path in paths]:
-        options = Options(
-            workdir=workdir,
-            output=output,
-            checkpoint="",
-            inputs=tuple(given),
-            strategies=(),
-            num=1,
-            seed=0,
-            temperature=0.0,
-            wav=True,
-        )
+        options = told(workdir=workdir, output=output, inputs=tuple(given), num=1, audio=True)
         modes.MODES[mode](None, options)
     new = snapshot(tmp_path).keys() - before.keys()
     elsewhere = {p for p in new if output not in p.parents and p not in (output, *output.parents)}
@@ -94,7 +93,7 @@ def test_a_link_in_the_output_folder_is_replaced_and_not_followed(workdir, tmp_p
     victim.write_text("precious")
     output.mkdir()
     (output / "generate_00.mid").symlink_to(victim)
-    options = Options(workdir, output, "", (), (), 1, 0, 1.0, False)
+    options = told(workdir=workdir, output=output, num=1, temperature=1.0)
     modes.MODES["generate"](None, options)
     assert victim.read_text() == "precious"
     assert not (output / "generate_00.mid").is_symlink()
