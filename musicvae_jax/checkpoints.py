@@ -93,7 +93,8 @@ def save(
     Args:
       manager: of `open_manager`.
       step: how many steps were done.
-      params, optimizer: the same in every process.
+      params, optimizer: the same in every process; no optimizer for a checkpoint that
+        is only to be used.
       config: the run's.
       metrics: of validation, or None if there was no time for it.
 
@@ -101,11 +102,9 @@ def save(
       CheckpointError: this or the previous checkpoint cannot be written.
     """
     plain_config = json.loads(config.to_json())
-    hashes = {
-        "params": tree_sha256(params),
-        "optimizer": tree_sha256(optimizer),
-        "config": json_sha256(plain_config),
-    }
+    trees = {"params": params} | ({} if optimizer is None else {"optimizer": optimizer})
+    hashes = {name: tree_sha256(tree) for name, tree in trees.items()}
+    hashes["config"] = json_sha256(plain_config)
     if not manager.directory.is_dir():
         logger.warning("%s has vanished; it is made anew", manager.directory)
         if distributed.is_primary():
@@ -116,10 +115,9 @@ def save(
         manager.save(
             step,
             args=ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                optimizer=ocp.args.StandardSave(optimizer),
                 config=ocp.args.JsonSave(plain_config),
                 hashes=ocp.args.JsonSave(hashes),
+                **{name: ocp.args.StandardSave(tree) for name, tree in trees.items()},
             ),
             metrics=metrics,
         )

@@ -1,12 +1,13 @@
 """A trained model in use: melodies in, melodies out."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 
-from musicvae_jax import distributed, train
+from musicvae_jax import distributed, latent_prior, train
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
@@ -33,6 +34,10 @@ class MelodyModel:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
+      prior: what new melodies' latents are drawn from; None for the standard normal.
+
+    Raises:
+      UserError: the prior beside the checkpoint is not of this model.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -41,6 +46,7 @@ class MelodyModel:
         self.params = checkpoint.params
         self.codec = CODECS[checkpoint.config.model.codec]
         self.bars = self.model.bars
+        self.prior = latent_prior.load(checkpoint.path, math.prod(self.model.latent_shape))
         apply = self.model.apply
         self._encode = jax.jit(lambda p, tokens: apply({"params": p}, tokens, method="encode"))
         self._sample = jax.jit(self._sample_path)
@@ -102,8 +108,18 @@ class MelodyModel:
         """New melodies, from latents drawn from the prior."""
         keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
         z = np.asarray(noise.normal(keys, self.model.latent_shape))
+        if self.prior is not None:
+            z = self.prior.transform(z)
         tokens, _ = self._decode(z, seed, temperature)
         return [self.melody(row) for row in tokens]
+
+    def posteriors(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """mu and sigma [batch, ...] of tokens [batch, steps], in parts."""
+        parts = [
+            self._encode(self.params, tokens[first : first + MAX_BATCH])
+            for first in range(0, len(tokens), MAX_BATCH)
+        ]
+        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def reconstruct(
         self, melodies: Sequence[Melody], seed: int, temperature: float

@@ -10,6 +10,7 @@ python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mod
   complete         continues a MIDI file
   build_data       only builds the data set, and reports what went into it
   inspect          explains what becomes of a MIDI file, and why
+  export           writes a checkpoint to share, small and with its hashes
 """
 
 import contextlib
@@ -51,6 +52,7 @@ MODE_NAMES = (
     "complete",
     "build_data",
     "inspect",
+    "export",
 )
 _NEEDS_CONFIG = ("train", "build_data")
 

@@ -5,8 +5,10 @@ import ml_collections
 
 from musicvae_jax import (
     atomic_io,
+    checkpoints,
     doctor,
     evaluate,
+    export,
     input_pipeline,
     interpolate,
     loop,
@@ -25,22 +27,40 @@ def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
     loop.train(config, options.workdir, options.loop)
 
 
-def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Measures a checkpoint on the test split; the last line printed is JSON."""
-    model = load_model(config, options)
-    config = config or model.checkpoint.config
+def test_metrics(
+    checkpoint: checkpoints.Checkpoint, config: ml_collections.ConfigDict
+) -> dict[str, float]:
+    """Metrics of a checkpoint on the test split of a configuration's data set.
+
+    Raises:
+      UserError: the test split is empty.
+    """
     builder = input_pipeline.build_dataset(config)
     test = input_pipeline.load_split(builder, "test")
     if len(test) == 0:
         raise UserError("the test split has no windows: the data set has too few songs")
-    params = train.replicate(model.checkpoint.params)
+    params = train.replicate(checkpoint.params)
     metrics = evaluate.Evaluator(create_model(config.model), config)(params, test)
     nll = evaluate.baselines(config, input_pipeline.load_split(builder, "train"), test)
     metrics |= {f"{name}_nll_per_token": value for name, value in nll.items()}
-    metrics["windows"] = len(test)
+    return metrics | {"windows": len(test)}
+
+
+def export_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Writes a checkpoint to share: parameters, configuration, metrics, prior, hashes."""
+    model = load_model(config, options)
+    config = model.checkpoint.config
+    export.export(model, options.output, test_metrics(model.checkpoint, config))
+
+
+def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Measures a checkpoint on the test split; the last line printed is JSON."""
+    model = load_model(config, options)
+    config = config or model.checkpoint.config
+    metrics = test_metrics(model.checkpoint, config)
     folder = atomic_io.make_output_dir(options.output)
     atomic_io.write_json(folder / "metrics.json", metrics)
-    print(f"test split of {builder.info.full_name}, {model.checkpoint.path}")
+    print(f"test split, {model.checkpoint.path}")
     for name, value in metrics.items():
         print(f"  {name:26s} {value:10.4f}")
     print(evaluate.as_json_line(metrics))
@@ -113,6 +133,7 @@ def complete(config: ml_collections.ConfigDict | None, options: Options) -> None
 MODES = {
     "train": train_model,
     "evaluate": evaluate_model,
+    "export": export_model,
     "generate": generate,
     "reconstruct": reconstruct,
     "interpolate": interpolate.interpolate,

@@ -11,7 +11,7 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import main, midi, modes
+from musicvae_jax import integrity, main, midi, modes
 from musicvae_jax.melody import Melody
 from tests import helpers
 
@@ -237,3 +237,27 @@ def test_errors_that_need_a_model(cli, trained, home):
         "fewer than one batch",
         "1000",
     )
+
+
+def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home):
+    workdir, told, _ = trained
+    shared = home / "shared"
+    result = cli(*told, "--mode=export", f"--workdir={workdir}", f"--output={shared}")
+    assert result.returncode == 0, result.stderr
+    card = json.loads((shared / "model.json").read_text())
+    assert card["test"]["windows"] == card["data"]["windows"]["test"] > 0
+    assert not list(shared.rglob("optimizer"))
+    integrity.check_hashes(shared)
+    generated = {}
+    for name, checkpoint in (("shared", shared), ("run", workdir)):
+        output = home / f"generated_{name}"
+        told = (f"--checkpoint={checkpoint}", f"--output={output}", "--num=2")
+        result = cli("--mode=generate", *told)
+        assert result.returncode == 0, result.stderr
+        report = json.loads((output / "generate.json").read_text())
+        assert report["checkpoint"]["sha256"] == card["sha256"]
+        generated[name] = [midi.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
+    # The shared one draws from the fitted prior.
+    assert str(generated["shared"]) != str(generated["run"])
+    again = cli("--mode=export", f"--workdir={workdir}", f"--output={shared}")
+    check_error(again, "--output", "not empty")

@@ -1,0 +1,79 @@
+"""A checkpoint to share: what inference needs, and what it was made of and reaches."""
+
+import logging
+import pathlib
+
+import jax
+import numpy as np
+
+from musicvae_jax import (
+    __version__,
+    atomic_io,
+    checkpoints,
+    input_pipeline,
+    integrity,
+    latent_prior,
+)
+from musicvae_jax.errors import UserError
+from musicvae_jax.inference import MelodyModel
+
+logger = logging.getLogger(__name__)
+
+CARD = "model.json"
+
+
+def fit_prior(
+    model: MelodyModel, train: input_pipeline.Split, validation: input_pipeline.Split
+) -> tuple[latent_prior.LatentPrior, dict[str, float]]:
+    """Fits the latent prior to a training split; see `latent_prior.fit`."""
+    codec = model.checkpoint.config.model.codec
+    mu, sigma = model.posteriors(input_pipeline.convert(train.tokens, codec))
+    held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
+    held_out = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
+    return latent_prior.fit(mu, sigma, held_out)
+
+
+def export(model: MelodyModel, output: pathlib.Path, metrics: dict[str, float]) -> None:
+    """Writes `output`, a directory that `--checkpoint` takes.
+
+    Args:
+      model: to be shared; its data set is read, or built.
+      output: a directory, empty or not there.
+      metrics: of the test split.
+
+    Raises:
+      UserError: the directory holds something, or the validation split is empty.
+    """
+    output = atomic_io.make_output_dir(output)
+    if any(output.iterdir()):
+        raise UserError(f"--output={output}: not empty; an export needs a directory of its own")
+    checkpoint = model.checkpoint
+    builder = input_pipeline.build_dataset(checkpoint.config)
+    splits = {n: input_pipeline.load_split(builder, n) for n in ("train", "validation", "test")}
+    if len(splits["validation"]) == 0:
+        raise UserError("the validation split has no windows: the data set has too few songs")
+    prior, figures = fit_prior(model, splits["train"], splits["validation"])
+    with checkpoints.open_manager(output) as manager:
+        checkpoints.save(
+            manager, checkpoint.step, checkpoint.params, None, checkpoint.config, metrics
+        )
+        checkpoints.wait(manager, checkpoint.step)
+    latent_prior.save(output, prior)
+    card = {
+        "version": __version__,
+        "step": checkpoint.step,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params)),
+        "sha256": checkpoint.sha256(),
+        "data": {
+            "name": builder.info.full_name,
+            "windows": {name: len(split) for name, split in splits.items()},
+            "sha256": {name: split.sha256() for name, split in splits.items()},
+        },
+        "test": metrics,
+        "latent_prior": figures,
+        "config": checkpoint.config.to_dict(),
+    }
+    atomic_io.write_json(output / CARD, card)
+    integrity.write_hashes(output)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)
