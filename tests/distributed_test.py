@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from musicvae_jax import distributed, loop
+from musicvae_jax import distributed, loop, manifest
 from musicvae_jax.distributed import Cluster, find_cluster
 from musicvae_jax.errors import UserError
 from tests import helpers
@@ -246,16 +246,20 @@ def check_same_metrics(workdir, other):
     assert compared >= 6 * len(ones) / 2
 
 
-def test_two_processes_train_and_validate_as_one(home, tmp_path):
-    run = start(home, 2, arguments(home, tmp_path / "two"), tmp_path / "logs")
+def test_two_processes_train_and_validate_as_one_which_goes_on_alone(home, tmp_path):
+    """Three steps by two processes, and three more by this one, against six by one."""
+    args = arguments(home, tmp_path / "two", num_steps=3)
+    run = start(home, 2, args, tmp_path / "logs")
     loop.train(config_of(home), tmp_path / "one")  # meanwhile: all build the data, one does
     assert run.wait(120) == 0, (tmp_path / "logs" / "process_1.log").read_text()
+    assert len(rows(tmp_path / "two")) == 4  # three steps, and an evaluation
+    loop.train(config_of(home), tmp_path / "two")
     check_same_metrics(tmp_path / "two", tmp_path / "one")
     second = (tmp_path / "logs" / "process_1.log").read_text()
     assert "step" not in second  # one writer
-    starts = json.loads((tmp_path / "two" / "manifest.json").read_text())["starts"]
-    assert [s["machine"]["processes"] for s in starts] == [2]
-    assert [s["machine"]["devices"] for s in starts] == [2]
+    starts = manifest.read(tmp_path / "two" / "manifest.json")
+    machines = [(s["machine"]["processes"], s["machine"]["devices"]) for s in starts]
+    assert machines == [(2, 2), (1, 8)]
 
 
 def wait_for(condition, timeout_sec=120):
