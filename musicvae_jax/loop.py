@@ -6,9 +6,9 @@ What holds, however a run ends:
   can be read, with the batches, noise and learning rate of an uninterrupted run, and on
   the same kind and number of devices gives bit-identical parameters. On another number
   of devices or machines the batches are the same, and the losses up to rounding.
-- SIGTERM loses no step that was done, see `preemption`. SIGKILL at any moment, or a machine that dies,
-  loses the steps since the last checkpoint, at most `config.train.eval_every` and those
-  done while a checkpoint was still being written.
+- SIGTERM loses no step that was done, see `preemption`. SIGKILL at any moment, or a
+  machine that dies, loses the steps since the last checkpoint, at most
+  `config.train.eval_every` and those done while a checkpoint was still being written.
 - A full disk, or a directory that cannot be written, ends the run with exit code 1 and
   one line; the checkpoints before are whole. A checkpoint directory that is removed
   while training is made anew by the next checkpoint.
