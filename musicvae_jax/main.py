@@ -89,6 +89,7 @@ _NUM = flags.DEFINE_integer(
     "generate, complete: how many (default 4). interpolate: how many candidates of each strategy, "
     "ranked by the score of the report (default 1).",
     lower_bound=1,
+    upper_bound=10_000,
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of random choices in inference; training uses --config.seed.", lower_bound=0
