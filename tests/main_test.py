@@ -202,7 +202,7 @@ def test_a_splice_holds_both_tunes_as_they_were(cli, trained, home):
         moved = [(pitch, a + start, b + start) for pitch, a, b in original]
         assert set(moved) <= set(notes)
     # The songs have 8 bars each.
-    assert markers["bridge"], markers["melody 2"] == (32, 52)
+    assert (markers["bridge"], markers["melody 2"]) == (32, 52)
 
 
 def test_a_chain_that_loops(cli, trained, home):
