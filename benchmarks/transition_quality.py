@@ -19,6 +19,7 @@ import time
 
 import matplotlib
 import numpy as np
+from absl import logging
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
@@ -139,6 +140,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=512)
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
+    logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
     directory = checkpoints.find(args.checkpoint, pathlib.Path("runs/small"))
     model = MelodyModel(checkpoints.load(directory, abstract_params))
     config = small.get_config()

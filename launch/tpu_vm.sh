@@ -28,7 +28,7 @@
 #   https://docs.cloud.google.com/tpu/docs/queued-resources
 #   https://cloud.google.com/sdk/gcloud/reference/compute/tpus/queued-resources/create
 #   https://cloud.google.com/sdk/gcloud/reference/compute/tpus/tpu-vm/create
-#   https://docs.cloud.google.com/tpu/docs/spot
+#   https://docs.cloud.google.com/tpu/docs/preemptible
 #   https://docs.cloud.google.com/tpu/docs/jax-pods
 set -euo pipefail
 

@@ -2,10 +2,11 @@
 
 Importing the package loads nothing. Its modules import in one direction:
 
-  errors, progress, atomic_io -> melody -> song -> midi, bulk_midi -> keys
+  errors, progress, atomic_io, locks, distributed -> melody -> song -> midi, bulk_midi -> keys
   -> preprocessing, seed_chain -> tokens -> windows -> datasets -> input_pipeline
-  -> models -> schedules, losses -> checkpoints, metric_log -> evaluate -> train
-  -> transitions -> render -> inference -> doctor, modes -> main
+  -> models -> schedules, losses -> integrity -> checkpoints, metric_log, manifest
+  -> evaluate -> train -> telemetry, preemption -> loop -> transitions -> render -> inference
+  -> doctor, modes -> main
 """
 
 __version__ = "0.1.0"

@@ -137,11 +137,16 @@ def wait(manager: ocp.CheckpointManager, step: int) -> None:
         raise _not_written(manager, step, error) from error
 
 
+def _reason(error: Exception) -> str:
+    """The beginning and the end of a message; TensorStore's say in the end what was wrong."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) < 250 else f"{text[:100]} ... {text[-140:]}"
+
+
 def _not_written(manager: ocp.CheckpointManager, step: int, error: Exception) -> CheckpointError:
-    reason = " ".join(str(error).split())[:200]
     return CheckpointError(
-        f"a checkpoint cannot be written to {manager.directory}, at step {step}: {reason}. "
-        "The ones before are whole; the same command goes on from there"
+        f"a checkpoint cannot be written to {manager.directory}, at step {step}: "
+        f"{_reason(error)}. The ones before are whole; the same command goes on from there"
     )
 
 
@@ -217,7 +222,7 @@ def restore_latest(
             check_same_model(saved, config, manager.directory)
             restored = restore_for_training(manager, step, params, optimizer)
         except _UNREADABLE as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = _reason(error)
         if distributed.all_agree(restored is not None):
             _put_aside(manager, damaged)
             return step, *restored
@@ -345,6 +350,7 @@ def load(
             target = _as_target(abstract_params(saved))
             restored = _restore(manager, step, params=ocp.args.StandardRestore(target))
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"the checkpoint in {directory} cannot be read: {reason}") from error
+        raise UserError(
+            f"the checkpoint in {directory} cannot be read: {_reason(error)}"
+        ) from error
     return Checkpoint(directory, step, saved, restored["params"])

@@ -251,6 +251,13 @@ def all_agree(value: bool) -> bool:
     return bool(np.all(multihost_utils.process_allgather(np.array(value))))
 
 
+def combine(own: np.ndarray) -> np.ndarray:
+    """What each process has computed of an array that is zero elsewhere, together in all."""
+    if jax.process_count() == 1:
+        return own
+    return multihost_utils.process_allgather(own).sum(axis=0, dtype=own.dtype)
+
+
 def check_same(what: str, content: bytes) -> None:
     """Compares something that every process has read or made by itself.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from musicvae_jax import latent_prior, train
+from musicvae_jax import distributed, latent_prior, train
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
@@ -84,20 +84,25 @@ class MelodyModel:
         given: np.ndarray | None = None,
         is_given: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decodes z: [batch, ...] in parts; returns tokens and log probabilities."""
+        """Decodes z: [batch, ...] in parts; returns tokens and log probabilities.
+
+        Of several processes, which all call it with the same, each decodes some parts.
+        """
         steps = self.bars * STEPS_PER_BAR
         if given is None:
             given = np.zeros((len(z), steps), np.int32)
             is_given = np.zeros((len(z), steps), bool)
-        parts = []
-        for first in range(0, len(z), MAX_BATCH):
+        tokens = np.zeros((len(z), steps), np.int32)
+        log_probs = np.zeros((len(z), steps), np.float32)
+        for number, first in enumerate(range(0, len(z), MAX_BATCH)):
+            if number % jax.process_count() != jax.process_index():
+                continue
             part = slice(first, first + MAX_BATCH)
             keys = noise.example_keys(jax.random.key(seed), first, len(z[part]))
-            parts.append(
-                self._sample(self.params, z[part], keys, temperature, given[part], is_given[part])
+            tokens[part], log_probs[part] = self._sample(
+                self.params, z[part], keys, temperature, given[part], is_given[part]
             )
-        tokens, log_probs = zip(*parts, strict=True)
-        return np.concatenate(tokens), np.concatenate(log_probs)
+        return distributed.combine(tokens), distributed.combine(log_probs)
 
     def generate(self, num: int, seed: int, temperature: float) -> list[Melody]:
         """New melodies, from latents drawn from the prior."""

@@ -6,9 +6,9 @@ What holds, however a run ends:
   can be read, with the batches, noise and learning rate of an uninterrupted run, and on
   the same kind and number of devices gives bit-identical parameters. On another number
   of devices or machines the batches are the same, and the losses up to rounding.
-- SIGTERM loses no step, see `preemption`. SIGKILL at any moment, or a machine that dies,
-  loses the steps since the last checkpoint, at most `config.train.eval_every` and those
-  done while a checkpoint was still being written.
+- SIGTERM loses no step that was done, see `preemption`. SIGKILL at any moment, or a
+  machine that dies, loses the steps since the last checkpoint, at most
+  `config.train.eval_every` and those done while a checkpoint was still being written.
 - A full disk, or a directory that cannot be written, ends the run with exit code 1 and
   one line; the checkpoints before are whole. A checkpoint directory that is removed
   while training is made anew by the next checkpoint.
@@ -272,17 +272,17 @@ class _Run:
                 is_last = done == last
                 # Asked at every step, as `watch` wants; at the last one all is over anyway.
                 is_stopped = is_told_to_stop(step) and not is_last
-                is_eval = (done % config.eval_every == 0 or is_last) and not is_stopped
+                is_eval = done % config.eval_every == 0 or is_last
                 if not (is_eval or is_stopped or done % config.log_every == 0):
                     continue
                 self._log.write(done, "train", window.read(config.batch_size))
                 is_over = is_last or is_stopped or self._is_out_of_time(done)
-                if is_eval or (is_over and not is_stopped):
+                if is_stopped:
+                    self._save(done, state, None)
+                elif is_eval or is_over:
                     results = evaluator(state.params, self._data.validation)
                     self._log.write(done, "validation", results)
                     self._save(done, state, results)
-                elif is_stopped:
-                    self._save(done, state, None)
                 if is_over:
                     checkpoints.wait(self._manager, done)
                     break

@@ -47,13 +47,13 @@ logger = logging.getLogger("musicvae_jax")
 MODE_NAMES = (
     "train",
     "evaluate",
+    "export",
     "generate",
     "reconstruct",
     "interpolate",
     "complete",
     "build_data",
     "inspect",
-    "export",
     "studio",
 )
 _NEEDS_CONFIG = ("train", "build_data")
@@ -91,6 +91,7 @@ _NUM = flags.DEFINE_integer(
     "generate, complete: how many (default 4). interpolate: how many candidates of each strategy, "
     "ranked by the score of the report (default 1).",
     lower_bound=1,
+    upper_bound=10_000,
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of random choices in inference; training uses --config.seed.", lower_bound=0

@@ -6,9 +6,13 @@ several processes any one may be told; JAX's preemption service then names the s
 after which all of them save. It also carries the notices of TPU maintenance that reach
 a process as SIGTERM.
 
-Until the notice is answered passes at most one step, or one evaluation if it comes
-during one, plus the time of a save. If the grace time is shorter, SIGKILL loses the
-steps since the last checkpoint, as it does at any moment, and nothing else.
+Until the notice is answered passes the time of one step and of those that an
+accelerator was given ahead (at most `train.log_every`), or of one evaluation if it comes
+during one, and of a save. If the grace time is shorter, SIGKILL loses the steps since the
+last checkpoint, as it does at any moment, and nothing else.
+
+Before the first step there is nothing to save: a run of one process ends at once (exit
+code 143), and one of several takes its first step first.
 """
 
 import contextlib

@@ -4,13 +4,15 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from musicvae_jax import distributed, loop
+from musicvae_jax import distributed, loop, manifest
 from musicvae_jax.distributed import Cluster, find_cluster
 from musicvae_jax.errors import UserError
 from tests import helpers
@@ -106,6 +108,75 @@ def test_a_process_alone_agrees_with_itself(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+_JOIN = """
+import os
+from musicvae_jax import distributed
+cluster = distributed.find_cluster(os.environ)
+distributed.start(cluster, 20, False)
+everyone = distributed.combine(__import__("numpy").eye(2)[int(distributed.name()[0])])
+distributed.check_same("the weather", b"fine")
+print(cluster.kind, distributed.name(), distributed.agreed(distributed.is_primary()), everyone)
+try:
+    distributed.check_same("the weather", distributed.name().encode())
+except Exception as error:
+    print(error)
+distributed.stop()
+"""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["slurm", "ompi", "kubernetes"])
+def test_two_processes_join_by_the_environment_alone(kind):
+    """With the variables that a cluster would set, on this machine."""
+    port = str(free_port())
+    processes = []
+    for number in range(2):
+        variables = {
+            "slurm": {
+                "SLURM_JOB_ID": "7",
+                "SLURM_STEP_NODELIST": "localhost",
+                "SLURM_NTASKS": "2",
+                "SLURM_PROCID": str(number),
+                "SLURM_LOCALID": str(number),
+                "JAX_COORDINATOR_PORT": port,
+            },
+            "ompi": {
+                "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://127.0.0.1:34911",
+                "OMPI_COMM_WORLD_SIZE": "2",
+                "OMPI_COMM_WORLD_RANK": str(number),
+                "OMPI_COMM_WORLD_LOCAL_RANK": str(number),
+                "JAX_COORDINATOR_PORT": port,
+            },
+            "kubernetes": {
+                "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+                "JAX_NUM_PROCESSES": "2",
+                "JOB_COMPLETION_INDEX": str(number),
+            },
+        }[kind]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", _JOIN],
+                env=environ | {"JAX_PLATFORMS": "cpu"} | variables,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+    for number, process in enumerate(processes):
+        output, _ = process.communicate(timeout=100)
+        lines = [line for line in output.splitlines() if not line.startswith("[Gloo]")]
+        expected = "plain" if kind == "kubernetes" else kind
+        assert lines == [
+            f"{expected} {number}/2 True [1. 1.]",
+            "the weather of process 1 is not that of process 0",
+        ]
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Songs, data and compiled programs of the runs below."""
@@ -175,16 +246,20 @@ def check_same_metrics(workdir, other):
     assert compared >= 6 * len(ones) / 2
 
 
-def test_two_processes_train_and_validate_as_one(home, tmp_path):
-    run = start(home, 2, arguments(home, tmp_path / "two"), tmp_path / "logs")
+def test_two_processes_train_and_validate_as_one_which_goes_on_alone(home, tmp_path):
+    """Three steps by two processes, and three more by this one, against six by one."""
+    args = arguments(home, tmp_path / "two", num_steps=3)
+    run = start(home, 2, args, tmp_path / "logs")
     loop.train(config_of(home), tmp_path / "one")  # meanwhile: all build the data, one does
     assert run.wait(120) == 0, (tmp_path / "logs" / "process_1.log").read_text()
+    assert len(rows(tmp_path / "two")) == 4  # three steps, and an evaluation
+    loop.train(config_of(home), tmp_path / "two")
     check_same_metrics(tmp_path / "two", tmp_path / "one")
     second = (tmp_path / "logs" / "process_1.log").read_text()
     assert "step" not in second  # one writer
-    starts = json.loads((tmp_path / "two" / "manifest.json").read_text())["starts"]
-    assert [s["machine"]["processes"] for s in starts] == [2]
-    assert [s["machine"]["devices"] for s in starts] == [2]
+    starts = manifest.read(tmp_path / "two" / "manifest.json")
+    machines = [(s["machine"]["processes"], s["machine"]["devices"]) for s in starts]
+    assert machines == [(2, 2), (1, 8)]
 
 
 def wait_for(condition, timeout_sec=120):
@@ -239,6 +314,31 @@ def test_when_one_process_ends_all_do_and_a_restart_goes_on(home, tmp_path, vict
     more = arguments(home, tmp_path / "run", num_steps=max(steps) + 10, eval_every=50, log_every=50)
     assert start(home, 2, more, tmp_path / "again").wait(120) == 0
     assert f"continuing from step {max(steps)}" in (tmp_path / "again/process_0.log").read_text()
+
+
+@pytest.mark.slow
+def test_processes_evaluate_and_generate_as_one(home, tmp_path):
+    """The same figures and the same files; 300 melodies are decoded in two parts."""
+    run = tmp_path / "run"
+    assert start(home, 1, arguments(home, run), tmp_path / "logs").wait(120) == 0
+    for mode, more in (("evaluate", []), ("generate", ["--num=300", "--temperature=1"])):
+        outputs = []
+        for processes in (1, 2):
+            outputs.append(tmp_path / f"{mode}_{processes}")
+            args = [f"--mode={mode}", f"--workdir={run}", f"--output={outputs[-1]}", *more]
+            logs = tmp_path / f"logs_{mode}_{processes}"
+            assert start(home, processes, args, logs).wait(300) == 0
+        one, two = ({p.name: p.read_bytes() for p in folder.iterdir()} for folder in outputs)
+        assert one.keys() == two.keys()
+        if mode == "evaluate":
+            one, two = (json.loads(files["metrics.json"]) for files in (one, two))
+            assert one == pytest.approx(two, rel=1e-4)
+            assert "sampled_accuracy" not in (logs / "process_1.log").read_text()
+        else:
+            assert len(one) >= 302
+            assert {n: f for n, f in one.items() if n.endswith(".mid")} == {
+                n: f for n, f in two.items() if n.endswith(".mid")
+            }
 
 
 @pytest.mark.slow

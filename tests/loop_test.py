@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import jax
@@ -103,6 +105,27 @@ def test_a_run_goes_on_with_the_same_batches_on_other_devices(
     assert found.keys() == expected.keys()
     np.testing.assert_allclose(list(found.values()), list(expected.values()), rtol=1e-4)
     assert manifest.read(tmp_path / "manifest.json")[-1]["step"] == 3
+
+
+_STALL = """
+import time, jax
+from musicvae_jax import loop
+jax.process_count = lambda: 2
+with loop._stall_watch(1.0) as progress:
+    for _ in range(4):
+        progress()
+        time.sleep(0.5)
+    print("alive", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_process_that_does_not_go_on_is_ended_with_its_stacks():
+    run = subprocess.run([sys.executable, "-c", _STALL], capture_output=True, text=True, timeout=50)
+    assert run.stdout == "alive\n"  # what goes on is left alone
+    assert run.returncode == 1
+    assert "Timeout (0:00:01)!" in run.stderr
+    assert "most recent call first" in run.stderr
 
 
 def test_two_runs_in_one_workdir(config, tmp_path, monkeypatch):

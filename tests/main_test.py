@@ -202,7 +202,7 @@ def test_a_splice_holds_both_tunes_as_they_were(cli, trained, home):
         moved = [(pitch, a + start, b + start) for pitch, a, b in original]
         assert set(moved) <= set(notes)
     # The songs have 8 bars each.
-    assert markers["bridge"], markers["melody 2"] == (32, 52)
+    assert (markers["bridge"], markers["melody 2"]) == (32, 52)
 
 
 def test_a_chain_that_loops(cli, trained, home):
@@ -326,6 +326,11 @@ def test_the_names_of_the_modes_are_those_that_exist():
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
         (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files or more", "got 1"]),
         (("--mode=inspect",), ["--mode=inspect needs --input"]),
+        (("--config=configs/tiny.py", "--profile=9:3"), ["--profile=9:3", "START:STOP"]),
+        (
+            ("--config=configs/tiny.py", "--coordinator=localhost:1"),
+            ["--num_processes and --process_id missing"],
+        ),
         (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such MIDI file"]),
     ],
 )

@@ -22,6 +22,7 @@ VARIANTS = {
         "conductor_input": 3,
         "learned_state": False,
     },
+    "bars_read_at_their_edges": {"latent": "per_bar", "encoder_reads": "bars"},
     "flat_stacked": {"decoder": "flat", "decoder_layers": 2},
 }
 
@@ -72,6 +73,26 @@ def test_shapes(setup):
     assert model.apply(variables, z, method="path").shape == path.shape
     logits, _, _ = model.apply(variables, tokens, keys())
     assert logits.shape == (BATCH, 48, model.vocab)
+
+
+def test_a_melody_is_read_from_the_edges_of_all_its_bars():
+    """With the same encoder, as what a latent for each bar would be read from, side by side."""
+    configs = [
+        helpers.small_config(bars=3, latent=latent, encoder_reads="bars").model
+        for latent in ("global", "per_bar")
+    ]
+    whole, by_bar = map(create_model, configs)
+    params = train.init_params(whole, 0)
+    tokens = helpers.random_tokens(BATCH, 48)
+    kernel = params["encoder_lstm"]["posterior"]["kernel"]
+    bias = params["encoder_lstm"]["posterior"]["bias"]
+    assert kernel.shape == (3 * 16, 8)  # three bars of two directions of eight units
+    mu, _ = whole.apply({"params": params}, tokens, method="encode")
+    total = -2 * bias[:4]
+    for bar in range(3):
+        params["encoder_lstm"]["posterior"]["kernel"] = kernel[16 * bar : 16 * (bar + 1)]
+        total += by_bar.apply({"params": params}, tokens, method="encode")[0][:, bar]
+    np.testing.assert_allclose(mu, total, atol=1e-5)
 
 
 def test_stepwise_decoding_of_true_tokens_gives_the_parallel_logits(setup):

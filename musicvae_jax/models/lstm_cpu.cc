@@ -33,7 +33,6 @@ constexpr int kLanes = 4, kRows = 6;
 #else
 constexpr int kLanes = 4, kRows = 3;
 #endif
-constexpr int kVectors = 4;
 // So many rows share a walk through the weights, at each step.
 constexpr int64_t kRowsPerWalk = 8 * kRows;
 

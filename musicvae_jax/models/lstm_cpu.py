@@ -17,6 +17,7 @@ import subprocess
 import flax
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 
 from musicvae_jax import atomic_io
@@ -73,7 +74,7 @@ def _compile() -> pathlib.Path:
     compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         raise OSError("no C++ compiler (c++, g++ or $CXX)")
-    parts = (_SOURCE.read_text(), jax.lib.__version__, compiler, *_FLAGS, _processor())
+    parts = (_SOURCE.read_text(), jaxlib.__version__, compiler, *_FLAGS, _processor())
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     library = _cache_folder() / f"lstm_cpu_{digest}.so"
     if not library.exists():
