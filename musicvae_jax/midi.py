@@ -99,7 +99,7 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
         tracks.append(
             Track(
                 name=instrument.name.strip(),
-                program=instrument.program,
+                program=int(instrument.program),
                 is_drum=instrument.is_drum,
                 pitch=table[:, 2].astype(np.int32),
                 velocity=table[:, 3].astype(np.int32),

@@ -129,7 +129,7 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
             checkpoint="",
             inputs=inputs,
             transition=transition_flags.read(texts),
-            audio=True,
+            audio="strategy" in told,  # FluidSynth takes a second for each
             soundfont=None,
             **numbers,
         ),
@@ -163,8 +163,9 @@ def test_a_transition_is_what_the_command_line_writes(
         download = client.get(f"/api/result/{result['id']}/{number}.mid")
         assert download.content == (tmp_path / name).read_bytes()
         assert f'filename="{name}"' in download.headers["content-disposition"]
-    sound = client.get(f"/api/result/{result['id']}/0.wav").content
-    assert sound == (tmp_path / ranking[0]).with_suffix(".wav").read_bytes()
+    if (tmp_path / ranking[0]).with_suffix(".wav").exists():
+        sound = client.get(f"/api/result/{result['id']}/0.wav").content
+        assert sound == (tmp_path / ranking[0]).with_suffix(".wav").read_bytes()
     picture = client.get(f"/api/result/{result['id']}/0.png").content
     pixels = matplotlib.image.imread(io.BytesIO(picture))
     assert (pixels == matplotlib.image.imread((tmp_path / ranking[0]).with_suffix(".png"))).all()
@@ -268,6 +269,7 @@ def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, mon
     ("asked", "part"),
     [
         ({"mode": "train"}, "mode 'train'"),
+        ({"mode": ["generate"]}, "mode ['generate']"),
         ({"mode": "generate", "options": {"seed": 3}}, "text by name"),
         ({"mode": "generate", "options": {"output": "/etc"}}, "--output: not an option"),
         ({"mode": "generate", "options": {"num": "17"}}, "16 at most"),

@@ -52,6 +52,7 @@ class Jobs:
         """Args: a name for the thread, and how many may wait."""
         self._limit = limit
         self._waiting: list[Job] = []
+        self._current: Job | None = None
         self._lock = threading.Lock()
         self._executor = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=name)
 
@@ -85,7 +86,11 @@ class Jobs:
                 self._waiting.remove(job)
 
     def close(self) -> None:
-        """Begins no further job."""
+        """Begins no further job, and ends the current one when it next tells of its progress."""
+        with self._lock:
+            self._waiting.clear()
+            if self._current is not None:
+                self._current.is_cancelled = True
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, job: Job) -> None:
@@ -93,6 +98,7 @@ class Jobs:
             if job not in self._waiting:
                 return
             self._waiting.remove(job)
+            self._current = job
             others = list(self._waiting)
         for ahead, other in enumerate(others, start=1):
             other.tell({"ahead": ahead})

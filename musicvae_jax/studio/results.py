@@ -104,15 +104,13 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
       piece: the piece.
       t: [bars], how far each is from melody 1's colour to melody 2's.
     """
-    seconds, at, tempos = 0.0, 0, []
+    seconds, tempos = 0.0, []
     for (step, bpm), (following, _) in zip(
         piece.tempos, [*piece.tempos[1:], (piece.num_steps, 0.0)], strict=True
     ):
         per_step = microseconds_per_quarter(bpm) / STEPS_PER_QUARTER / 1e6
         tempos.append([step, round(seconds, 6), round(per_step, 8)])
         seconds += (following - step) * per_step
-        at = following
-    assert at == piece.num_steps
     return {
         "bars": piece.num_bars,
         "duration_sec": round(seconds, 3),

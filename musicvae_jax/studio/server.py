@@ -119,7 +119,8 @@ class Studio:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self._readers = SafePool(1, READ_TIMEOUT_SEC)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
-        self._read_jobs.submit(self._read_examples, _hear_of_failure)
+        for name in example_melodies():  # which starts the reading process, too
+            self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
         try:
             yield
         finally:
@@ -169,18 +170,17 @@ class Studio:
 
     # Melodies in.
 
-    def _read_examples(self, tell: Tell) -> None:
-        for name, melody in example_melodies().items():
-            self._examples[name] = self._read(midi.piece_bytes(single(melody), name), name, tell)
+    def _example(self, name: str, tell: Tell) -> dict[str, Any]:
+        if name not in self._examples:
+            content = midi.piece_bytes(single(example_melodies()[name]), name)
+            self._examples[name] = self._read(content, name, tell)
+        return self._examples[name]
 
     async def example(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in example_melodies():
             raise HTTPException(404, f"there is no example {name}")
-        while name not in self._examples:  # read when the studio began
-            await _done(self._read_jobs, lambda tell: None)
-            await asyncio.sleep(0.05)
-        return JSONResponse(self._examples[name])
+        return JSONResponse(await _done(self._read_jobs, functools.partial(self._example, name)))
 
     async def read(self, request: Request) -> Response:
         """A MIDI file as the request's body: its melody, and what the doctor says."""
@@ -209,7 +209,7 @@ class Studio:
         """`{mode, options, inputs: [{name, melody}]}`: events, the last one the result."""
         asked = await _json(request)
         mode, texts = asked.get("mode"), asked.get("options", {})
-        if mode not in fields.USUAL:
+        if not isinstance(mode, str) or mode not in fields.USUAL:
             raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
         if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
             raise UserError("options: text by name is needed")
