@@ -29,7 +29,9 @@ export async function draw(make) {
     const point = document.createElement("button");
     point.type = "button";
     point.className = "point landmark";
-    point.textContent = name;
+    // The names of all would hide each other.
+    point.textContent = name.replace("drawn ", "");
+    point.setAttribute("aria-label", name);
     if (kind === "input") {
       const side = sides[input++];
       point.className = `point side-${side}`;

@@ -50,6 +50,12 @@ export function seek(view, share) {
   if (current && current.view === view) audio.currentTime = secondsAt(view, share * view.bars * 16);
 }
 
+/** Calls `hear` with whether something plays, whenever that changes, and what is loaded. */
+export function onChange(hear) {
+  const tell = () => hear(!audio.paused && !audio.ended, current?.view);
+  for (const event of ["play", "pause", "ended", "emptied"]) audio.addEventListener(event, tell);
+}
+
 /** Whether `view` is loaded. */
 export const isLoaded = (view) => Boolean(current) && current.view === view;
 

@@ -106,6 +106,9 @@ export function show(made, commands, start) {
   hear(0, start);
 }
 
+player.onChange((plays, view) => {
+  byId("play").textContent = plays && result && view === item() ? "Pause" : "Play";
+});
 byId("play").addEventListener("click", () => hear(number, true));
 byId("roll").addEventListener("click", (event) => {
   const box = byId("roll").getBoundingClientRect();
