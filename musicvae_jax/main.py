@@ -46,13 +46,13 @@ logger = logging.getLogger("musicvae_jax")
 MODE_NAMES = (
     "train",
     "evaluate",
+    "export",
     "generate",
     "reconstruct",
     "interpolate",
     "complete",
     "build_data",
     "inspect",
-    "export",
 )
 _NEEDS_CONFIG = ("train", "build_data")
 

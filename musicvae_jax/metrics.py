@@ -34,7 +34,7 @@ melody, and not how well it keeps to a latent.
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax import constraints, transitions
+from musicvae_jax import constraints, encoding
 from musicvae_jax import notes as notes_lib
 from musicvae_jax.losses import kl_nats, nll_nats
 from musicvae_jax.melody import STEPS_PER_BAR
@@ -102,12 +102,12 @@ def bar_nll(model: MusicVAE, params: dict, codec: str, notes: Notes) -> jax.Arra
     """The bound on the negative log likelihood of each bar: [batch, bars], nats a token."""
     variables = {"params": params}
     bars = notes.pitch.shape[1] // STEPS_PER_BAR
-    mu, sigma = transitions.encode_windows(model, params, notes, codec)
+    mu, sigma = encoding.encode_windows(model, params, notes, codec)
     divergence = kl_nats(mu, sigma).sum(axis=-1)  # [batch, windows], or by bar
     if not model.per_bar:
         divergence = jnp.repeat(divergence / model.bars, model.bars, axis=1)
     divergence = divergence.reshape(len(mu), -1)[:, :bars]
-    path = transitions.window_path(model, mu)[:, :bars]
+    path = encoding.window_path(model, mu)[:, :bars]
     tokens = notes_lib.to_tokens(notes, codec)
     embeddings = model.apply(variables, path, method="bar_embeddings")
     logits = model.apply(

@@ -125,7 +125,7 @@ class Piece:
             "bars": self.num_bars,
             "duration_sec": round(self.duration_sec, 3),
             "loops": self.loops,
-            "programs": [voice.program for voice in self.voices],
+            "programs": [int(voice.program) for voice in self.voices],
             "sections": [
                 {
                     "origin": section.origin,

@@ -20,7 +20,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax import constraints, mixing
+from musicvae_jax import constraints, encoding, mixing
 from musicvae_jax import notes as notes_lib
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models import noise
@@ -122,8 +122,9 @@ class Decoding:
         inputs = previous_tokens(notes_lib.to_tokens(control, self.codec), self.model.vocab)
         logits = self._apply("teacher_forced_bars", embeddings, inputs)
         logits = logits if self.bias is None else logits + self.bias
-        gumbel = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))(self.keys)
-        tokens = jnp.argmax(logits + self.temperature * gumbel, axis=-1).astype(jnp.int32)
+        steps, vocab = logits.shape[1:]
+        preference = noise.scaled_gumbel(self.keys, steps, vocab, self.temperature)
+        tokens = jnp.argmax(logits + preference.swapaxes(0, 1), axis=-1).astype(jnp.int32)
         return jnp.where(self.is_given, self.given, tokens)
 
     def as_it_is(self, notes: Notes) -> jax.Array:
@@ -201,37 +202,6 @@ STRATEGIES = {
 }
 
 
-def encode_windows(
-    model: MusicVAE, params: dict, notes: Notes, codec: str
-) -> tuple[jax.Array, jax.Array]:
-    """The posteriors of melodies of any number of bars.
-
-    The model hears windows of its own length, as in training. The last window, and the
-    only one of a short melody, is filled up with the melody from its beginning.
-
-    Returns:
-      mu and sigma: [batch, windows, z] each, or [batch, windows, model bars, z].
-    """
-    batch, steps = notes.pitch.shape
-    window = model.bars * STEPS_PER_BAR
-    windows = -(-steps // window)
-    filled = jnp.arange(windows * window)
-    looped = jax.tree.map(lambda leaf: leaf[:, filled % steps], notes)
-    looped = notes_lib.strike(looped, (filled % window == 0) | (filled % steps == 0))
-    tokens = notes_lib.to_tokens(
-        jax.tree.map(lambda leaf: leaf.reshape(batch * windows, window), looped), codec
-    )
-    posterior = model.apply({"params": params}, tokens, method="encode")
-    return jax.tree.map(lambda leaf: leaf.reshape(batch, windows, *leaf.shape[1:]), posterior)
-
-
-def window_path(model: MusicVAE, z: jax.Array) -> jax.Array:
-    """Windows' latents as one path: [batch, windows, ...] -> [batch, bars, z]."""
-    batch = z.shape[0]
-    path = model.path(z.reshape(-1, *z.shape[2:]))
-    return path.reshape(batch, -1, model.z)
-
-
 def make_bridge(
     model: MusicVAE,
     params: dict,
@@ -249,10 +219,8 @@ def make_bridge(
         notes_2 = constraints.in_rhythm(notes_1, notes_2)
     elif settings.rhythm == 2:
         notes_1 = constraints.in_rhythm(notes_2, notes_1)
-    bars = t_latent.shape[0]
     path_1, path_2 = (
-        window_path(model, encode_windows(model, params, notes, codec)[0])[:, :bars]
-        for notes in (notes_1, notes_2)
+        encoding.mean_path(model, params, notes, codec) for notes in (notes_1, notes_2)
     )
     takes_second = mixing.GRANULARITIES[settings.granularity](
         notes_1, notes_2, t_control, noise.fold_in(keys, _CONTROL)

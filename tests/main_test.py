@@ -11,7 +11,7 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import integrity, main, midi, modes
+from musicvae_jax import integrity, main, midi, modes, transitions
 from musicvae_jax.melody import Melody
 from tests import helpers
 
@@ -123,7 +123,7 @@ def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
         f"--input={inputs[0]},{inputs[1]}",
         f"--output={output}",
         "--seed=5",
-        "--wav",
+        "--audio",
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((output / "interpolate.json").read_text())
@@ -132,17 +132,130 @@ def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
     assert report["checkpoint"]["step"] in (2, 4)
     assert len(report["checkpoint"]["sha256"]) == 64
     assert report["config"]["model"]["z"] == 4
-    assert list(report["outputs"]) == ["latent", "teacher_forcing", "combined"]
-    for strategy, entry in report["outputs"].items():
+    assert list(report["outputs"]) == list(transitions.STRATEGIES)
+    for strategy, [entry] in report["outputs"].items():
         assert entry["output"] == f"transition_{strategy}.mid"
-        assert len(entry["t"]) == 2
+        [bridge] = entry["bridges"]
+        curves = {"t_latent", "t_control"} & bridge.keys()
+        assert curves == set(transitions.STRATEGIES[strategy].curves)
+        assert len(bridge["nll"]) == len(bridge["progress"]) == 2
+        assert entry["score"] == bridge["score"]
         mido.MidiFile(output / entry["output"])
         assert matplotlib.image.imread(output / f"transition_{strategy}.png").ndim == 3
         with wave.open(str(output / f"transition_{strategy}.wav")) as file:
             assert file.getframerate() == 44_100
+    scores = [entry["score"] for entry in report["ranking"]]
+    assert len(scores) == len(transitions.STRATEGIES)
+    assert scores == sorted(scores, reverse=True)
     first = mido.MidiFile(output / "melody_1.mid")
     [tempo] = [m.tempo for track in first.tracks for m in track if m.type == "set_tempo"]
     assert mido.tempo2bpm(tempo) == pytest.approx(100.0)
+
+
+def melody_notes(path):
+    """(pitch, start, end) in quarters of all channels, by another library, and the markers."""
+    file, notes, markers, sounding = mido.MidiFile(path), set(), {}, {}
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            quarter = tick / file.ticks_per_beat
+            if message.type == "marker":
+                markers[message.text.split(":")[0]] = quarter
+            elif message.type == "note_on" and message.velocity:
+                sounding[message.channel, message.note] = quarter
+            elif message.type in ("note_on", "note_off"):
+                notes.add((message.note, sounding.pop((message.channel, message.note)), quarter))
+    assert not sounding
+    return sorted(notes, key=lambda note: note[1]), markers
+
+
+def test_a_splice_holds_both_tunes_as_they_were(cli, trained, home):
+    workdir, _, _ = trained
+    inputs = [home / "songs" / f"song_00{n}.mid" for n in (4, 5)]
+    output = home / "splice"
+    result = cli(
+        "--mode=interpolate",
+        f"--workdir={workdir}",
+        f"--input={inputs[0]},{inputs[1]}",
+        f"--output={output}",
+        "--splice",
+        "--bars=5",
+        "--strategy=combined",
+        "--granularity=note",
+        "--num=3",
+        "--keep=all",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((output / "interpolate.json").read_text())
+    entries = report["outputs"]["combined"]
+    assert [entry["output"] for entry in entries] == [
+        f"transition_combined_{rank:02d}.mid" for rank in range(len(entries))
+    ]
+    assert report["plan"]["bars"] == len(entries[0]["bridges"][0]["t_latent"]) == 5
+    notes, markers = melody_notes(output / entries[0]["output"])
+    assert list(markers) == ["melody 1", "bridge", "melody 2"]
+    for number, path in enumerate(inputs, start=1):
+        original, _ = melody_notes(path)
+        start = markers[f"melody {number}"]
+        assert start % 4 == 0
+        moved = [(pitch, a + start, b + start) for pitch, a, b in original]
+        assert set(moved) <= set(notes)
+    # The songs have 8 bars each.
+    assert markers["bridge"], markers["melody 2"] == (32, 52)
+
+
+def test_a_chain_that_loops(cli, trained, home):
+    workdir, _, _ = trained
+    inputs = [home / "songs" / f"song_00{n}.mid" for n in (1, 2, 3)]
+    output = home / "chain"
+    result = cli(
+        "--mode=interpolate",
+        f"--workdir={workdir}",
+        f"--input={','.join(map(str, inputs))}",
+        f"--output={output}",
+        "--loop",
+        "--order=latent",
+        "--key_path=glide",
+        "--strategy=latent",
+        "--bars=3",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((output / "interpolate.json").read_text())
+    assert report["order"][0] == str(inputs[0])
+    assert sorted(report["order"]) == [str(path) for path in inputs]
+    [entry] = report["outputs"]["latent"]
+    assert entry["piece"]["bars"] == 3 * 8 + 3 * 3
+    assert entry["piece"]["loops"]
+    assert len(entry["bridges"]) == 3
+
+
+def test_pairs_stream_through(cli, trained, home):
+    workdir, _, _ = trained
+    table, output = home / "pairs.csv", home / "pairs"
+    lines = [f"songs/song_{n:03d}.mid,songs/song_{n + 1:03d}.mid" for n in range(6)]
+    (home / "noise.mid").write_bytes(b"MThd rubbish")
+    table.write_text("\n".join(["# two songs", *lines, "noise.mid,songs/song_001.mid,bad", ""]))
+    common = ("--mode=interpolate", f"--workdir={workdir}", "--strategy=latent,crossfade")
+    result = cli(*common, f"--pairs={table}", f"--output={output}", "--num=2")
+    assert result.returncode == 0, result.stderr
+    assert "pair bad is left out" in result.stderr
+    report = json.loads((output / "interpolate.json").read_text())
+    assert report["pairs"] == 7
+    assert list(report["failures"]) == ["bad"]
+    assert {"model", "midi", "disk", "total"} <= report["seconds"].keys()
+    lines = [json.loads(line) for line in (output / "pairs.jsonl").read_text().splitlines()]
+    assert len(lines) == 12
+    for line in lines:
+        mido.MidiFile(output / line["output"])
+        assert line["output"] == f"{line['pair']}_{line['strategy']}.mid"
+    for strategy, means in report["means"].items():
+        scores = [line["score"] for line in lines if line["strategy"] == strategy]
+        assert means["score"] == pytest.approx(sum(scores) / 6, abs=1e-3)
+    table.write_text("noise.mid,noise.mid\n")
+    check_error(cli(*common, f"--pairs={table}", f"--output={output}"), "no pair can be read")
+    table.write_text("a.mid,b.mid\nc.mid\n")
+    check_error(cli(*common, f"--pairs={table}"), "line 2", "two MIDI files")
 
 
 def test_reconstruct_generate_and_complete(cli, trained, home):
@@ -201,9 +314,17 @@ def test_the_names_of_the_modes_are_those_that_exist():
         (("interpolate",), ["unexpected argument 'interpolate'"]),
         (("--mode=generate", "--num=0"), ["num", "0"]),
         (("--mode=interpolate", "--strategy=later"), ["later", "latent, teacher_forcing"]),
+        (("--mode=interpolate", "--curve=wavy"), ["--curve=wavy", "smoothstep", "numbers"]),
+        (("--mode=interpolate", "--control_curve=0,2"), ["--control_curve=0,2", "from 0 to 1"]),
+        (("--mode=interpolate", "--scale=H_major"), ["H_major", "auto", "dorian"]),
+        (("--mode=interpolate", "--pitch_range=60,64"), ["60,64", "at least 11"]),
+        (("--mode=interpolate", "--bars=65"), ["bars", "65"]),
+        (("--mode=interpolate", "--loop"), ["--loop", "--splice"]),
+        (("--mode=interpolate", "--pairs=no.csv"), ["--pairs=no.csv", "No such file"]),
+        (("--mode=interpolate", "--pairs=x.csv", "--loop"), ["--loop", "--pairs"]),
         (("--mode=generate", "--workdir=/nowhere"), ["no checkpoint", "/nowhere"]),
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
-        (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files", "got 1"]),
+        (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files or more", "got 1"]),
         (("--mode=inspect",), ["--mode=inspect needs --input"]),
         (("--config=configs/tiny.py", "--profile=9:3"), ["--profile=9:3", "START:STOP"]),
         (

@@ -16,7 +16,7 @@ from musicvae_jax.transitions import STRATEGIES, Settings
 from tests import helpers
 
 # Three bars from a model of two: the second round of the conductor is part of it.
-BARS, MODEL_BARS, BATCH = 3, 2, 4
+BARS, MODEL_BARS, BATCH = 3, 2, 64
 STEPS = 16 * BARS
 MODEL = Settings(ends="model")
 ENDS_ARE_MELODIES = Settings()
@@ -165,10 +165,10 @@ def test_forced_strategies_that_stand_still_follow_the_melodies_notes(strategy, 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_64_pairs_at_once_give_the_same_as_one_at_a_time(strategy, temperature):
-    one, two = random_pair(64)
+    one, two = random_pair()
     t = [0, 0.4, 1]
     batch, _ = run(strategy, one, two, t, temperature=temperature)
-    for n in range(64):
+    for n in range(BATCH):
         row = slice(n, n + 1)
         single, _ = run(
             strategy, one[row], two[row], t, temperature=temperature, keys=keys(1, first=n)
@@ -177,7 +177,7 @@ def test_64_pairs_at_once_give_the_same_as_one_at_a_time(strategy, temperature):
 
 
 def test_strategies_differ():
-    one, two = random_pair(64)
+    one, two = random_pair()
     results = {run(s, one, two, [0, 0.4, 1])[0].tobytes() for s in STRATEGIES}
     assert len(results) == len(STRATEGIES)
 

@@ -1,0 +1,46 @@
+"""Melodies of any length through an encoder that knows windows of one length."""
+
+import jax
+import jax.numpy as jnp
+
+from musicvae_jax import notes as notes_lib
+from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.models.vae import MusicVAE
+from musicvae_jax.notes import Notes
+
+
+def encode_windows(
+    model: MusicVAE, params: dict, notes: Notes, codec: str
+) -> tuple[jax.Array, jax.Array]:
+    """The posteriors of melodies of any number of bars.
+
+    The model hears windows of its own length, as in training. The last window, and the
+    only one of a short melody, is filled up with the melody from its beginning.
+
+    Returns:
+      mu and sigma: [batch, windows, z] each, or [batch, windows, model bars, z].
+    """
+    batch, steps = notes.pitch.shape
+    window = model.bars * STEPS_PER_BAR
+    windows = -(-steps // window)
+    filled = jnp.arange(windows * window)
+    looped = jax.tree.map(lambda leaf: leaf[:, filled % steps], notes)
+    looped = notes_lib.strike(looped, (filled % window == 0) | (filled % steps == 0))
+    tokens = notes_lib.to_tokens(
+        jax.tree.map(lambda leaf: leaf.reshape(batch * windows, window), looped), codec
+    )
+    posterior = model.apply({"params": params}, tokens, method="encode")
+    return jax.tree.map(lambda leaf: leaf.reshape(batch, windows, *leaf.shape[1:]), posterior)
+
+
+def window_path(model: MusicVAE, z: jax.Array) -> jax.Array:
+    """Windows' latents as one path: [batch, windows, ...] -> [batch, bars, z]."""
+    batch = z.shape[0]
+    path = model.path(z.reshape(-1, *z.shape[2:]))
+    return path.reshape(batch, -1, model.z)
+
+
+def mean_path(model: MusicVAE, params: dict, notes: Notes, codec: str) -> jax.Array:
+    """The path of melodies' posterior means: [batch, bars, z]."""
+    mu, _ = encode_windows(model, params, notes, codec)
+    return window_path(model, mu)[:, : notes.pitch.shape[1] // STEPS_PER_BAR]
