@@ -99,7 +99,7 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     folder = atomic_io.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
         extraction = preprocessing.extract(song)
-        lines = _explanation(name, song, extraction, WindowRules(bars=bars))
+        lines = explain(name, song, extraction, WindowRules(bars=bars))
         print("\n".join(lines))
         stem = f"inspect_{number:02d}"
         with atomic_io.replacing(folder / f"{stem}.txt") as temporary:
@@ -109,10 +109,10 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
         print(f"  wrote {folder / stem}.txt and .png")
 
 
-def _explanation(
+def explain(
     name: str, song: Song, extraction: preprocessing.Extraction, rules: WindowRules
 ) -> list[str]:
-    """The lines that `inspect` prints."""
+    """What `inspect` prints of a file, in lines."""
     meters = ", ".join(f"{n}/{d} from quarter note {start:g}" for start, n, d in song.meters)
     tempos = ", ".join(f"{bpm:g}" for _, bpm in song.tempos[:8])
     more = f" and {len(song.tempos) - 8} more" if len(song.tempos) > 8 else ""

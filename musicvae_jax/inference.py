@@ -110,6 +110,10 @@ class MelodyModel:
         z = np.asarray(noise.normal(keys, self.model.latent_shape))
         if self.prior is not None:
             z = self.prior.transform(z)
+        return self.decode(z, seed, temperature)
+
+    def decode(self, z: np.ndarray, seed: int, temperature: float) -> list[Melody]:
+        """The melodies of latents [batch, ...]."""
         tokens, _ = self._decode(z, seed, temperature)
         return [self.melody(row) for row in tokens]
 
@@ -144,13 +148,17 @@ class MelodyModel:
         return [self.melody(row, like=melody) for row, melody in rows], scores
 
     def mean_latents(self, melodies: Sequence[Melody]) -> np.ndarray:
-        """[melodies, z]: of each melody's first window, which may go round, the mean of bars."""
+        """[melodies, z]: of `latents`, the mean of bars."""
+        mu = self.latents(melodies)
+        return mu.reshape(len(melodies), -1, mu.shape[-1]).mean(axis=1)
+
+    def latents(self, melodies: Sequence[Melody]) -> np.ndarray:
+        """[melodies, ...]: posterior means of each melody's first window, which may go round."""
         windows = []
         for melody in melodies:
             window = first_window(melody, min(self.bars, melody.num_bars), "")
             windows.append(play_round(window, 0, self.bars))
-        mu = np.asarray(self._encode(self.params, self.tokens(windows))[0])
-        return mu.reshape(len(melodies), -1, mu.shape[-1]).mean(axis=1)
+        return self.posteriors(self.tokens(windows))[0]
 
     def complete(
         self, melody: Melody, bars: int | None, num: int, seed: int, temperature: float

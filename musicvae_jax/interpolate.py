@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -27,6 +27,63 @@ from musicvae_jax.piece import Piece, chain, single
 from musicvae_jax.windows import bridge_ends
 
 
+@dataclasses.dataclass(frozen=True)
+class Transition:
+    """The way through all inputs by one strategy.
+
+    Attributes:
+      strategy: its name.
+      stem: of its files.
+      piece: what is written.
+      shown: what is drawn: of a bridge alone, with its two melodies.
+      bridges: between each two inputs.
+      provenance: for the MIDI file.
+    """
+
+    strategy: str
+    stem: str
+    piece: Piece
+    shown: Piece
+    bridges: tuple[Bridge, ...]
+    provenance: str
+
+    @property
+    def score(self) -> float:
+        return round(float(np.mean([bridge.scores["score"] for bridge in self.bridges])), 4)
+
+    @property
+    def output(self) -> str:
+        """The name of its MIDI file."""
+        return f"{self.stem}.mid"
+
+    @property
+    def title(self) -> str:
+        return f"transition by {self.strategy}"
+
+    def curves(self) -> list[render_piece.Curves | None]:
+        """What is known of the bars of each section that is shown."""
+        left = iter(self.bridges)
+        known = ("t_latent", "t_control", "nll")
+        curves: list[render_piece.Curves | None] = []
+        for section in self.shown.sections:
+            if not section.is_bridge:
+                curves.append(None)
+                continue
+            by_bar = next(left).by_bar
+            curves.append(
+                render_piece.Curves(
+                    **{name: by_bar[name] for name in known if name in by_bar},
+                    similarity_1=by_bar["likeness_1"],
+                    similarity_2=by_bar["likeness_2"],
+                )
+            )
+        return curves
+
+    def report(self) -> dict[str, Any]:
+        entry = {"output": self.output, "score": self.score, "piece": self.piece.summary()}
+        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
+
+
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes the transition from one input to the next, by each strategy.
 
@@ -34,20 +91,12 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     the bridge and the second; more than two give a piece with a bridge between each two.
     """
     told = options.transition
-    _check(options)
+    check(options)
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     inputs = input_melodies(options) if table is None else {}
     model = load_model(config, options)
-    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
-        raise UserError("--rhythm: needs a model with --config.model.codec=melody")
+    plan = make_plan(model, len(inputs), options)
     folder = atomic_io.make_output_dir(options.output)
-    plan = Plan(
-        bars=options.bars or model.bars,
-        is_spliced=told.splice or len(inputs) > 2,
-        curve=told.curve,
-        control_curve=told.control_curve,
-        settings=told.settings,
-    )
     if table is not None:
         results = pairs.write_pairs(table, model, plan, folder, options)
     else:
@@ -60,7 +109,26 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     )
 
 
-def _check(options: Options) -> None:
+def make_plan(model: MelodyModel, inputs: int, options: Options) -> Plan:
+    """The plan of bridges between so many inputs.
+
+    Raises:
+      UserError: the model cannot follow it.
+    """
+    told = options.transition
+    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
+        raise UserError("--rhythm: needs a model with --config.model.codec=melody")
+    return Plan(
+        bars=options.bars or model.bars,
+        is_spliced=told.splice or inputs > 2,
+        curve=told.curve,
+        control_curve=told.control_curve,
+        settings=told.settings,
+    )
+
+
+def check(options: Options) -> None:
+    """Raises: UserError: options exclude each other, or there are too few inputs."""
     told = options.transition
     if told.pairs is not None:
         for flag, is_given in (
@@ -87,6 +155,54 @@ def _ordered(model: MelodyModel, inputs: dict[str, Melody], loop: bool) -> dict[
     return {titles[index]: inputs[titles[index]] for index in order}
 
 
+def make_transitions(
+    inputs: Mapping[str, Melody],
+    model: MelodyModel,
+    maker: BridgeMaker,
+    plan: Plan,
+    options: Options,
+) -> Iterator[Transition]:
+    """Makes the transitions between titled melodies, one strategy after the other."""
+    told = options.transition
+    melodies = list(inputs.values())
+    keys = plan_keys(melodies, told.key_path if plan.is_spliced else "keep", told.loop)
+    sha256 = model.checkpoint.sha256()[:12]
+    for strategy in told.strategies:
+        candidates = maker(
+            *(keys.pairs, strategy, plan),
+            num=options.num_or(1),
+            seed=options.seed,
+            temperature=options.transition_temperature,
+        )
+        for rank in range(max(map(len, candidates)) if told.keep_all else 1):
+            bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
+            piece, shown = _pieces(inputs, bridges, plan, options)
+            yield Transition(
+                strategy=strategy,
+                stem=f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else ""),
+                piece=piece,
+                shown=shown,
+                bridges=bridges,
+                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, "
+                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
+            )
+
+
+def report_transitions(
+    inputs: Mapping[str, Melody], transitions: Sequence[Transition]
+) -> dict[str, Any]:
+    """The order of the inputs, all transitions by strategy, and how they rank, for JSON."""
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for made in transitions:
+        outputs.setdefault(made.strategy, []).append(made.report())
+    ranked = sorted(transitions, key=lambda made: -made.score)
+    return {
+        "order": list(inputs),
+        "ranking": [{"output": made.output, "score": made.score} for made in ranked],
+        "outputs": outputs,
+    }
+
+
 def _write_inputs(
     inputs: dict[str, Melody],
     model: MelodyModel,
@@ -95,49 +211,25 @@ def _write_inputs(
     options: Options,
 ) -> dict[str, Any]:
     """Writes all strategies' transitions between the inputs; returns the report on them."""
-    told = options.transition
-    melodies = list(inputs.values())
-    keys = plan_keys(melodies, told.key_path if plan.is_spliced else "keep", told.loop)
     if not plan.is_spliced:
-        for number, melody in enumerate(bridge_ends(*melodies, plan.bars, False), start=1):
+        ends = bridge_ends(*inputs.values(), plan.bars, False)
+        for number, melody in enumerate(ends, start=1):
             write_melody(folder, f"melody_{number}", melody, options)
-    maker = BridgeMaker(model)
-    outputs: dict[str, list[dict[str, Any]]] = {}
-    for strategy in told.strategies:
-        candidates = maker(
-            *(keys.pairs, strategy, plan),
-            num=options.num_or(1),
-            seed=options.seed,
-            temperature=options.transition_temperature,
+    made = []
+    for transition in make_transitions(inputs, model, BridgeMaker(model), plan, options):
+        write_piece(folder, transition.stem, transition.piece, options, transition.provenance)
+        render_piece.piece_png(
+            folder / f"{transition.stem}.png",
+            transition.shown,
+            transition.curves(),
+            transition.title,
         )
-        ranks = max(map(len, candidates)) if told.keep_all else 1
-        outputs[strategy] = []
-        for rank in range(ranks):
-            bridges = [ranked[min(rank, len(ranked) - 1)] for ranked in candidates]
-            stem = f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else "")
-            piece, shown = _pieces(inputs, bridges, plan, options)
-            provenance = (
-                f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, candidates "
-                f"{[bridge.number for bridge in bridges]}, checkpoint "
-                f"{model.checkpoint.sha256()[:12]}"
-            )
-            name = write_piece(folder, stem, piece, options, provenance)
-            render_piece.piece_png(
-                folder / f"{stem}.png", shown, _curves(shown, bridges), f"transition by {strategy}"
-            )
-            entry = {"output": name, "score": _score(bridges), "piece": piece.summary()}
-            outputs[strategy].append(entry | {"bridges": [bridge.report() for bridge in bridges]})
-    entries = [entry for group in outputs.values() for entry in group]
-    entries.sort(key=lambda entry: -entry["score"])
-    return {
-        "order": list(inputs),
-        "ranking": [{name: entry[name] for name in ("output", "score")} for entry in entries],
-        "outputs": outputs,
-    }
+        made.append(transition)
+    return report_transitions(inputs, made)
 
 
 def _pieces(
-    inputs: dict[str, Melody], bridges: Sequence[Bridge], plan: Plan, options: Options
+    inputs: Mapping[str, Melody], bridges: Sequence[Bridge], plan: Plan, options: Options
 ) -> tuple[Piece, Piece]:
     """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
     told = options.transition
@@ -159,27 +251,3 @@ def _pieces(
     titles = [pathlib.Path(title).name for title in inputs]
     shown = chain(ends, lines, titles=titles, programs="keep")
     return single(lines[0], origin="bridge", is_bridge=True), shown
-
-
-def _curves(piece: Piece, bridges: Sequence[Bridge]) -> list[render_piece.Curves | None]:
-    """What is known of each section's bars."""
-    left = iter(bridges)
-    known = ("t_latent", "t_control", "nll")
-    curves: list[render_piece.Curves | None] = []
-    for section in piece.sections:
-        if not section.is_bridge:
-            curves.append(None)
-            continue
-        by_bar = next(left).by_bar
-        curves.append(
-            render_piece.Curves(
-                **{name: by_bar[name] for name in known if name in by_bar},
-                similarity_1=by_bar["likeness_1"],
-                similarity_2=by_bar["likeness_2"],
-            )
-        )
-    return curves
-
-
-def _score(bridges: Sequence[Bridge]) -> float:
-    return round(float(np.mean([bridge.scores["score"] for bridge in bridges])), 4)

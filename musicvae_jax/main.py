@@ -11,6 +11,7 @@ python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mod
   build_data       only builds the data set, and reports what went into it
   inspect          explains what becomes of a MIDI file, and why
   export           writes a checkpoint to share, small and with its hashes
+  studio           a page in the browser to make and hear transitions, on this machine
 """
 
 import contextlib
@@ -53,6 +54,7 @@ MODE_NAMES = (
     "complete",
     "build_data",
     "inspect",
+    "studio",
 )
 _NEEDS_CONFIG = ("train", "build_data")
 
@@ -108,6 +110,15 @@ _AUDIO = flags.DEFINE_boolean(
 )
 _SOUNDFONT = flags.DEFINE_string(
     "soundfont", None, "For --audio: an .sf2 or .sf3 file. Default: one that is found."
+)
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "studio: the address to listen on. Others than this machine's own let anybody in who can reach "
+    "it.",
+)
+_PORT = flags.DEFINE_integer(
+    "port", 7860, "studio: the port; 0 for one that is free.", lower_bound=0, upper_bound=65535
 )
 _BEAM_OPTIONS = flags.DEFINE_list(
     "beam_pipeline_options",
@@ -224,6 +235,7 @@ def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
         soundfont=_SOUNDFONT.value,
         loop=loop.LoopOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),
+        studio=options.StudioOptions(_HOST.value, _PORT.value),
     )
 
 

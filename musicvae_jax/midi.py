@@ -40,30 +40,45 @@ def read_song(path: str | os.PathLike) -> Song:
     Raises:
       UserError: the file is missing, empty, too large, or not readable as MIDI.
     """
-    song = _read(path, lambda: _song(pretty_midi.PrettyMIDI(str(path))))
+    return song_from_bytes(_content(path), str(path))
+
+
+def song_from_bytes(data: bytes, name: str) -> Song:
+    """`read_song` of a file's content; `name` is what messages call it.
+
+    Raises:
+      UserError: it is empty, too large, or not readable as MIDI.
+    """
+    song = _parse(data, name, lambda file: _song(pretty_midi.PrettyMIDI(file)))
     notes = sum(track.pitch.size for track in song.tracks)
     if notes > MAX_NOTES:
-        raise UserError(f"{path}: {notes} notes, more than the {MAX_NOTES} that are read")
+        raise UserError(f"{name}: {notes} notes, more than the {MAX_NOTES} that are read")
     return song
 
 
-def _read(path: str | os.PathLike, read: Callable[[], T]) -> T:
-    """What `read` makes of a file, its failures as one line."""
+def _content(path: str | os.PathLike) -> bytes:
+    """A file's content, of one that is too large its beginning."""
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such MIDI file")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: the file is empty, not MIDI")
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MiB, which no song is")
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _parse(data: bytes, name: str, parse: Callable[[io.BytesIO], T]) -> T:
+    """What `parse` makes of a file's content, its failures as one line."""
+    if not data:
+        raise UserError(f"{name}: the file is empty, not MIDI")
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{name}: larger than {MAX_BYTES >> 20} MiB, which no song is")
     try:
         with warnings.catch_warnings():
             # pretty_midi warns of type 0 files with tempo changes and reads them well.
             warnings.simplefilter("ignore", RuntimeWarning)
-            return read()
+            return parse(io.BytesIO(data))
     except Exception as error:  # mido and pretty_midi raise whatever they trip over
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable MIDI file ({reason})") from error
+        raise UserError(f"{name}: not a readable MIDI file ({reason})") from error
 
 
 def _song(midi: pretty_midi.PrettyMIDI) -> Song:
@@ -84,7 +99,7 @@ def _song(midi: pretty_midi.PrettyMIDI) -> Song:
         tracks.append(
             Track(
                 name=instrument.name.strip(),
-                program=instrument.program,
+                program=int(instrument.program),
                 is_drum=instrument.is_drum,
                 pitch=table[:, 2].astype(np.int32),
                 velocity=table[:, 3].astype(np.int32),
@@ -188,7 +203,7 @@ def duration_sec(path: str | os.PathLike) -> float:
     Raises:
       UserError: as of `read_song`.
     """
-    return float(_read(path, lambda: mido.MidiFile(path).length))
+    return float(_parse(_content(path), str(path), lambda file: mido.MidiFile(file=file).length))
 
 
 def bundled_soundfont() -> pathlib.Path:
@@ -206,13 +221,13 @@ def synthesize_file(path: str | os.PathLike) -> np.ndarray:
       UserError: as of `read_song`.
     """
 
-    def read() -> np.ndarray:
-        midi = pretty_midi.PrettyMIDI(str(path))
+    def synthesize(file: io.BytesIO) -> np.ndarray:
+        midi = pretty_midi.PrettyMIDI(file)
         # pretty_midi divides by the loudest sample, also where none sounds.
         midi.instruments = [part for part in midi.instruments if part.notes and not part.is_drum]
         return midi.synthesize(fs=SAMPLE_RATE_HZ)
 
-    return _read(path, read).astype(np.float32)
+    return _parse(_content(path), str(path), synthesize).astype(np.float32)
 
 
 def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:

@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -31,15 +31,29 @@ def load_model(config: ml_collections.ConfigDict | None, options: Options) -> Me
 
 
 def input_melodies(options: Options) -> dict[str, Melody]:
-    """Titled melodies of the files given, or of the two examples that are shipped."""
+    """Titled melodies of the files given, or of the two examples that are shipped.
+
+    The name of an example stands for it, unless there is a file of that name.
+    """
+    examples = example_melodies()
     if not options.inputs:
-        logger.info("no --input: using the examples %s", ", ".join(example_melodies()))
-        return example_melodies()
-    melodies: dict[str, Melody] = {}
-    for name in options.inputs:
-        title = name if name not in melodies else f"{name} ({len(melodies) + 1})"
-        melodies[title] = extract_melody(midi.read_song(name), name)
-    return melodies
+        logger.info("no --input: using the examples %s", ", ".join(examples))
+        return examples
+    return titled([(name, _melody(name, examples)) for name in options.inputs])
+
+
+def _melody(name: str, examples: Mapping[str, Melody]) -> Melody:
+    if name in examples and not pathlib.Path(name).exists():
+        return examples[name]
+    return extract_melody(midi.read_song(name), name)
+
+
+def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:
+    """Melodies by their names; one whose name is taken already gets a number."""
+    result: dict[str, Melody] = {}
+    for name, melody in melodies:
+        result[name if name not in result else f"{name} ({len(result) + 1})"] = melody
+    return result
 
 
 def write_piece(
@@ -69,23 +83,32 @@ def write_report(
     temperature: float,
     results: Mapping[str, Any],
 ) -> None:
-    """Writes what was done, how, and with which model as `MODE.json`."""
-    checkpoint = model.checkpoint
-    atomic_io.write_json(
-        folder / f"{mode}.json",
-        {
-            "mode": mode,
-            "version": __version__,
-            "seed": options.seed,
-            "temperature": temperature,
-            "inputs": list(options.inputs) or list(example_melodies()),
-            "checkpoint": {
-                "path": str(checkpoint.path),
-                "step": checkpoint.step,
-                "sha256": checkpoint.sha256(),
-            },
-            "config": checkpoint.config.to_dict(),
-            **results,
-        },
-    )
+    """Writes `report` as `MODE.json`."""
+    content = report(mode, model, options, temperature, results)
+    atomic_io.write_json(folder / f"{mode}.json", content)
     logger.info("wrote %s", folder / f"{mode}.json")
+
+
+def report(
+    mode: str,
+    model: MelodyModel,
+    options: Options,
+    temperature: float,
+    results: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What was done, how, and with which model, for JSON."""
+    checkpoint = model.checkpoint
+    return {
+        "mode": mode,
+        "version": __version__,
+        "seed": options.seed,
+        "temperature": temperature,
+        "inputs": list(options.inputs) or list(example_melodies()),
+        "checkpoint": {
+            "path": str(checkpoint.path),
+            "step": checkpoint.step,
+            "sha256": checkpoint.sha256(),
+        },
+        "config": checkpoint.config.to_dict(),
+        **results,
+    }

@@ -1,11 +1,14 @@
 """What each `--mode` does: reads files, calls the model, writes MIDI, pictures, reports."""
 
+import pathlib
+
 import jax
 import ml_collections
 
 from musicvae_jax import (
     atomic_io,
     checkpoints,
+    compose,
     doctor,
     evaluate,
     export,
@@ -15,11 +18,12 @@ from musicvae_jax import (
     render,
     train,
 )
+from musicvae_jax.compose import Composition
 from musicvae_jax.errors import UserError
+from musicvae_jax.inference import MelodyModel
 from musicvae_jax.mode_files import input_melodies, load_model, write_melody, write_report
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.options import Options
-from musicvae_jax.windows import first_window
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
@@ -70,17 +74,7 @@ def generate(config: ml_collections.ConfigDict | None, options: Options) -> None
     """Writes new melodies."""
     model = load_model(config, options)
     folder = atomic_io.make_output_dir(options.output)
-    temperature = options.temperature_or(0.7)
-    melodies = {
-        f"generate_{number:02d}": melody
-        for number, melody in enumerate(
-            model.generate(options.num_or(4), options.seed, temperature)
-        )
-    }
-    files = [write_melody(folder, stem, melody, options) for stem, melody in melodies.items()]
-    shown = dict(list(melodies.items())[:16])  # more rolls than this are too small to see
-    render.melodies_png(folder / "generate.png", shown)
-    write_report(folder, "generate", model, options, temperature, {"outputs": files})
+    _write(folder, "generate", compose.generate(model, options), model, options)
 
 
 def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -88,46 +82,35 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
     inputs = input_melodies(options)
     model = load_model(config, options)
     folder = atomic_io.make_output_dir(options.output)
-    temperature = options.temperature_or(0.0)
-    windows = [first_window(melody, model.bars, title) for title, melody in inputs.items()]
-    melodies, scores = model.reconstruct(windows, options.seed, temperature)
-    outputs, shown = [], {}
-    for number, (title, window) in enumerate(zip(inputs, windows, strict=True)):
-        name = write_melody(folder, f"reconstruct_{number:02d}", melodies[number], options)
-        write_melody(folder, f"original_{number:02d}", window, options)
-        outputs.append({"input": title, "output": name, **scores[number]})
-        accuracy = scores[number]["sampled_accuracy"]
-        shown[title] = window
-        shown[f"{name}: {accuracy:.0%} of tokens as in {title}"] = melodies[number]
-    render.melodies_png(folder / "reconstruct.png", shown)
-    write_report(folder, "reconstruct", model, options, temperature, {"outputs": outputs})
+    _write(folder, "reconstruct", compose.reconstruct(model, inputs, options), model, options)
 
 
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
     if len(options.inputs) > 1:
         raise UserError(f"--input: one MIDI file is needed, got {len(options.inputs)}")
-    title, melody = next(iter(input_melodies(options).items()))
+    inputs = input_melodies(options)
     model = load_model(config, options)
     folder = atomic_io.make_output_dir(options.output)
-    temperature = options.temperature_or(0.7)
-    continuations = model.complete(
-        melody, options.bars, options.num_or(4), options.seed, temperature
-    )
-    outputs, shown = [], {title: melody}
-    for number, (continued, score) in enumerate(continuations):
-        name = write_melody(folder, f"complete_{number:02d}", continued, options)
-        outputs.append({"output": name, "log_prob_per_token": round(score, 4)})
-        shown[f"{name}: {score:.3f} nats a token"] = continued
-    render.melodies_png(folder / "complete.png", dict(list(shown.items())[:16]))
-    write_report(
-        folder,
-        "complete",
-        model,
-        options,
-        temperature,
-        {"given_bars": melody.num_bars, "outputs": outputs},
-    )
+    _write(folder, "complete", compose.complete(model, inputs, options), model, options)
+
+
+def _write(
+    folder: pathlib.Path, mode: str, made: Composition, model: MelodyModel, options: Options
+) -> None:
+    for stem, melody in made.melodies.items():
+        write_melody(folder, stem, melody, options)
+    render.melodies_png(folder / f"{mode}.png", made.shown)
+    write_report(folder, mode, model, options, made.temperature, made.results)
+
+
+def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Serves the studio until it is interrupted."""
+    try:
+        from musicvae_jax.studio import server
+    except ModuleNotFoundError as error:
+        raise UserError(f"--mode=studio needs {error.name}: pip install -e '.[studio]'") from error
+    server.serve(load_model(config, options), options)
 
 
 MODES = {
@@ -140,6 +123,7 @@ MODES = {
     "complete": complete,
     "build_data": doctor.build_data,
     "inspect": doctor.inspect,
+    "studio": studio,
 }
 
 

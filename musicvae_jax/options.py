@@ -39,6 +39,19 @@ class TransitionOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class StudioOptions:
+    """Where `studio` listens.
+
+    Attributes:
+      host: a name or an address; the default is heard on this machine alone.
+      port: 0 for any that is free.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+
+
+@dataclasses.dataclass(frozen=True)
 class Options:
     """What a mode is told.
 
@@ -56,6 +69,7 @@ class Options:
       soundfont: for audio; None for one that is found.
       loop: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
+      studio: where the studio listens.
     """
 
     workdir: pathlib.Path
@@ -71,6 +85,7 @@ class Options:
     soundfont: str | None
     loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
     beam_options: tuple[str, ...] = ()
+    studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature

@@ -1,10 +1,13 @@
 """The flags of `--mode=interpolate`."""
 
-import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-if typing.TYPE_CHECKING:
+from musicvae_jax.errors import UserError
+
+if TYPE_CHECKING:
     from musicvae_jax.options import TransitionOptions
 
 _STRATEGY = flags.DEFINE_list(
@@ -93,8 +96,11 @@ _PAIRS = flags.DEFINE_string(
 )
 
 
-def read() -> "TransitionOptions":
+def read(texts: Mapping[str, str] | None = None) -> "TransitionOptions":
     """What the flags say.
+
+    Args:
+      texts: by flag, what is to be taken instead of what the command line says.
 
     Raises:
       UserError: one cannot be used.
@@ -102,27 +108,45 @@ def read() -> "TransitionOptions":
     # Imports JAX, which `--help` need not wait for.
     from musicvae_jax import options, transitions
 
-    curve = options.parse_curve("curve", _CURVE.value)
+    def value(flag: flags.FlagHolder) -> Any:
+        return value_of(flag.name, texts or {})
+
+    curve = options.parse_curve("curve", value(_CURVE))
     control_curve = curve
-    if _CONTROL_CURVE.value:
-        control_curve = options.parse_curve("control_curve", _CONTROL_CURVE.value)
+    if value(_CONTROL_CURVE):
+        control_curve = options.parse_curve("control_curve", value(_CONTROL_CURVE))
     return options.TransitionOptions(
-        strategies=options.check_strategies(_STRATEGY.value),
+        strategies=options.check_strategies(value(_STRATEGY)),
         curve=curve,
         control_curve=control_curve,
         settings=transitions.Settings(
-            path=_PATH.value,
-            granularity=_GRANULARITY.value,
-            ends=_ENDS.value,
-            scale=options.check_scale(_SCALE.value),
-            pitch_range=options.parse_pitch_range(_PITCH_RANGE.value),
-            rhythm=0 if _RHYTHM.value == "free" else int(_RHYTHM.value),
+            path=value(_PATH),
+            granularity=value(_GRANULARITY),
+            ends=value(_ENDS),
+            scale=options.check_scale(value(_SCALE)),
+            pitch_range=options.parse_pitch_range(value(_PITCH_RANGE)),
+            rhythm=0 if value(_RHYTHM) == "free" else int(value(_RHYTHM)),
         ),
-        keep_all=_KEEP.value == "all",
-        splice=_SPLICE.value,
-        order_by_latent=_ORDER.value == "latent",
-        loop=_LOOP.value,
-        key_path=_KEY_PATH.value,
-        programs=_PROGRAMS.value,
-        pairs=_PAIRS.value,
+        keep_all=value(_KEEP) == "all",
+        splice=value(_SPLICE),
+        order_by_latent=value(_ORDER) == "latent",
+        loop=value(_LOOP),
+        key_path=value(_KEY_PATH),
+        programs=value(_PROGRAMS),
+        pairs=value(_PAIRS),
     )
+
+
+def value_of(name: str, texts: Mapping[str, str]) -> Any:
+    """The value of any flag: what `texts` says, parsed as on the command line, or its own.
+
+    Raises:
+      UserError: the text is not a value of the flag.
+    """
+    flag = flags.FLAGS[name]
+    if name not in texts:
+        return flag.value
+    try:
+        return flag.parser.parse(texts[name])
+    except ValueError as error:
+        raise UserError(f"--{name}={texts[name]}: {error}") from error

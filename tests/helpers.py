@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import pathlib
 
 import hypothesis.strategies as st
@@ -58,6 +59,11 @@ def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathli
     for number in range(songs):
         midi.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
     return folder
+
+
+def die(item: object) -> None:
+    """A task that brings its worker down."""
+    os._exit(1)
 
 
 @st.composite

@@ -52,7 +52,10 @@ def test_no_import_goes_in_a_circle():
         ("fcntl", {"musicvae_jax.locks"}),
         ("matplotlib", {"musicvae_jax.render", "musicvae_jax.render_piece"}),
         ("pebble", {"musicvae_jax.datasets.workers"}),
+        ("jinja2", {"musicvae_jax.studio.server"}),
+        ("starlette", {"musicvae_jax.studio.server", "musicvae_jax.studio.guard"}),
         ("tensorflow", set()),
+        ("uvicorn", {"musicvae_jax.studio.server"}),
     ],
 )
 def test_a_library_is_known_to_one_module(library, home):
@@ -68,7 +71,8 @@ def test_the_command_line_and_the_workers_start_without_jax():
     """Reading tunes spawns processes that import `main` again; JAX would cost each seconds."""
     code = (
         "import sys, musicvae_jax.main, musicvae_jax.datasets.melodies.midi_files, "
-        "musicvae_jax.datasets.melodies.folk; print('jax' in sys.modules)"
+        "musicvae_jax.datasets.melodies.folk, musicvae_jax.studio.reader; "
+        "print('jax' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -1,0 +1,1 @@
+"""The transition studio: a page in the browser, served from this machine."""

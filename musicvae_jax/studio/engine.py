@@ -1,0 +1,164 @@
+"""The model behind the page: compiled once, then asked by one request at a time."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render, transitions
+from musicvae_jax.bridges import BridgeMaker
+from musicvae_jax.errors import UserError
+from musicvae_jax.examples import example_melodies
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.melody import Melody
+from musicvae_jax.options import Options
+from musicvae_jax.piece import single
+from musicvae_jax.studio import fields, results
+from musicvae_jax.studio.jobs import Tell
+from musicvae_jax.studio.landmarks import Landmarks
+from musicvae_jax.studio.results import Item, Result
+
+logger = logging.getLogger(__name__)
+# Kinds of work beside transitions, and of how many inputs.
+_OTHERS = {"generate": 0, "reconstruct": 2, "complete": 1}
+
+
+class Engine:
+    """Makes results; not for several threads at once.
+
+    Attributes:
+      model: the model.
+      options: of the studio.
+      warmed: how many of `steps` are done.
+      steps: of the warm-up.
+    """
+
+    def __init__(self, model: MelodyModel, options: Options):
+        self.model = model
+        self.options = options
+        self.warmed = 0
+        self.steps = len(transitions.STRATEGIES) + len(_OTHERS) + 1
+        self._maker = BridgeMaker(model)
+        self._landmarks: Landmarks | None = None
+        self._compiled: set[tuple] = set()
+
+    def describe(self) -> dict[str, Any]:
+        """The model in words and numbers, for JSON."""
+        checkpoint = self.model.checkpoint
+        return {
+            "version": __version__,
+            "checkpoint": str(checkpoint.path),
+            "step": checkpoint.step,
+            "bars": self.model.bars,
+        }
+
+    def warm_up(self, tell: Tell) -> None:
+        """Compiles what the page's defaults need, so that nobody waits for it later."""
+        begin = time.perf_counter()
+        examples = example_melodies()
+        for strategy in transitions.STRATEGIES:
+            self.make("interpolate", {"strategy": strategy, "splice": "true"}, examples, tell)
+            self.warmed += 1
+        for mode, count in _OTHERS.items():
+            try:
+                self.make(mode, {}, dict(list(examples.items())[:count]), tell)
+            except UserError as error:  # a model of one bar, or of more than the examples have
+                logger.info("%s is not to be had: %s", mode, error)
+            self.warmed += 1
+        self.map_point(0.5, 0.5, {}, tell)
+        self.warmed += 1
+        logger.info("the studio is warm after %.1f s", time.perf_counter() - begin)
+
+    def make(
+        self, mode: str, texts: Mapping[str, str], inputs: Mapping[str, Melody], tell: Tell
+    ) -> Result:
+        """What `--mode` makes of inputs.
+
+        Args:
+          mode: `interpolate`, `generate`, `reconstruct` or `complete`.
+          texts: flags, see `fields.read`.
+          inputs: titled melodies.
+          tell: is told of progress.
+
+        Raises:
+          UserError: an option or an input cannot be used.
+        """
+        options = fields.read(mode, texts, list(inputs), self.options)
+        if mode == "interpolate":
+            return self._interpolate(inputs, options, tell)
+        if mode == "generate":
+            made = compose.generate(self.model, options)
+        elif not inputs:
+            raise UserError("choose a melody first")
+        elif mode == "reconstruct":
+            made = compose.reconstruct(self.model, inputs, options)
+        else:
+            made = compose.complete(self.model, inputs, options)
+        report = mode_files.report(mode, self.model, options, made.temperature, made.results)
+        return Result(results.of_composition(made), report)
+
+    def _interpolate(self, inputs: Mapping[str, Melody], options: Options, tell: Tell) -> Result:
+        if len(inputs) != 2:
+            raise UserError("a transition needs two melodies: choose melody A and melody B")
+        interpolate.check(options)
+        plan = interpolate.make_plan(self.model, len(inputs), options)
+        strategies = options.transition.strategies
+        made: list[interpolate.Transition] = []
+        for number, strategy in enumerate(strategies):
+            program = (strategy, plan.settings, plan.bars, options.num_or(1))
+            tell(
+                {
+                    "doing": strategy,
+                    "done": number,
+                    "total": len(strategies),
+                    "compiles": program not in self._compiled,
+                }
+            )
+            alone = fields.with_strategy(options, strategy)
+            made += interpolate.make_transitions(inputs, self.model, self._maker, plan, alone)
+            self._compiled.add(program)
+        outcome = {
+            "plan": pairs.describe(plan, options),
+            **interpolate.report_transitions(inputs, made),
+        }
+        temperature = options.transition_temperature
+        report = mode_files.report("interpolate", self.model, options, temperature, outcome)
+        ranked = sorted(made, key=lambda transition: -transition.score)
+        return Result([results.of_transition(transition) for transition in ranked], report)
+
+    @property
+    def landmarks(self) -> Landmarks:
+        if self._landmarks is None:
+            self._landmarks = Landmarks(self.model)
+        return self._landmarks
+
+    def map_points(self, inputs: Mapping[str, Melody], tell: Tell) -> list[dict[str, Any]]:
+        """The points of the map, with the inputs: name and place."""
+        _, places = self.landmarks.with_inputs(list(inputs.values()))
+        names = [*self.landmarks.melodies, *inputs]
+        kinds = ["landmark"] * len(self.landmarks.melodies) + ["input"] * len(inputs)
+        return [
+            {"name": name, "kind": kind, "x": round(float(x), 4), "y": round(float(y), 4)}
+            for name, kind, (x, y) in zip(names, kinds, places, strict=True)
+        ]
+
+    def map_point(self, x: float, y: float, inputs: Mapping[str, Melody], tell: Tell) -> Result:
+        """The melody at a place of the map."""
+        melody, weights = self.landmarks.at(x, y, list(inputs.values()))
+        if not melody.pitch.size:
+            raise UserError("the model is silent there; try another place")
+        names = [*self.landmarks.melodies, *inputs]
+        nearest = np.argsort(-weights)[:3]
+        mix = {names[index]: round(float(weights[index]), 3) for index in nearest}
+        piece = single(melody, origin="between")
+        view = results.view_piece(piece, np.full(piece.num_bars, 0.5))
+        item = Item(
+            "between",
+            piece,
+            lambda path: render.melodies_png(path, {"between": melody}),
+            view | {"title": "between", "name": "between.mid", "facts": mix},
+        )
+        place = {"x": x, "y": y, "weights": mix}
+        return Result([item], mode_files.report("map", self.model, self.options, 0.0, place))

@@ -1,0 +1,193 @@
+"""The options of the page. They are flags of the command line, by name, value and help."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from musicvae_jax import curves, transition_flags, transitions
+from musicvae_jax.errors import UserError
+from musicvae_jax.options import Options
+
+# Of each kind of work the flags that the page asks for, the usual ones first.
+USUAL = {
+    "interpolate": (
+        *("strategy", "bars", "curve", "granularity", "key_path", "splice"),
+        *("num", "temperature", "seed"),
+    ),
+    "generate": ("num", "temperature", "seed"),
+    "reconstruct": ("temperature", "seed"),
+    "complete": ("bars", "num", "temperature", "seed"),
+}
+MORE = {
+    "interpolate": (
+        *("keep", "path", "control_curve", "ends", "programs", "scale"),
+        *("pitch_range", "rhythm", "loop"),
+    )
+}
+_WORDS = {
+    "bars": "Bars of the bridge",
+    "control_curve": "Pace of the mixed notes",
+    "curve": "Pace from A to B",
+    "ends": "First and last bars",
+    "granularity": "Mix the melodies by",
+    "keep": "Candidates to show",
+    "key_path": "Key",
+    "loop": "End with a bridge back to A",
+    "num": "How many",
+    "path": "Path of the latent",
+    "pitch_range": "Lowest and highest note",
+    "programs": "Instruments",
+    "rhythm": "Rhythm of melody",
+    "scale": "Scale",
+    "seed": "Seed",
+    "splice": "Play A, the bridge, then B",
+    "strategy": "Strategies",
+    "temperature": "Temperature",
+} | {"complete bars": "Bars to add", "interpolate num": "Candidates of each strategy"}
+_HINTS = {
+    "bars": "the model's",
+    "control_curve": "as the pace",
+    "curve": "linear, or 0,0.2,1",
+    "num": "4",
+    "interpolate num": "1",
+    "pitch_range": "55,79",
+    "scale": "auto, C_major, none",
+    "temperature": "0.7",
+    "interpolate temperature": "0",
+    "reconstruct temperature": "0",
+}
+_LISTS = ("control_curve", "pitch_range")  # of which an empty text is a value
+# Where a page for people with two melodies begins elsewhere than the command line.
+_BEGINS = {"interpolate": {"splice": "true"}}
+MAX_NUM = 16
+MAX_SEED = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A flag as a control of the page.
+
+    Attributes:
+      name: of the flag.
+      kind: `flag`, `choice`, `number`, `strategies` or `text`.
+      value: what it begins with, as text; empty if the flag has no value of its own.
+      words: what it is, for people.
+      hint: shown while it is empty.
+      choices: of a choice; of a text what may be meant.
+      low, high, step: of a number.
+    """
+
+    name: str
+    kind: str
+    value: str
+    words: str
+    hint: str
+    choices: tuple[str, ...] = ()
+    low: str = ""
+    high: str = ""
+    step: str = ""
+
+
+def field(mode: str, name: str) -> Field:
+    """The control for a flag in a kind of work."""
+    flag = flags.FLAGS[name]
+    shown = (
+        _BEGINS.get(mode, {}).get(name, _text(flag.value)),
+        *(words.get(f"{mode} {name}", words.get(name, "")) for words in (_WORDS, _HINTS)),
+    )
+    if isinstance(flag.parser, flags.BooleanParser):
+        return Field(name, "flag", *shown)
+    if isinstance(flag.parser, flags.EnumParser):
+        return Field(name, "choice", *shown, choices=tuple(flag.parser.enum_values))
+    if isinstance(flag.parser, flags.IntegerParser | flags.FloatParser):
+        highest = {"num": MAX_NUM, "seed": MAX_SEED, "temperature": 5}
+        return Field(
+            *(name, "number", *shown),
+            low=_text(flag.parser.lower_bound),
+            high=_text(highest.get(name, flag.parser.upper_bound)),
+            step="1" if isinstance(flag.parser, flags.IntegerParser) else "0.1",
+        )
+    if name == "strategy":
+        return Field(name, "strategies", *shown, choices=tuple(transitions.STRATEGIES))
+    known = tuple(curves.CURVES) if "curve" in name else ()
+    return Field(name, "text", *shown, choices=known)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Options) -> Options:
+    """What the page's controls say, as if it had been said on the command line.
+
+    Args:
+      mode: a key of `USUAL`.
+      texts: by flag; what is empty is left to the default.
+      inputs: names of the inputs.
+      base: the options of the studio itself.
+
+    Raises:
+      UserError: an option is unknown in this mode, or its value cannot be used.
+    """
+    known = USUAL[mode] + MORE.get(mode, ())
+    for name in texts:
+        if name not in known:
+            raise UserError(f"--{name}: not an option of {mode}; there are {', '.join(known)}")
+    given = {name: text.strip() for name, text in texts.items() if text.strip()}
+    # What is left empty is the flag's default, and not what the studio was started with.
+    values = {name: _text(flags.FLAGS[name].default) for name in known} | given
+    values = {name: text for name, text in values.items() if text or name in _LISTS}
+    numbers = {
+        name: transition_flags.value_of(name, values) if name in values else None
+        for name in ("bars", "num", "seed", "temperature")
+    }
+    for name, highest in (("num", MAX_NUM), ("seed", MAX_SEED)):
+        if numbers[name] is not None and numbers[name] > highest:
+            raise UserError(f"--{name}={numbers[name]}: the studio takes {highest} at most")
+    transition = transition_flags.read(values) if mode == "interpolate" else base.transition
+    return dataclasses.replace(base, inputs=tuple(inputs), transition=transition, **numbers)
+
+
+def with_strategy(options: Options, strategy: str) -> Options:
+    """The same for one strategy alone."""
+    transition = dataclasses.replace(options.transition, strategies=(strategy,))
+    return dataclasses.replace(options, transition=transition)
+
+
+def command(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Options) -> str:
+    """The command line that does the same.
+
+    Args:
+      mode, texts, inputs, base: as of `read`.
+    """
+    parts = ["python", "-m", "musicvae_jax.main", f"--mode={mode}"]
+    if base.checkpoint:
+        parts.append(f"--checkpoint={base.checkpoint}")
+    elif base.workdir != pathlib.Path("runs/default"):
+        parts.append(f"--workdir={base.workdir}")
+    if inputs:
+        parts.append(f"--input={_comma_separated(inputs)}")
+    for name, text in texts.items():
+        text = text.strip()
+        if text and text != _text(flags.FLAGS[name].default):
+            is_flag = isinstance(flags.FLAGS[name].parser, flags.BooleanParser)
+            parts.append(f"--{name}" if is_flag and text == "true" else f"--{name}={text}")
+    return " ".join(shlex.quote(part) for part in parts)
+
+
+def _comma_separated(names: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()

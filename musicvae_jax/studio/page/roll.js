@@ -1,0 +1,169 @@
+// Piano rolls and curves, as SVG over one time axis: a unit is a step, 16 to a bar.
+
+const SVG = "http://www.w3.org/2000/svg";
+const STEPS_PER_BAR = 16;
+
+function shape(name, attributes, parent) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  parent.append(element);
+  return element;
+}
+
+function canvas(width, height, label) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", label);
+  return svg;
+}
+
+function drawBars(svg, view, height) {
+  const every = view.bars > 64 ? 4 : 1;
+  for (let bar = every; bar < view.bars; bar += every) {
+    const strong = bar % 4 === 0 ? " strong" : "";
+    const x = bar * STEPS_PER_BAR;
+    shape("line", { x1: x, x2: x, y1: 0, y2: height, class: `grid${strong}` }, svg);
+  }
+  for (const section of view.sections.slice(1)) {
+    const x = section.start_bar * STEPS_PER_BAR;
+    shape("line", { x1: x, x2: x, y1: 0, y2: height, class: "edge" }, svg);
+  }
+}
+
+/**
+ * Draws the notes of a view, coloured by where they come from, and a cursor.
+ *
+ * `side` is 1 for melody B, whose colour it is then drawn in.
+ */
+export function drawRoll(place, view, label, side = 0) {
+  const pitches = view.notes.map((note) => note[0]);
+  const lowest = Math.min(...pitches, 127);
+  const highest = Math.max(...pitches, lowest + 11);
+  const rows = highest - lowest + 3;
+  const width = view.bars * STEPS_PER_BAR;
+  const svg = canvas(width, rows, label);
+  for (let pitch = lowest - 1; pitch <= highest + 1; pitch += 1) {
+    if (pitch % 12) continue;
+    const y = highest + 2 - pitch;
+    shape("line", { x1: 0, x2: width, y1: y, y2: y, class: "grid" }, svg);
+  }
+  drawBars(svg, view, rows);
+  view.notes.forEach(([pitch, start, end], index) => {
+    const next = view.notes[index + 1];
+    // The same note struck again is to be seen as two.
+    const gap = next && next[0] === pitch && next[1] === end ? 0.3 : 0;
+    const note = { x: start, y: highest + 1 - pitch + 0.05, width: end - start - gap, height: 0.9 };
+    const rect = shape("rect", note, svg);
+    const t = side || view.t[Math.floor(start / STEPS_PER_BAR)];
+    rect.style.fill = `color-mix(in oklab, var(--b) ${100 * t}%, var(--a))`;
+  });
+  const cursor = document.createElement("div");
+  cursor.className = "cursor";
+  place.replaceChildren(svg, cursor);
+  place.style.setProperty("--bars", view.bars);
+}
+
+/** Names above the roll the parts of a piece. */
+export function drawLabels(place, view) {
+  place.replaceChildren(
+    ...view.sections.map((section) => {
+      const label = document.createElement("div");
+      label.style.left = `${(100 * section.start_bar) / view.bars}%`;
+      label.style.width = `${(100 * section.bars) / view.bars}%`;
+      const name = document.createElement("b");
+      name.textContent = section.label;
+      label.append(name, [section.title, section.key].filter(Boolean).join(" · "));
+      label.title = label.textContent;
+      return label;
+    }),
+  );
+}
+
+// By name: the class of the line, the words of the legend.
+const LINES = {
+  similarity_1: ["s1", "similarity to A"],
+  similarity_2: ["s2", "similarity to B"],
+  t_latent: ["tl", "pace of the latent"],
+  t_control: ["tc", "pace of the notes"],
+};
+
+/** Draws what is known of each bar, below the roll; returns whether anything is. */
+export function drawCurves(place, legend, view) {
+  place.replaceChildren();
+  legend.replaceChildren();
+  const curves = view.curves || {};
+  if (!Object.values(curves).some(Boolean)) return false;
+  const width = view.bars * STEPS_PER_BAR;
+  const svg = canvas(width, 100, "Similarity to both melodies, pace, and NLL of each bar of the bridge");
+  if (curves.nll) drawNll(svg, legend, curves.nll);
+  drawBars(svg, view, 100);
+  for (const [name, [style, words]] of Object.entries(LINES)) {
+    const points = (curves[name] || []).flatMap((value, bar) =>
+      value === null ? [] : [[(bar + 0.5) * STEPS_PER_BAR, 96 - 92 * value]],
+    );
+    if (!points.length) continue;
+    const [first] = points;
+    const path = points.length > 1 ? points : [[first[0] - 4, first[1]], [first[0] + 4, first[1]]];
+    shape("polyline", { points: path.map((p) => p.join()).join(" "), class: `curve ${style}` }, svg);
+    addLegend(legend, words, (icon) =>
+      shape("line", { x1: 0, x2: 40, y1: 8, y2: 8, class: `curve ${style}` }, icon),
+    );
+  }
+  const cursor = document.createElement("div");
+  cursor.className = "cursor";
+  place.append(svg, cursor);
+  return true;
+}
+
+function drawNll(svg, legend, nll) {
+  const most = Math.max(...nll.filter((value) => value !== null), 1e-6);
+  nll.forEach((value, bar) => {
+    if (value === null) return;
+    const height = (60 * value) / most;
+    const x = bar * STEPS_PER_BAR;
+    shape("rect", { x, y: 100 - height, width: STEPS_PER_BAR, height, class: "bar" }, svg);
+  });
+  addLegend(legend, `NLL, up to ${most.toFixed(2)} nats a token`, (icon) =>
+    shape("rect", { x: 8, y: 2, width: 24, height: 14, class: "bar" }, icon),
+  );
+}
+
+function addLegend(legend, words, draw) {
+  const entry = document.createElement("li");
+  const icon = canvas(40, 16, "");
+  icon.setAttribute("aria-hidden", "true");
+  icon.removeAttribute("role");
+  draw(icon);
+  entry.append(icon, words);
+  legend.append(entry);
+}
+
+/** The step that sounds at a time, by the piece's tempos. */
+export function stepAt(view, seconds) {
+  const [step, begin, length] = view.tempos.findLast((tempo) => tempo[1] <= seconds) || view.tempos[0];
+  return Math.min(step + (seconds - begin) / length, view.bars * STEPS_PER_BAR);
+}
+
+/** When a step begins. */
+export function secondsAt(view, step) {
+  const [from, begin, length] = view.tempos.findLast((tempo) => tempo[0] <= step) || view.tempos[0];
+  return begin + (step - from) * length;
+}
+
+/** Moves the cursors of rolls to a time; hides them if there is none. */
+export function moveCursor(places, view, seconds) {
+  const share = seconds === null ? 0 : stepAt(view, seconds) / (view.bars * STEPS_PER_BAR);
+  for (const place of places) {
+    const cursor = place.querySelector(".cursor");
+    if (!cursor) continue;
+    cursor.style.visibility = seconds === null ? "hidden" : "visible";
+    cursor.style.left = `${100 * share}%`;
+    const box = place.closest(".scroll");
+    const at = share * place.clientWidth;
+    if (box && (at < box.scrollLeft || at > box.scrollLeft + box.clientWidth - 24)) {
+      box.scrollLeft = at - 24;
+    }
+  }
+}

@@ -1,0 +1,20 @@
+"""Uploads, read in a process that may hang or die, and that starts without JAX."""
+
+from musicvae_jax import midi, preprocessing
+from musicvae_jax.errors import UserError
+from musicvae_jax.preprocessing import Extraction
+from musicvae_jax.song import Song
+
+
+def read(item: tuple[bytes, str]) -> tuple[Song, Extraction] | str:
+    """Reads `(content, name)` of a MIDI file, as the command line reads its inputs.
+
+    Returns:
+      The song and how its melody was found, or why it cannot be read.
+    """
+    content, name = item
+    try:
+        song = midi.song_from_bytes(content, name)
+    except UserError as error:
+        return str(error)
+    return song, preprocessing.extract(song)

@@ -1,0 +1,384 @@
+"""The web server of the studio. It stores no upload, and runs nothing that it is sent."""
+
+import asyncio
+import contextlib
+import functools
+import importlib.resources
+import json
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import jinja2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from musicvae_jax import doctor, midi, mode_files
+from musicvae_jax.datasets.workers import SafePool, WorkerFailure
+from musicvae_jax.errors import UserError
+from musicvae_jax.examples import example_melodies
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.melody import Melody
+from musicvae_jax.options import Options, StudioOptions
+from musicvae_jax.piece import single
+from musicvae_jax.studio import fields, reader, results
+from musicvae_jax.studio.engine import Engine
+from musicvae_jax.studio.guard import Guard, is_loopback
+from musicvae_jax.studio.jobs import BusyError, Jobs, Tell
+from musicvae_jax.windows import WindowRules
+
+logger = logging.getLogger(__name__)
+_PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
+READ_TIMEOUT_SEC = 20.0
+MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
+MAX_NAME = 120
+
+
+def serve(model: MelodyModel, options: Options) -> None:
+    """Serves the studio until it is interrupted.
+
+    Raises:
+      UserError: it cannot listen where it is told to.
+    """
+    told = options.studio
+    try:
+        family = socket.getaddrinfo(told.host, told.port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server((told.host, told.port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        where = f"--host={told.host} --port={told.port}"
+        raise UserError(f"{where}: cannot listen there: {reason}") from error
+    if not is_loopback(told.host):
+        logger.warning("--host=%s: whoever can reach it can use the studio", told.host)
+    port = listening.getsockname()[1]
+    host = f"[{told.host}]" if ":" in told.host else told.host
+    logger.info("the studio is at http://%s:%d/ and warms up; Ctrl-C ends it", host, port)
+    config = uvicorn.Config(
+        create_app(Engine(model, options), told),
+        log_level="warning",
+        access_log=False,
+        limit_concurrency=256,
+        timeout_graceful_shutdown=2,
+    )
+    with contextlib.suppress(KeyboardInterrupt), listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def create_app(engine: Engine, told: StudioOptions) -> Starlette:
+    """The studio as an ASGI application."""
+    studio = Studio(engine)
+    routes = [
+        Route("/", studio.page),
+        Route("/static/{name}", studio.static),
+        Route("/api/status", studio.status),
+        Route("/api/example/{name}", studio.example),
+        Route("/api/read", studio.read, methods=["POST"]),
+        Route("/api/make", studio.make, methods=["POST"]),
+        Route("/api/map", studio.map, methods=["POST"]),
+        Route("/api/listen", studio.listen, methods=["POST"]),
+        Route("/api/result/{result}/report.json", studio.report),
+        Route("/api/result/{result}/{item:int}.{suffix}", studio.download),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={
+            UserError: lambda _, error: _error(400, error),
+            BusyError: lambda _, error: _error(503, error),
+            HTTPException: lambda _, error: _error(error.status_code, error.detail),
+        },
+        lifespan=studio.lifespan,
+    )
+    app.add_middleware(Guard, is_local=is_loopback(told.host))
+    return app
+
+
+def _error(code: int, error: object, **more: Any) -> JSONResponse:
+    return JSONResponse({"error": str(error), **more}, code)
+
+
+class Studio:
+    """The handlers, and the threads and processes that do their work."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._store = results.Store()
+        self._model_jobs, self._file_jobs = Jobs("model"), Jobs("files")
+        self._read_jobs = Jobs("reader")
+        self._readers: SafePool | None = None
+        self._examples: dict[str, dict[str, Any]] = {}
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        self._readers = SafePool(1, READ_TIMEOUT_SEC)
+        self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
+        for name in example_melodies():  # which starts the reading process, too
+            self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
+        try:
+            yield
+        finally:
+            for jobs in (self._model_jobs, self._file_jobs, self._read_jobs):
+                jobs.close()
+            self._readers.close()
+
+    # Pages.
+
+    async def page(self, request: Request) -> Response:
+        engine = self._engine
+        modes = {
+            mode: {
+                "usual": [fields.field(mode, name) for name in fields.USUAL[mode]],
+                "more": [fields.field(mode, name) for name in fields.MORE.get(mode, ())],
+            }
+            for mode in fields.USUAL
+        }
+        html = _template().render(
+            modes=modes,
+            examples=list(example_melodies()),
+            model=engine.describe(),
+            max_bytes=midi.MAX_BYTES,
+        )
+        return Response(html, media_type="text/html")
+
+    async def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        # No path can be asked for, only one of the names that are there.
+        found = {file.name: file for file in _PAGE.iterdir()}.get(name)
+        kind = _TYPES.get(name.rpartition(".")[2])
+        if found is None or kind is None:
+            raise HTTPException(404, "there is no such file")
+        return Response(found.read_bytes(), media_type=kind)
+
+    async def status(self, request: Request) -> Response:
+        engine = self._engine
+        return JSONResponse(
+            {
+                "ready": engine.warmed >= engine.steps,
+                "done": engine.warmed,
+                "total": engine.steps,
+                "waiting": self._model_jobs.waiting,
+                **engine.describe(),
+            }
+        )
+
+    # Melodies in.
+
+    def _example(self, name: str, tell: Tell) -> dict[str, Any]:
+        if name not in self._examples:
+            content = midi.piece_bytes(single(example_melodies()[name]), name)
+            self._examples[name] = self._read(content, name, tell)
+        return self._examples[name]
+
+    async def example(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in example_melodies():
+            raise HTTPException(404, f"there is no example {name}")
+        return JSONResponse(await _done(self._read_jobs, functools.partial(self._example, name)))
+
+    async def read(self, request: Request) -> Response:
+        """A MIDI file as the request's body: its melody, and what the doctor says."""
+        name = _clean(request.query_params.get("name", ""))
+        limit = midi.MAX_BYTES
+        content = await _body(request, limit, f"{name}: larger than {limit >> 20} MiB")
+        work = functools.partial(self._read, content, name)
+        return JSONResponse(await _done(self._read_jobs, work))
+
+    def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
+        [read] = self._readers.map(reader.read, [(content, name)], 1)
+        if isinstance(read, WorkerFailure):
+            raise UserError(f"{name}: {read.reason}")
+        if isinstance(read, str):
+            raise UserError(read)
+        song, extraction = read
+        rules = WindowRules(bars=self._engine.model.bars)
+        words = doctor.explain(name, song, extraction, rules)[1:]
+        if extraction.melody is None:
+            raise UserError(f"{name}: no usable melody: {extraction.refusal}")
+        return results.view_melody(name, extraction.melody, words)
+
+    # Work.
+
+    async def make(self, request: Request) -> Response:
+        """`{mode, options, inputs: [{name, melody}]}`: events, the last one the result."""
+        asked = await _json(request)
+        mode, texts = asked.get("mode"), asked.get("options", {})
+        if not isinstance(mode, str) or mode not in fields.USUAL:
+            raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
+        if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
+            raise UserError("options: text by name is needed")
+        inputs = _inputs(asked)
+        base = self._engine.options
+        fields.read(mode, texts, list(inputs), base)  # before anybody waits
+        command = fields.command(mode, texts, list(inputs), base)
+
+        def work(tell: Tell) -> dict[str, Any]:
+            result = self._engine.make(mode, texts, inputs, tell)
+            return self._kept(result) | {"command": command}
+
+        return _stream(self._model_jobs, work)
+
+    async def map(self, request: Request) -> Response:
+        """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
+        asked = await _json(request)
+        inputs = _inputs(asked)
+        if asked.get("x") is None:
+            work = functools.partial(self._engine.map_points, inputs)
+            return _stream(self._model_jobs, work)
+        try:
+            x, y = (min(max(float(asked[name]), 0.0), 1.0) for name in "xy")
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError("x, y: two numbers from 0 to 1 are needed") from error
+        return _stream(
+            self._model_jobs,
+            lambda tell: self._kept(self._engine.map_point(x, y, inputs, tell)),
+        )
+
+    def _kept(self, result: results.Result) -> dict[str, Any]:
+        return {"id": self._store.put(result), "items": [item.view for item in result.items]}
+
+    # Files out.
+
+    async def listen(self, request: Request) -> Response:
+        """`{inputs}`: the first as WAV."""
+        inputs = _inputs(await _json(request))
+        if not inputs:
+            raise UserError("inputs: a melody is needed")
+        title, melody = next(iter(inputs.items()))
+        item = results.Item(title, single(melody), lambda path: None, {})
+        return await self._file(lambda: item.wav(self._engine.options.soundfont), "wav", "melody")
+
+    async def report(self, request: Request) -> Response:
+        result = self._found(request)
+        mode = result.report["mode"]
+        return await self._file(result.json, "json", mode)
+
+    async def download(self, request: Request) -> Response:
+        result, suffix = self._found(request), request.path_params["suffix"]
+        number = request.path_params["item"]
+        if suffix not in _DOWNLOADS or not 0 <= number < len(result.items):
+            raise HTTPException(404, "there is no such file")
+        item = result.items[number]
+        make = {
+            "mid": item.midi,
+            "png": item.png,
+            "wav": functools.partial(item.wav, self._engine.options.soundfont),
+        }[suffix]
+        return await self._file(make, suffix, item.stem)
+
+    def _found(self, request: Request) -> results.Result:
+        result = self._store.get(request.path_params["result"])
+        if result is None:
+            raise HTTPException(410, "this result is no longer kept; make it again")
+        return result
+
+    async def _file(self, make: Callable[[], bytes], suffix: str, stem: str) -> Response:
+        content = await _done(self._file_jobs, lambda tell: make())
+        return Response(
+            content,
+            media_type=_DOWNLOADS.get(suffix, "application/json"),
+            headers={"content-disposition": f'attachment; filename="{stem}.{suffix}"'},
+        )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string((_PAGE / "index.html").read_text("utf-8"))
+
+
+def _clean(name: str) -> str:
+    """A file's name as messages and markers may have it: one line, not too long."""
+    name = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", name).split())
+    return name[-MAX_NAME:] or "upload.mid"
+
+
+async def _body(request: Request, limit: int, problem: str) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise HTTPException(413, problem)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    limit = MAX_REQUEST_BYTES
+    content = await _body(request, limit, f"the request is larger than {limit >> 20} MiB")
+    try:
+        asked = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError("the request is not JSON") from error
+    if not isinstance(asked, dict):
+        raise UserError("the request is not a JSON object")
+    return asked
+
+
+def _inputs(asked: dict[str, Any]) -> dict[str, Melody]:
+    given = asked.get("inputs", [])
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise UserError("inputs: a list of melodies is needed")
+    if len(given) > 2:
+        raise UserError(f"inputs: two at most, got {len(given)}")
+    named = [(_clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
+    return mode_files.titled([(name, results.read_melody(name, told)) for name, told in named])
+
+
+def _hear_of_failure(event: dict[str, Any]) -> None:
+    if "error" in event:
+        logger.warning("the studio could not get ready: %s", event["error"])
+
+
+def _listener() -> tuple[asyncio.Queue, Tell]:
+    """A queue of this event loop, and a function that puts into it from any thread."""
+    loop, events = asyncio.get_running_loop(), asyncio.Queue()
+
+    def tell(event: dict[str, Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody listens
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+    return events, tell
+
+
+async def _done(jobs: Jobs, work: Callable[[Tell], Any]) -> Any:
+    """The result of a job.
+
+    Raises:
+      UserError: it failed.
+    """
+    events, tell = _listener()
+    job = jobs.submit(work, tell)
+    try:
+        while True:
+            event = await events.get()
+            if "error" in event:
+                raise UserError(event["error"])
+            if "result" in event:
+                return event["result"]
+    finally:
+        jobs.cancel(job)
+
+
+def _stream(jobs: Jobs, work: Callable[[Tell], Any]) -> Response:
+    """The events of a job, one JSON object a line."""
+    events, tell = _listener()
+    job = jobs.submit(work, tell)
+
+    async def lines() -> AsyncIterator[str]:
+        try:
+            while True:
+                event = await events.get()
+                yield json.dumps(event) + "\n"
+                if "error" in event or "result" in event:
+                    return
+        finally:
+            jobs.cancel(job)
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")

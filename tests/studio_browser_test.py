@@ -1,0 +1,304 @@
+"""The studio in headless Chromium, as people use it, against the command line."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from musicvae_jax import checkpoints, midi, train
+from musicvae_jax.models.vae import create_model
+from tests import helpers
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+ROOT = pathlib.Path(__file__).parent.parent
+SWITCHES = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--autoplay-policy=no-user-gesture-required", "--mute-audio"),
+)
+# axe.min.js of npm's axe-core.
+AXE = pathlib.Path(os.environ.get("AXE_CORE", ROOT / "node_modules/axe-core/axe.min.js"))
+BARS = 2
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("studio")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(home):
+    """A model that was not trained, but knows what it wants."""
+    config = helpers.small_config(bars=BARS)
+    params = jax.tree.map(
+        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+    )
+    with checkpoints.open_manager(home / "model") as manager:
+        checkpoints.save(manager, 1, params, None, config, {"validation/loss": 1.0})
+        checkpoints.wait(manager, 1)
+    return home / "model"
+
+
+@pytest.fixture(scope="module")
+def songs(home):
+    return sorted(helpers.write_midi_folder(home / "songs", songs=2, bars=4).glob("*.mid"))
+
+
+def environment(home):
+    told = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
+    return told | {"XDG_CACHE_HOME": str(home / "cache"), "JAX_PLATFORMS": "cpu"}
+
+
+def command(*args):
+    return [sys.executable, "-m", "musicvae_jax.main", *map(str, args)]
+
+
+@pytest.fixture(scope="module")
+def url(home, checkpoint):
+    """Where the studio is, started as a user does."""
+    with (home / "studio.log").open("w") as log:
+        studio = subprocess.Popen(
+            command("--mode=studio", "--port=0", f"--checkpoint={checkpoint}"),
+            cwd=home / "songs" if (home / "songs").exists() else home,
+            env=environment(home) | {"PYTHONPATH": str(ROOT)},
+            stderr=log,
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not (found := re.search(r"http://\S+/", (home / "studio.log").read_text())):
+                assert studio.poll() is None and time.monotonic() < deadline
+                time.sleep(0.1)
+            yield found.group()
+        finally:
+            studio.terminate()
+            studio.wait(30)
+    assert "Traceback" not in (home / "studio.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def user(browser, url, **settings):
+    """A page that is ready, of somebody of their own; nothing may fail or leave this machine."""
+    context = browser.new_context(accept_downloads=True, **settings)
+    page = context.new_page()
+    asked, failed = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    # That a request was refused is shown to the user, and logged by the browser as well.
+    page.on("console", lambda m: m.type == "error" and failed.append(m.text))
+    page.goto(url)
+    page.wait_for_selector("body[data-ready=true]", timeout=120_000)
+    page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+    yield page
+    assert not [text for text in failed if "status of 4" not in text]
+    assert [address for address in asked if not address.startswith((url, "blob:", "data:"))] == []
+    context.close()
+
+
+def make(page, tab="interpolate", timeout=60_000):
+    page.click(f"#tab-{tab}")
+    page.click(f"#panel-{tab} button[type=submit]")
+    page.wait_for_function(
+        "document.getElementById('doing').textContent.startsWith('Done') || "
+        "document.getElementById('problem').textContent",
+        timeout=timeout,
+    )
+    assert page.inner_text("#problem") == ""
+
+
+def upload(page, side, path):
+    page.set_input_files(f'.melody[data-side="{side}"] input[type=file]', path)
+    page.wait_for_function(
+        "([side, name]) => document.querySelectorAll('.melody .name')[side].textContent === name",
+        arg=[side, path.name],
+    )
+
+
+def download(page, suffix, folder):
+    with page.expect_download() as waiting:
+        page.click(f"#get-{suffix}")
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def test_each_kind_of_transition_is_that_of_the_command_line(
+    browser, url, home, checkpoint, songs, tmp_path
+):
+    with user(browser, url) as page:
+        for side, song in enumerate(songs):
+            upload(page, side, song)
+        page.fill("#interpolate-seed", "3")
+        page.fill("#interpolate-bars", "3")
+        make(page)
+        told = page.inner_text("#command").split()
+        assert told[:4] == ["python", "-m", "musicvae_jax.main", "--mode=interpolate"]
+        output = tmp_path / "cli"
+        subprocess.run(
+            [sys.executable, *told[1:], f"--output={output}"],
+            cwd=songs[0].parent,
+            env=environment(home) | {"PYTHONPATH": str(ROOT)},
+            check=True,
+            timeout=300,
+        )
+        report = json.loads((output / "interpolate.json").read_text())
+        shown = page.locator("#alternatives li")
+        assert shown.count() == len(report["ranking"]) == 7
+        for number, entry in enumerate(report["ranking"]):
+            shown.nth(number).locator(".show").click()
+            path = download(page, "mid", tmp_path)
+            assert path.name == entry["output"]
+            assert path.read_bytes() == (output / entry["output"]).read_bytes()
+        assert (
+            download(page, "json", tmp_path).read_text()
+            == (output / "interpolate.json").read_text()
+        )
+        assert download(page, "wav", tmp_path).read_bytes()[:4] == b"RIFF"
+        assert download(page, "png", tmp_path).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_was_made_can_be_heard_and_the_cursor_moves(browser, url):
+    with user(browser, url) as page:
+        make(page)
+        page.click("#play")
+        page.wait_for_function("document.getElementById('audio').currentTime > 0.3")
+        first = page.evaluate("document.querySelector('#roll .cursor').style.left")
+        page.wait_for_function(
+            "first => document.querySelector('#roll .cursor').style.left !== first", arg=first
+        )
+        assert float(first.rstrip("%")) > 0
+        assert page.evaluate("document.querySelector('#roll .cursor').style.visibility") == (
+            "visible"
+        )
+        page.click("#play")
+        assert page.evaluate("document.getElementById('audio').paused")
+
+
+def test_all_tabs_and_a_result_as_the_next_input(browser, url):
+    with user(browser, url) as page:
+        for tab, count in (("generate", 4), ("reconstruct", 4), ("complete", 4)):
+            make(page, tab)
+            assert page.locator("#alternatives li").count() == count
+        page.click("#use-b")
+        page.wait_for_function(
+            "document.querySelectorAll('.melody .name')[1].textContent.startsWith('complete_')"
+        )
+        page.click('.melody[data-side="0"] .surprise')
+        page.wait_for_function(
+            "document.querySelector('.melody .name').textContent.startsWith('surprise_')"
+        )
+        make(page)
+        lines = page.inner_text("#command").splitlines()
+        assert [re.search(r"--mode=(\w+)", line).group(1) for line in lines] == [
+            *("generate", "complete", "interpolate")
+        ]
+
+
+def test_the_map_is_heard_where_it_is_touched(browser, url):
+    with user(browser, url) as page:
+        page.click("#tab-map")
+        page.wait_for_selector("#map .point.side-1")
+        assert page.locator("#map .point.landmark").count() > 2
+        page.focus("#map .cross")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.getElementById('doing').textContent.startsWith('Done')")
+        assert page.inner_text("#result-title") == "between"
+        page.click("#map .point.side-0")
+        page.wait_for_function(
+            "document.getElementById('result-facts').textContent.includes('% ode_to_joy')"
+        )
+
+
+def test_a_bad_file_is_told_beside_its_melody(browser, url, tmp_path):
+    bad, large = tmp_path / "bad.mid", tmp_path / "large.mid"
+    bad.write_bytes(b"MThd rubbish")
+    large.write_bytes(b"x" * (midi.MAX_BYTES + 1))
+    with user(browser, url) as page:
+        for path, words in ((bad, "not a readable MIDI file"), (large, "larger than 2 MiB")):
+            page.set_input_files('.melody[data-side="0"] input[type=file]', path)
+            problem = page.locator('.melody[data-side="0"] .problem')
+            playwright.expect(problem).to_contain_text(f"{path.name}: ")
+            playwright.expect(problem).to_contain_text(words)
+        make(page)  # the melody before it is still there
+
+
+def test_two_users_at_once(browser, url):
+    with user(browser, url) as one, user(browser, url) as two:
+        for seed, page in enumerate((one, two)):
+            page.fill("#interpolate-seed", str(seed))
+            page.fill("#interpolate-temperature", "1")
+            page.click("#panel-interpolate button[type=submit]")
+        for page in (one, two):
+            page.wait_for_function(
+                "document.getElementById('doing').textContent.startsWith('Done')"
+            )
+        titles = [page.inner_text("#command") for page in (one, two)]
+        assert "--seed=1" not in titles[0] and "--seed=1" in titles[1]
+
+
+def test_the_keyboard_is_enough(browser, url):
+    with user(browser, url) as page:
+        page.focus("#tab-interpolate")
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.id") == "tab-generate"
+        assert page.is_visible("#panel-generate") and not page.is_visible("#panel-interpolate")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "generate-num"
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.getElementById('doing').textContent.startsWith('Done')")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert page.evaluate("document.activeElement.id") == "result-title"
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert outline
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, scheme, tmp_path):
+    size = {"width": width, "height": 900}
+    with user(browser, url, viewport=size, color_scheme=scheme) as page:
+        shift = page.evaluate(
+            "new Promise(done => { let sum = 0; new PerformanceObserver(list => "
+            "list.getEntries().forEach(e => sum += e.value))"
+            ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 300); })"
+        )
+        assert shift < 0.02
+        make(page)
+        page.wait_for_function("document.getElementById('audio').readyState >= 1")
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0
+        pictures = os.environ.get("STUDIO_SCREENSHOTS")
+        if pictures:
+            page.screenshot(path=f"{pictures}/{width}_{scheme}.png", full_page=True)
+        if not AXE.is_file():
+            pytest.skip(f"no axe-core at {AXE}; $AXE_CORE names another place")
+        page.evaluate(AXE.read_text())
+        found = []
+        for tab in ("interpolate", "map"):
+            page.click(f"#tab-{tab}")
+            page.wait_for_selector(f"#panel-{tab}")
+            for violation in page.evaluate("axe.run()")["violations"]:
+                nodes = [node["target"] for node in violation["nodes"]]
+                found.append((violation["impact"], violation["id"], nodes[:3]))
+        assert found == []

@@ -1,0 +1,510 @@
+"""The studio's server, asked without a browser."""
+
+import concurrent.futures
+import io
+import json
+import pathlib
+import re
+import threading
+import time
+import wave
+
+import jax
+import matplotlib.image
+import mido
+import numpy as np
+import pytest
+from absl import flags
+from starlette.testclient import TestClient
+
+from musicvae_jax import (
+    atomic_io,
+    interpolate,
+    main,
+    midi,
+    mode_files,
+    modes,
+    options,
+    train,
+    transition_flags,
+    transitions,
+)
+from musicvae_jax.checkpoints import Checkpoint
+from musicvae_jax.errors import UserError
+from musicvae_jax.examples import example_melodies
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.melody import Melody
+from musicvae_jax.models.vae import create_model
+from musicvae_jax.piece import single
+from musicvae_jax.studio import fields, results
+from musicvae_jax.studio.engine import Engine
+from musicvae_jax.studio.guard import is_loopback
+from musicvae_jax.studio.jobs import BusyError, Jobs
+from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
+from tests import helpers
+
+BARS = 2
+LOCAL = {"base_url": "http://127.0.0.1:7860"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def command_line():
+    """The flags as they are without any on the command line."""
+    flags.FLAGS(["studio"])
+    assert main.MODE_NAMES
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = helpers.small_config(bars=BARS)
+    params = jax.tree.map(
+        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+    )
+    return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return options.Options(
+        workdir=pathlib.Path("runs/default"),
+        output=tmp_path_factory.mktemp("studio"),
+        checkpoint="runs/small",
+        inputs=(),
+        transition=transition_flags.read(),
+        bars=None,
+        num=None,
+        seed=0,
+        temperature=None,
+        audio=False,
+        soundfont=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def client(model, base):
+    with TestClient(create_app(Engine(model, base), options.StudioOptions()), **LOCAL) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    folder = helpers.write_midi_folder(tmp_path_factory.mktemp("songs"), songs=2, bars=4)
+    return sorted(folder.glob("*.mid"))
+
+
+def read(client, path):
+    answer = client.post(f"/api/read?name={path.name}", content=path.read_bytes())
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def events(client, path, asked):
+    with client.stream("POST", path, json=asked) as answer:
+        if answer.status_code != 200:
+            return [json.loads(answer.read())]
+        return [json.loads(line) for line in answer.iter_lines()]
+
+
+def make(client, mode, told, inputs):
+    inputs = [{"name": entry["name"], "melody": entry["melody"]} for entry in inputs]
+    last = events(client, "/api/make", {"mode": mode, "options": told, "inputs": inputs})[-1]
+    assert "result" in last, last
+    return last["result"]
+
+
+def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
+    """What `main` would write with flags, without loading a model."""
+    texts = {name: text for name, text in told.items() if text}
+    numbers = {
+        name: transition_flags.value_of(name, texts)
+        for name in ("bars", "num", "seed", "temperature")
+    }
+    for module in (interpolate, modes):
+        monkeypatch.setattr(module, "load_model", lambda config, options: model)
+    modes.MODES[mode](
+        None,
+        options.Options(
+            workdir=folder,
+            output=folder,
+            checkpoint="",
+            inputs=inputs,
+            transition=transition_flags.read(texts),
+            audio="strategy" in told,  # FluidSynth takes a second for each
+            soundfont=None,
+            **numbers,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"splice": "true"},
+        {"splice": "false", "strategy": "latent,cut", "seed": "7", "granularity": "note"},
+        {
+            **{"splice": "true", "strategy": "combined", "num": "3", "keep": "all", "seed": "3"},
+            **{"bars": "5", "curve": "0,0.3,1", "key_path": "glide", "temperature": "1"},
+        },
+        {"splice": "true", "loop": "true", "strategy": "latent", "scale": "auto", "curve": "hold"},
+    ],
+)
+def test_a_transition_is_what_the_command_line_writes(
+    client, model, songs, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(songs[0].parent)
+    names = tuple(path.name for path in songs)
+    as_on_the_command_line("interpolate", names, told, tmp_path, model, monkeypatch)
+    result = make(client, "interpolate", told, [read(client, path) for path in songs])
+    report = client.get(f"/api/result/{result['id']}/report.json")
+    assert report.content == (tmp_path / "interpolate.json").read_bytes()
+    ranking = [entry["output"] for entry in report.json()["ranking"]]
+    assert [item["name"] for item in result["items"]] == ranking
+    for number, name in enumerate(ranking):
+        download = client.get(f"/api/result/{result['id']}/{number}.mid")
+        assert download.content == (tmp_path / name).read_bytes()
+        assert f'filename="{name}"' in download.headers["content-disposition"]
+    if (tmp_path / ranking[0]).with_suffix(".wav").exists():
+        sound = client.get(f"/api/result/{result['id']}/0.wav").content
+        assert sound == (tmp_path / ranking[0]).with_suffix(".wav").read_bytes()
+    picture = client.get(f"/api/result/{result['id']}/0.png").content
+    pixels = matplotlib.image.imread(io.BytesIO(picture))
+    assert (pixels == matplotlib.image.imread((tmp_path / ranking[0]).with_suffix(".png"))).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "told", "count"),
+    [
+        ("generate", {"num": "3", "seed": "5", "temperature": "0.9"}, 0),
+        ("reconstruct", {}, 2),
+        ("complete", {"bars": "3", "num": "2"}, 1),
+    ],
+)
+def test_other_modes_are_what_the_command_line_writes(
+    client, model, songs, mode, told, count, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(songs[0].parent)
+    names = tuple(path.name for path in songs[:count])
+    as_on_the_command_line(mode, names, told, tmp_path, model, monkeypatch)
+    result = make(client, mode, told, [read(client, path) for path in songs[:count]])
+    for number, item in enumerate(result["items"]):
+        download = client.get(f"/api/result/{result['id']}/{number}.mid").content
+        assert download == (tmp_path / item["name"]).read_bytes()
+    assert len(result["items"]) == len(list(tmp_path.glob("*.mid")))
+    report = client.get(f"/api/result/{result['id']}/report.json").content
+    if count:  # without inputs the command line names its examples
+        assert report == (tmp_path / f"{mode}.json").read_bytes()
+
+
+def test_the_command_that_is_shown_means_the_same(client, base, songs):
+    told = {"strategy": "latent", "curve": "0,1", "splice": "true", "bars": "", "seed": "0"}
+    result = make(client, "interpolate", told, [read(client, path) for path in songs])
+    assert result["command"] == (
+        "python -m musicvae_jax.main --mode=interpolate --checkpoint=runs/small "
+        "--input=song_000.mid,song_001.mid --strategy=latent --curve=0,1 --splice"
+    )
+    odd = fields.command("complete", {"num": "2"}, ["my 'new', song.mid"], base)
+    parsed = flags.FLAGS["input"].parser.parse(
+        re.search(r"'--input=(.*)' --num", odd).group(1).replace("'\"'\"'", "'")
+    )
+    assert parsed == ["my 'new', song.mid"]
+
+
+def test_examples_are_read_like_uploads_and_keep_their_names(client):
+    for name, melody in example_melodies().items():
+        example = client.get(f"/api/example/{name}").json()
+        assert example["name"] == name
+        assert results.read_melody(name, example["melody"]) == melody
+        assert any("taken" in line for line in example["doctor"])
+    assert client.get("/api/example/nothing").status_code == 404
+
+
+def test_the_name_of_an_example_is_an_input_of_the_command_line(base, songs):
+    told = options.dataclasses.replace(base, inputs=(str(songs[0]), "reel"))
+    assert mode_files.input_melodies(told)["reel"] == example_melodies()["reel"]
+
+
+def test_the_doctor_says_what_became_of_an_upload(client, songs):
+    answer = read(client, songs[0])
+    words = "\n".join(answer["doctor"])
+    assert "taken" in words
+    assert f"windows of {BARS} bars" in words
+    assert answer["view"]["bars"] == 4
+    assert answer["tempo_bpm"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "parts"),
+    [
+        (b"", 400, ["bad.mid", "empty"]),
+        (b"MThd rubbish", 400, ["bad.mid", "not a readable MIDI file"]),
+        (b"<html><script>alert(1)</script>", 400, ["not a readable MIDI file"]),
+        (b"x" * (midi.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
+        (
+            midi.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
+            400,
+            ["bad.mid", "no usable melody", "has 1 notes"],
+        ),
+    ],
+)
+def test_a_bad_file_gives_one_clear_line(client, content, code, parts):
+    answer = client.post("/api/read?name=bad.mid", content=content)
+    assert answer.status_code == code
+    for part in parts:
+        assert part in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, monkeypatch):
+    from musicvae_jax.studio import reader
+
+    monkeypatch.setattr(reader, "read", helpers.die)
+    answer = client.post("/api/read?name=deadly.mid", content=b"x")
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "deadly.mid: brought the reader down"
+    monkeypatch.undo()
+    assert read(client, songs[0])["view"]["bars"] == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ({"mode": "train"}, "mode 'train'"),
+        ({"mode": ["generate"]}, "mode ['generate']"),
+        ({"mode": "generate", "options": {"seed": 3}}, "text by name"),
+        ({"mode": "generate", "options": {"output": "/etc"}}, "--output: not an option"),
+        ({"mode": "generate", "options": {"num": "17"}}, "16 at most"),
+        ({"mode": "generate", "options": {"num": "0"}}, "--num=0"),
+        ({"mode": "generate", "options": {"seed": "x"}}, "--seed=x"),
+        ({"mode": "generate", "options": {"temperature": "-1"}}, "--temperature=-1"),
+        ({"mode": "interpolate", "options": {"strategy": "later"}}, "later"),
+        ({"mode": "interpolate", "options": {"curve": "2"}}, "not a curve"),
+        ({"mode": "interpolate", "options": {"granularity": "beat"}}, "--granularity=beat"),
+        ({"mode": "interpolate", "options": {"scale": "H_major"}}, "--scale=H_major"),
+        ({"mode": "interpolate", "inputs": [{}]}, "not a melody"),
+        ({"mode": "interpolate", "inputs": ["a.mid"]}, "a list of melodies"),
+        ({"mode": "interpolate", "inputs": [{}] * 3}, "two at most, got 3"),
+    ],
+)
+def test_bad_requests_are_told_in_one_line(client, asked, part):
+    answer = client.post("/api/make", json=asked)
+    assert answer.status_code == 400
+    assert part in answer.json()["error"]
+
+
+def test_what_only_the_model_can_refuse_comes_as_the_last_event(client, songs):
+    first = read(client, songs[0])
+    one = {"name": first["name"], "melody": first["melody"]}
+    asked = {"mode": "interpolate", "options": {}, "inputs": [one]}
+    assert "two melodies" in events(client, "/api/make", asked)[-1]["error"]
+    asked = {"mode": "interpolate", "options": {"loop": "true"}, "inputs": [one, one]}
+    assert "--loop" in events(client, "/api/make", asked)[-1]["error"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"notes": [[200, 0, 4]]},
+        {"notes": [[60, 4, 0]]},
+        {"notes": [[60, 0]]},
+        {"notes": "x"},
+        {"notes": []},
+        {"num_steps": 10**9},
+        {"num_steps": None},
+        {"tempo_bpm": float("inf")},
+        {"tempo_bpm": 0},
+        {"program": 128},
+        {"notes": [[10, 0, 4]]},
+    ],
+)
+def test_melodies_that_no_reader_gave_are_refused(songs, change):
+    good = results.view_melody("a", example_melodies()["reel"], [])["melody"]
+    with pytest.raises(UserError, match="a: "):
+        results.read_melody("a", good | change)
+
+
+def test_requests_that_are_no_json_or_too_large(client):
+    for path in ("/api/make", "/api/map", "/api/listen"):
+        assert client.post(path, content=b"{").status_code == 400
+        assert client.post(path, content=b"[" * 100_000).status_code == 400
+        assert client.post(path, content=b"[]").status_code == 400
+        assert client.post(path, content=b" " * (MAX_REQUEST_BYTES + 1)).status_code == 413
+
+
+def test_no_file_but_those_of_the_page_is_served(client):
+    for path in ("/static/..%2fserver.py", "/static/index.html", "/static/none.js", "/etc/passwd"):
+        assert client.get(path).status_code == 404
+    for path in ("/static/studio.css", "/static/studio.js", "/static/icon.svg"):
+        assert client.get(path).status_code == 200
+    assert client.get("/api/result/none/0.mid").status_code == 410
+
+
+def test_other_sites_cannot_use_it(client):
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 403
+    assert client.get("/", headers={"host": "[::1]:7860"}).status_code == 200
+    answer = client.post("/api/make", json={}, headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 403
+    policy = client.get("/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_what_the_page_loads_is_all_here(client):
+    page = client.get("/").text
+    sources = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert sources
+    for source in sources:
+        assert client.get(source).status_code == 200
+    for name in ("studio.css", *(p.name for p in pathlib.Path(PAGE).glob("*.js"))):
+        text = client.get(f"/static/{name}").text
+        assert set(re.findall(r"https?://[^\s\"')]+", text)) <= {"http://www.w3.org/2000/svg"}
+
+
+PAGE = "musicvae_jax/studio/page"
+
+
+def test_loopback_is_what_no_other_machine_can_reach():
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.1", "example.com", "")))
+
+
+def test_the_controls_are_the_flags(client):
+    page = client.get("/").text
+    for mode in fields.USUAL:
+        for name in fields.USUAL[mode] + fields.MORE.get(mode, ()):
+            control = fields.field(mode, name)
+            assert control.words
+            assert f"--{name}" in page
+            if control.kind == "choice":
+                assert control.choices == tuple(flags.FLAGS[name].parser.enum_values)
+    for strategy in transitions.STRATEGIES:
+        assert f'value="{strategy}"' in page
+
+
+def test_the_page_becomes_ready(client):
+    deadline = time.monotonic() + 120
+    while not (status := client.get("/api/status").json())["ready"]:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.1)
+    assert status["done"] == status["total"]
+    assert status["bars"] == BARS
+
+
+def test_at_a_landmark_the_map_gives_its_melody(client, model):
+    points = events(client, "/api/map", {"inputs": []})[-1]["result"]
+    assert [point["name"] for point in points][:2] == list(example_melodies())
+    assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
+    reel = points[1]
+    result = events(client, "/api/map", {"inputs": [], "x": reel["x"], "y": reel["y"]})[-1]
+    made = result["result"]
+    window = example_melodies()["reel"].window(0, BARS)
+    [expected], _ = model.reconstruct([window], 0, 0.0)
+    view = made["items"][0]
+    assert [tuple(note) for note in view["notes"]] == expected.notes()
+    assert view["facts"]["reel"] > 0.99
+    assert client.get(f"/api/result/{made['id']}/0.png").status_code == 200
+    assert "x, y" in client.post("/api/map", json={"x": "left"}).json()["error"]
+
+
+def test_a_melody_can_be_heard(client, songs):
+    song = read(client, songs[0])
+    answer = client.post("/api/listen", json={"inputs": [song]})
+    with wave.open(io.BytesIO(answer.content)) as file:
+        seconds = file.getnframes() / file.getframerate()
+    assert seconds == pytest.approx(song["view"]["duration_sec"] + 1, abs=0.01)
+    assert client.post("/api/listen", json={"inputs": []}).status_code == 400
+
+
+def test_the_time_axis_of_the_page_is_that_of_the_midi_file(client, songs):
+    inputs = [read(client, path) for path in songs]
+    inputs[1]["melody"]["tempo_bpm"] = 180.0
+    result = make(client, "interpolate", {"splice": "true", "strategy": "cut"}, inputs)
+    [view] = result["items"]
+    file = client.get(f"/api/result/{result['id']}/0.mid").content
+    now, onsets = 0.0, []
+    for message in mido.MidiFile(file=io.BytesIO(file)):
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            onsets.append(now)
+    for onset, (_, step, _) in zip(onsets, view["notes"], strict=True):
+        from_step, begin, length = [t for t in view["tempos"] if t[0] <= step][-1]
+        assert begin + (step - from_step) * length == pytest.approx(onset, abs=2e-3)
+    assert view["t"] == [0.0] * 4 + pytest.approx([0.0, 1.0], abs=1) + [1.0] * 4
+
+
+def test_fifty_at_once_are_all_served(client, songs):
+    inputs = [read(client, path) for path in songs]
+    told = {"splice": "true", "strategy": "latent"}
+
+    def ask(number):
+        if number % 5 == 0:
+            return len(read(client, songs[0])["view"]["notes"])
+        return make(client, "interpolate", told | {"seed": str(number)}, inputs)["items"][0]["bars"]
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(ask, range(50)))
+    assert all(answer == 4 + BARS + 4 for number, answer in enumerate(answers) if number % 5)
+
+
+def test_jobs_wait_their_turn_and_hear_of_it():
+    jobs, gate, begun = Jobs("test", limit=2), threading.Event(), threading.Event()
+    heard = {name: [] for name in "abc"}
+    jobs.submit(lambda tell: (begun.set(), gate.wait()), heard["a"].append)
+    begun.wait()
+    second = jobs.submit(lambda tell: "b", heard["b"].append)
+    jobs.submit(lambda tell: tell({"done": 1}) or "c", heard["c"].append)
+    with pytest.raises(BusyError, match="2 others"):
+        jobs.submit(lambda tell: None, print)
+    jobs.cancel(second)
+    gate.set()
+    for _ in range(1000):
+        if len(heard["c"]) > 2:
+            break
+        time.sleep(0.01)
+    assert heard["b"] == []
+    assert heard["c"] == [{"ahead": 1}, {"done": 1}, {"result": "c"}]
+    jobs.close()
+
+
+def test_a_job_that_nobody_waits_for_ends():
+    jobs, begun, ended = Jobs("test"), threading.Event(), threading.Event()
+
+    def work(tell):
+        try:
+            begun.set()
+            while True:
+                tell({})
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    job = jobs.submit(work, lambda event: None)
+    begun.wait()
+    jobs.cancel(job)
+    assert ended.wait(10)
+    failed = []
+    jobs.submit(lambda tell: 1 / 0, failed.append)
+    while not failed:
+        time.sleep(0.01)
+    assert "log" in failed[0]["error"]
+    jobs.close()
+
+
+def test_only_the_latest_results_are_kept():
+    store = results.Store(limit=2)
+    names = [store.put(results.Result([], {"mode": str(n)})) for n in range(3)]
+    assert store.get(names[0]) is None
+    assert store.get(names[2]).report == {"mode": "2"}
+    assert len({*names}) == 3
+
+
+def test_a_port_in_use_is_told(model, base):
+    import socket
+
+    from musicvae_jax.studio import server
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = options.dataclasses.replace(base, studio=options.StudioOptions("127.0.0.1", port))
+        with pytest.raises(UserError, match=f"--port={port}: cannot listen there"):
+            server.serve(model, told)
+    assert atomic_io  # nothing was written
