@@ -302,7 +302,9 @@ def pid_of(process_id, workdir):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sig", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM], ids=lambda sig: sig.name
+)
 def test_when_one_process_ends_all_do_and_a_restart_goes_on(home, tmp_path, victim, sig):
     endless = arguments(home, tmp_path / "run", num_steps=100_000, eval_every=50, log_every=50)
     logs = tmp_path / "logs"
