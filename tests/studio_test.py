@@ -139,7 +139,7 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
 @pytest.mark.parametrize(
     "told",
     [
-        {"splice": "true"},
+        {"splice": "true", "strategy": "latent,dual_combined"},
         {"splice": "false", "strategy": "latent,cut", "seed": "7", "granularity": "note"},
         {
             **{"splice": "true", "strategy": "combined", "num": "3", "keep": "all", "seed": "3"},
@@ -428,7 +428,8 @@ def test_the_time_axis_of_the_page_is_that_of_the_midi_file(client, songs):
     for onset, (_, step, _) in zip(onsets, view["notes"], strict=True):
         from_step, begin, length = [t for t in view["tempos"] if t[0] <= step][-1]
         assert begin + (step - from_step) * length == pytest.approx(onset, abs=2e-3)
-    assert view["t"] == [0.0] * 4 + pytest.approx([0.0, 1.0], abs=1) + [1.0] * 4
+    assert view["t"][:4] == [0.0] * 4
+    assert view["t"][-4:] == [1.0] * 4
 
 
 def test_fifty_at_once_are_all_served(client, songs):

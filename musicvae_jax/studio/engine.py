@@ -1,5 +1,6 @@
 """The model behind the page: compiled once, then asked by one request at a time."""
 
+import collections
 import logging
 import time
 from collections.abc import Mapping
@@ -135,13 +136,14 @@ class Engine:
         return self._landmarks
 
     def map_points(self, inputs: Mapping[str, Melody], tell: Tell) -> list[dict[str, Any]]:
-        """The points of the map, with the inputs: name and place."""
+        """The points of the map, name and place; an example that is an input is that."""
         _, places = self.landmarks.with_inputs(list(inputs.values()))
         names = [*self.landmarks.melodies, *inputs]
         kinds = ["landmark"] * len(self.landmarks.melodies) + ["input"] * len(inputs)
         return [
             {"name": name, "kind": kind, "x": round(float(x), 4), "y": round(float(y), 4)}
             for name, kind, (x, y) in zip(names, kinds, places, strict=True)
+            if kind == "input" or name not in inputs
         ]
 
     def map_point(self, x: float, y: float, inputs: Mapping[str, Melody], tell: Tell) -> Result:
@@ -149,9 +151,10 @@ class Engine:
         melody, weights = self.landmarks.at(x, y, list(inputs.values()))
         if not melody.pitch.size:
             raise UserError("the model is silent there; try another place")
-        names = [*self.landmarks.melodies, *inputs]
-        nearest = np.argsort(-weights)[:3]
-        mix = {names[index]: round(float(weights[index]), 3) for index in nearest}
+        shares: collections.Counter[str] = collections.Counter()
+        for name, weight in zip([*self.landmarks.melodies, *inputs], weights, strict=True):
+            shares[name] += float(weight)
+        mix = {name: round(share, 3) for name, share in shares.most_common(3)}
         piece = single(melody, origin="between")
         view = results.view_piece(piece, np.full(piece.num_bars, 0.5))
         item = Item(

@@ -65,6 +65,9 @@ export function drawRoll(place, view, label, side = 0) {
   place.style.setProperty("--bars", view.bars);
 }
 
+// What the command line calls 1 and 2.
+const NAMES = { "melody 1": "Melody A", "melody 2": "Melody B", bridge: "Bridge" };
+
 /** Names above the roll the parts of a piece. */
 export function drawLabels(place, view) {
   place.replaceChildren(
@@ -73,7 +76,7 @@ export function drawLabels(place, view) {
       label.style.left = `${(100 * section.start_bar) / view.bars}%`;
       label.style.width = `${(100 * section.bars) / view.bars}%`;
       const name = document.createElement("b");
-      name.textContent = section.label;
+      name.textContent = NAMES[section.label] || section.label;
       label.append(name, [section.title, section.key].filter(Boolean).join(" · "));
       label.title = label.textContent;
       return label;
