@@ -6,7 +6,7 @@
 # Each prints a table and, as its last line, its figures as JSON; both go to OUT, with what
 # the machine is. With --quick a few minutes, with --dry_run only the commands. Variables:
 #   OUT      where results go (runs/bench_gpu)
-#   MODELS   for the training step, names in configs/ (seed,hier)
+#   MODELS   for the training step, names in configs/ (seed,hier,hier_paper)
 #   BATCHES  batch sizes (64,512)
 #   DTYPES   (float32 bfloat16)
 #   DECODE   for decoding, names in configs/ (seed hier)
@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OUT="${OUT:-runs/bench_gpu}"
-MODELS="${MODELS:-seed,hier}"
+MODELS="${MODELS:-seed,hier,hier_paper}"
 BATCHES="${BATCHES:-64,512}"
 DTYPES="${DTYPES:-float32 bfloat16}"
 DECODE="${DECODE:-seed hier}"

@@ -58,6 +58,9 @@ def export(model: MelodyModel, output: pathlib.Path, metrics: dict[str, float]) 
             manager, checkpoint.step, checkpoint.params, None, checkpoint.config, metrics
         )
         checkpoints.wait(manager, checkpoint.step)
+    # Orbax names in them the folder that it wrote to, which is nobody's business.
+    for note in output.rglob("commit_success.txt"):
+        note.unlink()
     latent_prior.save(output, prior)
     card = {
         "version": __version__,

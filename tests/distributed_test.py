@@ -108,6 +108,22 @@ def test_a_process_alone_agrees_with_itself(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("message", "is_lost"),
+    [
+        ("UNKNOWN: Gloo all-reduce failed: Connection closed by peer [127.0.0.1]:33509", True),
+        ("UNAVAILABLE: Task 1 heartbeat timeout.", True),
+        ("DEADLINE_EXCEEDED: Barrier timed out. Id: Shutdown::0", True),
+        ("NCCL operation ncclAllReduce failed: unhandled system error", True),
+        ("operands could not be broadcast together with shapes (3,) (4,)", False),
+    ],
+)
+def test_lost_peers_are_told_from_other_errors(monkeypatch, message, is_lost):
+    assert not distributed.is_peer_lost(ValueError(message))  # alone, there is no peer to lose
+    monkeypatch.setattr(distributed.jax, "process_count", lambda: 2)
+    assert distributed.is_peer_lost(ValueError(message)) == is_lost
+
+
 _JOIN = """
 import os
 from musicvae_jax import distributed
@@ -286,7 +302,9 @@ def pid_of(process_id, workdir):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sig", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM], ids=lambda sig: sig.name
+)
 def test_when_one_process_ends_all_do_and_a_restart_goes_on(home, tmp_path, victim, sig):
     endless = arguments(home, tmp_path / "run", num_steps=100_000, eval_every=50, log_every=50)
     logs = tmp_path / "logs"

@@ -20,11 +20,13 @@ def options(output, *inputs):
         output=output,
         checkpoint="",
         inputs=tuple(map(str, inputs)),
-        strategies=(),
-        num=1,
+        transition=None,  # the doctor makes none
+        bars=None,
+        num=None,
         seed=0,
         temperature=None,
-        wav=False,
+        audio=False,
+        soundfont=None,
     )
 
 

@@ -136,8 +136,9 @@ void parallel(ffi::ThreadPool& pool, int64_t count, const Work& work) {
 // The part of `size` items that belongs to worker `i` of `count`.
 inline int64_t share(int64_t size, int64_t i, int64_t count) { return size * i / count; }
 
+// A thread for each two rows at most: fewer do not repay reading the weights.
 int64_t num_workers(const ffi::ThreadPool& pool, int64_t rows) {
-  return std::max<int64_t>(1, std::min(pool.num_threads(), rows / kRows));
+  return std::max<int64_t>(1, std::min(pool.num_threads(), rows / 2));
 }
 
 struct Drive {
