@@ -30,6 +30,7 @@ export async function load(words, view, places, fetchSound, start) {
   }
   title.textContent = `${words}: the sound is being made…`;
   audio.removeAttribute("src");
+  audio.load(); // or the sound before it could still be played
   const sound = await fetchSound();
   if (number !== latest) return; // something else was asked for meanwhile
   const url = URL.createObjectURL(sound);
