@@ -322,7 +322,6 @@ def test_the_names_of_the_modes_are_those_that_exist():
         (("--mode=interpolate", "--loop"), ["--loop", "--splice"]),
         (("--mode=interpolate", "--pairs=no.csv"), ["--pairs=no.csv", "No such file"]),
         (("--mode=interpolate", "--pairs=x.csv", "--loop"), ["--loop", "--pairs"]),
-        (("--mode=generate", "--workdir=/nowhere"), ["no checkpoint", "/nowhere"]),
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
         (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files or more", "got 1"]),
         (("--mode=inspect",), ["--mode=inspect needs --input"]),
