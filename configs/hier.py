@@ -1,4 +1,4 @@
-"""The hierarchical model, sized for the folk data and one accelerator.
+"""The hierarchical model: one latent for the melody, which each bar has its part in.
 
 Run: python -m musicvae_jax.main --config=configs/hier.py
 """
@@ -9,4 +9,27 @@ from configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:
-    return default.get_config()
+    config = default.get_config()
+    model, train = config.model, config.train
+    model.z = 512
+    model.encoder_features = 256
+    model.conductor_features = 256
+    model.decoder_features = 256
+    # The encoder reads each bar at its edges, and the conductor gives each bar a view of
+    # the latent of its own: a bar need not find its way through a state that runs on
+    # over all of them.
+    model.encoder_reads = "bars"
+    model.encoder_bar_features = 64
+    model.conductor_reads = "bars"
+    model.conductor_input = 64
+    # Half of the previous notes are hidden, so that the latent must tell them; without
+    # that the model leans on them, and its own mistakes lead it astray.
+    model.decoder_word_dropout = 0.5
+    train.batch_size = 64
+    train.num_steps = 7_000
+    train.learning_rate = 2e-3
+    train.learning_rate_decay = 0.9995
+    train.free_bits = 256.0
+    train.eval_every = 500
+    train.eval_examples = 512
+    return config

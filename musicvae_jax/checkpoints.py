@@ -177,7 +177,8 @@ def _restore(manager: ocp.CheckpointManager, step: int, **args: Any) -> Any:
 
 def restore_config(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
     """The configuration of a checkpoint, as plain values."""
-    return _restore(manager, step, config=ocp.args.JsonRestore())["config"]
+    saved = _restore(manager, step, config=ocp.args.JsonRestore())["config"]
+    return config_check.complete(saved)
 
 
 def restore_for_training(

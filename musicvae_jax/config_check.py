@@ -1,5 +1,7 @@
 """Values that a configuration may have; names and types ml_collections checks by itself."""
 
+from typing import Any
+
 import ml_collections
 
 from musicvae_jax.errors import UserError
@@ -10,6 +12,7 @@ CHOICES = {
     "model.codec": ("melody", "roll"),
     "model.latent": ("global", "per_bar"),
     "model.encoder_reads": ("final", "bars"),
+    "model.conductor_reads": ("same", "bars"),
     "model.decoder": ("hierarchical", "flat"),
     "model.dtype": ("float32", "bfloat16"),
     "model.lstm": ("auto", "scan"),
@@ -33,6 +36,7 @@ AT_LEAST_1 = (
 AT_LEAST_0 = (
     "seed",
     "dataset.transpose_semitones",
+    "model.encoder_bar_features",
     "model.conductor_input",
     "model.embedding",
     "train.max_minutes",
@@ -43,8 +47,17 @@ AT_LEAST_0 = (
 SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dropout")
 
 
+# Fields that came later, and what they stand for in a checkpoint that lacks them.
+ADDED = {"model": {"encoder_bar_features": 0, "conductor_reads": "same"}}
+
+
+def complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a checkpoint, with the fields that were added after it."""
+    return saved | {part: fields | saved[part] for part, fields in ADDED.items()}
+
+
 def check(config: ml_collections.ConfigDict) -> None:
-    """Checks every value that can be wrong by itself.
+    """Checks every value that can be wrong by itself, and those that go together.
 
     Raises:
       UserError: one is; names the field and what is valid.
@@ -62,6 +75,11 @@ def check(config: ml_collections.ConfigDict) -> None:
     for name in SHARES:
         if not 0 <= values[name] < 1:
             raise UserError(f"--config.{name}={values[name]}: must be at least 0 and below 1")
+    if values["model.conductor_reads"] == "bars" and not values["model.conductor_input"]:
+        raise UserError(
+            "--config.model.conductor_reads=bars: needs a --config.model.conductor_input of at "
+            "least 1, the width of each bar's part"
+        )
 
 
 def _value(config: ml_collections.ConfigDict, name: str) -> str | float:

@@ -23,6 +23,12 @@ VARIANTS = {
         "learned_state": False,
     },
     "bars_read_at_their_edges": {"latent": "per_bar", "encoder_reads": "bars"},
+    "global_of_bars": {
+        "encoder_reads": "bars",
+        "encoder_bar_features": 5,
+        "conductor_reads": "bars",
+        "conductor_input": 4,
+    },
     "flat_stacked": {"decoder": "flat", "decoder_layers": 2},
 }
 
@@ -136,7 +142,7 @@ def test_one_at_a_time_gives_the_same_as_a_batch(setup):
         single, _ = model.apply(variables, path[one], keys(1, n), 1.0, method="sample")
         np.testing.assert_array_equal(single[0], batch[n])
         alone, _, _ = model.apply(variables, tokens[one], keys(1, n), True)
-        np.testing.assert_allclose(alone[0], logits[n], atol=1e-5)
+        np.testing.assert_allclose(alone[0], logits[n], atol=3e-5)
 
 
 def test_given_tokens_come_back_and_change_what_follows(setup):

@@ -21,6 +21,8 @@ class Conductor(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked layers.
       input_features: if not 0, the path is first mapped linearly to this width.
+      bars: if not 0, each of so many bars has a map of its own, by which it takes its
+        part of a latent of the whole melody; a path has at most so many bars.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
       dtype, implementation: see `LSTMLayer`.
@@ -29,6 +31,7 @@ class Conductor(nn.Module):
     features: int
     num_layers: int
     input_features: int = 0
+    bars: int = 0
     embedding: int = 0
     learned_state: bool = True
     dtype: jnp.dtype = jnp.float32
@@ -37,8 +40,14 @@ class Conductor(nn.Module):
     @nn.compact
     def __call__(self, path: jax.Array) -> jax.Array:
         """path: [bars, batch, z] -> bar embeddings: [bars, batch, embedding]."""
-        if self.input_features:
-            path = nn.Dense(self.input_features, name="input")(path)
+        inputs = path
+        if self.bars:
+            initializer = nn.initializers.lecun_normal(batch_axis=(0,))
+            shape = (self.bars, path.shape[-1], self.input_features)
+            kernels = self.param("bar_inputs", initializer, shape)
+            inputs = jnp.einsum("tbz,tzi->tbi", path, kernels[: path.shape[0]])
+        elif self.input_features:
+            path = inputs = nn.Dense(self.input_features, name="input")(path)
         layers = [
             LSTMLayer(self.features, self.dtype, self.implementation, name=f"layer_{number}")
             for number in range(self.num_layers)
@@ -47,7 +56,7 @@ class Conductor(nn.Module):
             carries = InitialState(self.features, self.num_layers, name="initial")(path[0])
         else:
             carries = [layer.zero_carry(path.shape[1]) for layer in layers]
-        outputs = path
+        outputs = inputs
         for layer, carry in zip(layers, carries, strict=True):
             _, outputs = layer(Drive(layer.drive(outputs)), carry)
         if self.embedding:

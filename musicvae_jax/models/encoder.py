@@ -63,6 +63,8 @@ class Encoder(nn.Module):
         the outputs at its edges, which between them have seen all of it: the forward
         one at its last step, the backward one at its first; and a melody from all of
         its bars side by side, whose number is then fixed.
+      bar_features: if not 0, what is read of a bar is first mapped linearly to this
+        width, in the same way for every bar.
       dropout: share of features dropped between layers.
       dtype, implementation: see `LSTMLayer`.
     """
@@ -74,6 +76,7 @@ class Encoder(nn.Module):
     steps_per_bar: int
     per_bar: bool = False
     reads: str = "final"
+    bar_features: int = 0
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
     implementation: str = "auto"
@@ -104,6 +107,8 @@ class Encoder(nn.Module):
             )(outputs)
         if self.per_bar or self.reads == "bars":
             read = self._bars(outputs)
+            if self.bar_features:
+                read = nn.Dense(self.bar_features, name="bar")(read)
             final = read if self.per_bar else read.reshape(read.shape[0], -1)
         mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
         return mu, nn.softplus(raw_sigma)

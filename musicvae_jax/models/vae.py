@@ -189,6 +189,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
         "features": config.conductor_features,
         "num_layers": config.conductor_layers,
         "input_features": config.conductor_input,
+        "bars": config.bars if config.conductor_reads == "bars" else 0,
         "embedding": config.embedding,
     }
     return MusicVAE(
@@ -199,6 +200,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
             "z": config.z,
             "per_bar": per_bar,
             "reads": config.encoder_reads,
+            "bar_features": config.encoder_bar_features,
         },
         decoder={
             **common,
