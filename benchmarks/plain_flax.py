@@ -36,11 +36,25 @@ class PlainVAE(nn.Module):
             encoded = outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
         else:
             forward, backward = jnp.split(outputs, 2, axis=-1)
-            encoded = jnp.concatenate([forward[:, -1], backward[:, 0]], axis=-1)[:, None]
+            last, first = (-1, 0)
+            if config.encoder_reads == "bars":
+                last, first = (
+                    slice(STEPS_PER_BAR - 1, None, STEPS_PER_BAR),
+                    slice(0, None, STEPS_PER_BAR),
+                )
+            encoded = jnp.concatenate([forward[:, last], backward[:, first]], axis=-1)
+            if config.encoder_reads == "bars":
+                encoded = nn.Dense(config.z // bars)(encoded)
+            encoded = encoded.reshape(batch, 1, -1)
         mu, raw_sigma = jnp.split(nn.Dense(2 * config.z)(encoded), 2, axis=-1)
         sigma = nn.softplus(raw_sigma)
         path = jnp.broadcast_to(mu + sigma * noise, (batch, bars, config.z))
-        if config.conductor_input:
+        if config.conductor_reads == "bars":
+            kernels = self.param(
+                "shares", nn.initializers.lecun_normal(), (bars, config.z, config.z // bars)
+            )
+            path = jnp.einsum("btz,tzi->bti", path, kernels)
+        elif config.conductor_input:
             path = nn.Dense(config.conductor_input)(path)
         embeddings = self._stack(
             path, path[:, 0], config.conductor_layers, config.conductor_features

@@ -14,6 +14,13 @@ from musicvae_jax.models.lstm import Carry, Drive, InitialState, LSTMLayer, Toke
 _DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
 
 
+def _slices(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Kernels that cut z numbers into a slice for each bar: [bars, z, z // bars]."""
+    del key
+    bars, z = shape
+    return jnp.eye(z).reshape(z, bars, z // bars).swapaxes(0, 1)
+
+
 class Conductor(nn.Module):
     """Turns a path into bar embeddings (Roberts et al. 2018, section 3.2).
 
@@ -21,8 +28,9 @@ class Conductor(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked layers.
       input_features: if not 0, the path is first mapped linearly to this width.
-      bars: if not 0, each of so many bars has a map of its own, by which it takes its
-        part of a latent of the whole melody; a path has at most so many bars.
+      bars: if not 0, each of so many bars has a linear map of its own, by which it takes
+        its share of a latent of the whole melody: at first the slice that belongs to it.
+        A path has at most so many bars, and `input_features` is not used.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
       dtype, implementation: see `LSTMLayer`.
@@ -42,9 +50,7 @@ class Conductor(nn.Module):
         """path: [bars, batch, z] -> bar embeddings: [bars, batch, embedding]."""
         inputs = path
         if self.bars:
-            initializer = nn.initializers.lecun_normal(batch_axis=(0,))
-            shape = (self.bars, path.shape[-1], self.input_features)
-            kernels = self.param("bar_inputs", initializer, shape)
+            kernels = self.param("bar_inputs", _slices, (self.bars, path.shape[-1]))
             inputs = jnp.einsum("tbz,tzi->tbi", path, kernels[: path.shape[0]])
         elif self.input_features:
             path = inputs = nn.Dense(self.input_features, name="input")(path)

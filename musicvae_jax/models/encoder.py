@@ -48,6 +48,13 @@ class BidirectionalLayer(nn.Module):
         return jnp.concatenate(finals, axis=-1), jnp.concatenate(outputs, axis=-1)
 
 
+def _identity_beside_noise(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
+    """The first kernel of a posterior that takes what it is given as its mean: [z, 2 * z]."""
+    z = shape[0]
+    noise = nn.initializers.lecun_normal()(key, (z, z), dtype)
+    return jnp.concatenate([jnp.eye(z, dtype=dtype), noise], axis=1)
+
+
 class Encoder(nn.Module):
     """The approximate posterior q(z | melody) (Roberts et al. 2018, section 3.1).
 
@@ -61,10 +68,10 @@ class Encoder(nn.Module):
       reads: 'final' reads a melody's latent from the final states (the paper), and a
         bar's from both outputs at its last step (the seed). 'bars' reads a bar from
         the outputs at its edges, which between them have seen all of it: the forward
-        one at its last step, the backward one at its first; and a melody from all of
-        its bars side by side, whose number is then fixed.
-      bar_features: if not 0, what is read of a bar is first mapped linearly to this
-        width, in the same way for every bar.
+        one at its last step, the backward one at its first. A melody's latent begins as
+        its bars side by side, each mapped in the same way to its share of z, which is
+        then mixed by a square matrix that starts as the identity; the number of bars is
+        thereby fixed.
       dropout: share of features dropped between layers.
       dtype, implementation: see `LSTMLayer`.
     """
@@ -76,7 +83,6 @@ class Encoder(nn.Module):
     steps_per_bar: int
     per_bar: bool = False
     reads: str = "final"
-    bar_features: int = 0
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
     implementation: str = "auto"
@@ -105,12 +111,15 @@ class Encoder(nn.Module):
                 implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
-        if self.per_bar or self.reads == "bars":
+        initializer = nn.initializers.lecun_normal()
+        if self.per_bar:
+            final = self._bars(outputs)
+        elif self.reads == "bars":
             read = self._bars(outputs)
-            if self.bar_features:
-                read = nn.Dense(self.bar_features, name="bar")(read)
-            final = read if self.per_bar else read.reshape(read.shape[0], -1)
-        mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
+            read = nn.Dense(self.z // read.shape[1], name="bar")(read)
+            final, initializer = read.reshape(read.shape[0], -1), _identity_beside_noise
+        posterior = nn.Dense(2 * self.z, kernel_init=initializer, name="posterior")(final)
+        mu, raw_sigma = jnp.split(posterior, 2, axis=-1)
         return mu, nn.softplus(raw_sigma)
 
     def _bars(self, outputs: jax.Array) -> jax.Array:
