@@ -29,7 +29,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import config_check, host_memory, transition_flags
+from musicvae_jax import attribute_flags, config_check, host_memory, transition_flags
 from musicvae_jax.errors import (
     CheckpointError,
     PreemptedError,
@@ -227,6 +227,7 @@ def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
         checkpoint=_CHECKPOINT.value,
         inputs=tuple(name for name in _INPUT.value if name),
         transition=transition_flags.read(),
+        attributes=attribute_flags.read(),
         bars=_BARS.value,
         num=_NUM.value,
         seed=_SEED.value,
