@@ -14,8 +14,8 @@ MAX_AMOUNT = 10.0
 _ATTRIBUTE = flags.DEFINE_list(
     "attribute",
     [],
-    "generate, reconstruct: change attributes of the melodies, as density:+1,range:-0.5; 1 is from "
-    f"the low quarter of the training data to the high one. There are {', '.join(ATTRIBUTES)}.",
+    f"generate, reconstruct: change {', '.join(ATTRIBUTES)}, as density:+1,range:-0.5; 1 adds what "
+    "in the training data lies between melodies that have much of it and that have little.",
 )
 
 

@@ -1,13 +1,11 @@
-"""Directions of the latent in which one attribute of a melody changes, and the others do not.
+"""What to add to a latent to change one attribute of its melody, and the others little.
 
-Roberts et al. 2018 (arXiv 1803.05428, section 5) add to a latent the difference between
-the mean latents of melodies that have much of an attribute and of those that have
-little: a quarter of the training data each. Such a vector also carries what tends to come
-with the attribute (dense melodies have a wide range), and is too short for one that the
-latent tells vaguely. So the differences are mixed here: a linear reading of all attributes
-from the latent shall change for one of them as from the low quarter to the high one, and
-not at all for the others. Of all vectors that do so these are the shortest, measured by how
-latents vary.
+Roberts et al. 2018 (arXiv 1803.05428, section 5) add the difference between the mean
+latents of melodies that have much of an attribute and of those that have little: a
+quarter of the training data each. Such a vector carries as well what tends to come with the
+attribute: dense melodies have a wide range. So here latents are regressed on all
+attributes at once, and a vector is the mean difference of latents between melodies that
+differ in one attribute alone, by as much as the quarters do.
 """
 
 import dataclasses
@@ -21,11 +19,6 @@ from musicvae_jax.attributes import ATTRIBUTES
 from musicvae_jax.errors import UserError
 
 FILE = "attributes.npz"
-# Of the mean variance, added to that of each dimension before it is inverted. Held-out
-# readings are the same from 0.003 to 0.3 of it.
-_RIDGE = 0.01
-# Combinations of attributes of which a smaller share can be read are left alone.
-_LEAST_EXPLAINED = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +29,13 @@ class AttributeVectors:
       vectors: [attributes, d] float32, in the order of `ATTRIBUTES`.
       mean, deviation: [attributes] float32, of the attributes in training.
       gap: [attributes] float32, between the means of the high quarter and of the low one,
-        which is what one whole vector is to change. 0 for an attribute that never varies.
-      explained: [attributes] float32, the share of an attribute's variance that is read from
-        the latent by a linear map.
+        which one whole vector stands for. 0 for an attribute that never varies.
     """
 
     vectors: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
     gap: np.ndarray
-    explained: np.ndarray
 
     def shift(self, amounts: Mapping[str, float]) -> np.ndarray:
         """The sum [d] of the vectors of named attributes, so much of each.
@@ -66,7 +56,7 @@ class AttributeVectors:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """What is known of each attribute, for JSON."""
-        names = ("mean", "deviation", "gap", "explained")
+        names = ("mean", "deviation", "gap")
         return {
             attribute: {name: round(float(getattr(self, name)[index]), 4) for name in names}
             for index, attribute in enumerate(ATTRIBUTES)
@@ -95,21 +85,14 @@ def fit(mu: np.ndarray, measured: np.ndarray) -> AttributeVectors:
     unit = np.where(deviation > 0, deviation, 1.0)
     standard = (measured - mean) / unit
     z = mu.reshape(len(mu), -1).astype(np.float64)
-    z -= z.mean(axis=0)
-    covariance = z.T @ z / len(z)
-    ridge = _RIDGE * max(float(np.diag(covariance).mean()), 1e-12)
-    across = z.T @ standard / len(z)  # [d, attributes]
-    reading = np.linalg.solve(covariance + ridge * np.eye(len(covariance)), across)
-    # How the readings vary together: where the latent tells all, as the attributes do.
-    explained = reading.T @ across
-    mixed = across @ np.linalg.pinv(explained, rcond=_LEAST_EXPLAINED, hermitian=True)
+    # The shortest solution: 0 for what never varies.
+    slopes = np.linalg.lstsq(standard, z - z.mean(axis=0), rcond=None)[0]
     gap = _gap(measured)
     return AttributeVectors(
-        vectors=(mixed * (gap / unit)).T.astype(np.float32),
+        vectors=(slopes * (gap / unit)[:, None]).astype(np.float32),
         mean=mean.astype(np.float32),
         deviation=deviation.astype(np.float32),
         gap=gap.astype(np.float32),
-        explained=np.diag(explained).astype(np.float32),
     )
 
 
