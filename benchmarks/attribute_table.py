@@ -24,8 +24,9 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from musicvae_jax import atomic_io, checkpoints  # noqa: E402
 from musicvae_jax.attributes import ATTRIBUTES, measure  # noqa: E402
-from musicvae_jax.inference import MelodyModel, abstract_params  # noqa: E402
+from musicvae_jax.inference import MelodyModel  # noqa: E402
 from musicvae_jax.tokens import CODECS  # noqa: E402
+from musicvae_jax.train import abstract_params  # noqa: E402
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402

@@ -32,15 +32,16 @@ class PlainVAE(nn.Module):
             outputs = nn.Bidirectional(
                 self._rnn(config.encoder_features), self._rnn(config.encoder_features)
             )(outputs)
-        if config.latent == "per_bar":
-            encoded = outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
-        else:
-            forward, backward = jnp.split(outputs, 2, axis=-1)
-            encoded = jnp.concatenate([forward[:, -1], backward[:, 0]], axis=-1)[:, None]
+        encoded = self._encoded(outputs)
         mu, raw_sigma = jnp.split(nn.Dense(2 * config.z)(encoded), 2, axis=-1)
         sigma = nn.softplus(raw_sigma)
         path = jnp.broadcast_to(mu + sigma * noise, (batch, bars, config.z))
-        if config.conductor_input:
+        if config.conductor_reads == "bars":
+            kernels = self.param(
+                "shares", nn.initializers.lecun_normal(), (bars, config.z, config.z // bars)
+            )
+            path = jnp.einsum("btz,tzi->bti", path, kernels)
+        elif config.conductor_input:
             path = nn.Dense(config.conductor_input)(path)
         embeddings = self._stack(
             path, path[:, 0], config.conductor_layers, config.conductor_features
@@ -59,6 +60,20 @@ class PlainVAE(nn.Module):
         )
         logits = nn.Dense(self.vocab, dtype=config.dtype)(outputs)
         return logits.reshape(batch, steps, -1).astype(jnp.float32), mu, sigma
+
+    def _encoded(self, outputs: jax.Array) -> jax.Array:
+        """What the posterior is read from: [batch, steps, n] -> [batch, bars or 1, n]."""
+        config, (batch, steps) = self.config, outputs.shape[:2]
+        forward, backward = jnp.split(outputs, 2, axis=-1)
+        last = forward[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        if config.encoder_reads == "bars":
+            bars = jnp.concatenate([last, backward[:, ::STEPS_PER_BAR]], axis=-1)
+            if config.latent == "per_bar":
+                return bars
+            return nn.Dense(config.z // (steps // STEPS_PER_BAR))(bars).reshape(batch, 1, -1)
+        if config.latent == "per_bar":
+            return outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        return jnp.concatenate([forward[:, -1], backward[:, 0]], axis=-1)[:, None]
 
     def _rnn(self, features: int) -> nn.RNN:
         return nn.RNN(nn.OptimizedLSTMCell(features, dtype=self.config.dtype))

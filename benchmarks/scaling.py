@@ -52,7 +52,7 @@ ACCELERATORS = {
 
 def make_step(batch: int, bars: int, features: int, lstm: str, devices: int):
     """A function that takes one step of the hierarchical model, and its parameters' bytes."""
-    config = load_config("hier", batch, "float32")
+    config = load_config("default", batch, "float32")
     config.model.bars, config.model.lstm = bars, lstm
     for part in ("encoder", "conductor", "decoder"):
         config.model[f"{part}_features"] = features
@@ -190,7 +190,7 @@ def main() -> None:
         return
     print(f"{jax.devices()[0].device_kind}; base: {BASE}; medians of {rounds} steps")
     sweeps, rows = sweep(rounds, args.quick), weak_scaling(rounds)
-    projected = {name: projections(name, 64) for name in ("hier", "hier_paper")}
+    projected = {name: projections(name, 64) for name in ("default", "hier_paper")}
     draw(args.output, sweeps, rows)
     print(f"wrote {args.output}")
     print(json.dumps({"sweeps": sweeps, "devices": rows, "projected": projected}))

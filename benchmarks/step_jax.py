@@ -32,7 +32,8 @@ def load_config(name: str, batch: int, dtype: str) -> ml_collections.ConfigDict:
     config = importlib.import_module(f"configs.{name}").get_config()
     config.train.batch_size = batch
     config.model.dtype = dtype
-    config.model.dropout = config.model.encoder_word_dropout = 0.0
+    config.model.dropout = 0.0
+    config.model.encoder_word_dropout = config.model.decoder_word_dropout = 0.0
     return config
 
 

@@ -34,13 +34,7 @@ class Decoding:
 
     def encode(self, tokens: torch.Tensor) -> torch.Tensor:
         """tokens: [steps, batch] -> a latent for each bar: [bars, batch, z]."""
-        one_hot = F.one_hot(tokens, self._vocab).float()
-        outputs, (final, _) = self._vae.encoder(one_hot)
-        if self._config.latent == "per_bar":
-            encoded = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
-        else:
-            encoded = torch.cat([final[-2], final[-1]], dim=-1)[None]
-        mu, _ = self._vae.posterior(encoded).chunk(2, dim=-1)
+        mu, _ = self._vae.encode(F.one_hot(tokens, self._vocab).float())
         return mu.expand(BARS, -1, -1)
 
     def _first_state(self, name: str, inputs: torch.Tensor, layers: int):
@@ -57,8 +51,9 @@ class Decoding:
         state = self._first_state("conductor_state", path[0], config.conductor_layers)
         token = torch.zeros(batch, self._vocab, device=self._device)
         tokens = []
+        shares = vae.shares(path)
         for bar in range(BARS):
-            output, state = vae.conductor(vae.input(path[bar : bar + 1]), state)
+            output, state = vae.conductor(shares[bar : bar + 1], state)
             embedding = vae.embedding(output)
             notes = self._first_state("decoder_state", embedding[0], config.decoder_layers)
             for step in range(bar * STEPS_PER_BAR, (bar + 1) * STEPS_PER_BAR):

@@ -30,9 +30,18 @@ class TorchVAE(nn.Module):
         self.model, self.vocab = model, vocab
         hidden, z = model["encoder_features"], model["z"]
         self.encoder = nn.LSTM(vocab, hidden, model["encoder_layers"], bidirectional=True)
-        self.posterior = nn.Linear(2 * hidden, 2 * z)
+        self.has_shares = model["conductor_reads"] == "bars"
+        self.is_mixed = model["encoder_reads"] == "bars" and model["latent"] == "global"
+        if self.is_mixed:
+            self.bar = nn.Linear(2 * hidden, z // BARS)
+            self.posterior = nn.Linear(z, 2 * z)
+        else:
+            self.posterior = nn.Linear(2 * hidden, 2 * z)
         conductor_input = model["conductor_input"] or z
         self.input = nn.Linear(z, conductor_input) if model["conductor_input"] else nn.Identity()
+        if self.has_shares:
+            conductor_input = z // BARS
+            self.input = nn.Linear(z, z, bias=False)
         width, layers = model["conductor_features"], model["conductor_layers"]
         self.conductor = nn.LSTM(conductor_input, width, layers)
         embedding = model["embedding"] or width
@@ -48,16 +57,35 @@ class TorchVAE(nn.Module):
         state = torch.tanh(linear(x)).view(x.shape[0], 2 * layers, -1).transpose(0, 1)
         return state[::2].contiguous(), state[1::2].contiguous()
 
+    def encode(self, one_hot: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """one_hot: [steps, batch, vocab] -> mu and raw sigma: [bars or 1, batch, z]."""
+        model, batch = self.model, one_hot.shape[1]
+        outputs, (final, _) = self.encoder(one_hot)
+        bars = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        if model["encoder_reads"] == "bars":
+            backward = outputs[::STEPS_PER_BAR].chunk(2, dim=-1)[1]
+            bars = torch.cat([bars.chunk(2, dim=-1)[0], backward], dim=-1)
+        if self.is_mixed:
+            encoded = self.bar(bars).transpose(0, 1).reshape(1, batch, -1)
+        elif model["latent"] == "per_bar":
+            encoded = bars
+        else:
+            encoded = torch.cat([final[-2], final[-1]], dim=-1)[None]
+        return self.posterior(encoded).chunk(2, dim=-1)
+
+    def shares(self, path: torch.Tensor) -> torch.Tensor:
+        """What the conductor is given: path [bars, batch, z] -> [bars, batch, input]."""
+        if not self.has_shares:
+            return self.input(path)
+        bars = path.shape[0]
+        kernels = self.input.weight.view(BARS, -1, self.model["z"])
+        return torch.einsum("tbz,tiz->tbi", path, kernels[:bars])
+
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """tokens: [steps, batch] int64 -> the loss, a mean over the batch."""
         model, batch = self.model, tokens.shape[1]
         one_hot = F.one_hot(tokens, self.vocab).float()
-        outputs, (final, _) = self.encoder(one_hot)
-        if model["latent"] == "per_bar":
-            encoded = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
-        else:
-            encoded = torch.cat([final[-2], final[-1]], dim=-1)[None]
-        mu, raw_sigma = self.posterior(encoded).chunk(2, dim=-1)
+        mu, raw_sigma = self.encode(one_hot)
         sigma = F.softplus(raw_sigma)
         z = mu + sigma * torch.randn_like(sigma)
         kl = (0.5 * (mu**2 + sigma**2 - 1) - sigma.log()).sum((0, 2))
@@ -66,7 +94,7 @@ class TorchVAE(nn.Module):
         state = (
             self._state(self.conductor_state, path[0], layers) if model["learned_state"] else None
         )
-        bars = self.embedding(self.conductor(self.input(path), state)[0])
+        bars = self.embedding(self.conductor(self.shares(path), state)[0])
         rows = bars.reshape(BARS * batch, -1)
         previous = F.pad(one_hot[:-1], (0, 0, 0, 0, 1, 0))
         # [bars, steps_per_bar, batch] -> [steps_per_bar, bars * batch]

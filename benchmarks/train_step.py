@@ -76,7 +76,10 @@ def step_operations(model, vocab: int, batch: int) -> tuple[float, float]:
     stepwise += model.conductor_layers * bars * width * 4 * width
     stepwise += model.decoder_layers * STEPS * notes * 4 * notes
     whole = (model.encoder_layers - 1) * 2 * STEPS * 2 * hidden * 4 * hidden
-    whole += bars * (model.conductor_input or model.z) * 4 * width
+    whole += 2 * model.z * model.z if model.encoder_reads == "bars" else 0
+    has_shares = model.conductor_reads == "bars"
+    given = model.z // bars if has_shares else model.conductor_input or model.z
+    whole += bars * given * 4 * width + (model.z * model.z if has_shares else 0)
     whole += (model.conductor_layers - 1) * bars * width * 4 * width + bars * embedding * 4 * notes
     whole += (model.decoder_layers - 1) * STEPS * notes * 4 * notes + STEPS * notes * vocab
     return 2.0 * batch * stepwise, 2.0 * batch * whole

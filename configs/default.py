@@ -46,18 +46,15 @@ def get_config() -> ml_collections.ConfigDict:
     model.encoder_features = 512
     model.encoder_layers = 1
     # Where the encoder's outputs are read. 'final': the final states, or with 'per_bar' each
-    # bar's last step; 'bars': each bar's edges, and for a 'global' latent all bars side by side.
+    # bar's last step; 'bars': each bar's edges, from which a 'global' latent is gathered.
     model.encoder_reads = "final"
-    # Width to which the reading of each bar is mapped, by one map for all; 0: not mapped.
-    model.encoder_bar_features = 0
     # 'hierarchical': a conductor over bars, and notes within them; 'flat': notes only.
     model.decoder = "hierarchical"
     model.conductor_features = 512
     model.conductor_layers = 1
     # Width to which a latent is mapped before the conductor; 0: not mapped.
     model.conductor_input = 0
-    # 'same': that map is one for all bars; 'bars': each bar has its own, and so takes its part
-    # of a 'global' latent.
+    # 'same': every bar is given its whole latent; 'bars': its share of a 'global' one.
     model.conductor_reads = "same"
     # Width to which the conductor's output is mapped; 0: not mapped.
     model.embedding = 0
@@ -79,6 +76,9 @@ def get_config() -> ml_collections.ConfigDict:
     model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()
+    # Parameters to begin with, instead of random ones: a --workdir of training, or
+    # 'pretrained'. They must be of the same `config.model`.
+    train.init_from = ""
     # Over all devices of all hosts.
     train.batch_size = 256
     # Each device takes its share in so many parts, one after another, and adds up their

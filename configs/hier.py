@@ -15,13 +15,11 @@ def get_config() -> ml_collections.ConfigDict:
     model.encoder_features = 256
     model.conductor_features = 256
     model.decoder_features = 256
-    # The encoder reads each bar at its edges, and the conductor gives each bar a view of
-    # the latent of its own: a bar need not find its way through a state that runs on
-    # over all of them.
+    # The encoder reads each bar at its edges, and the conductor gives each bar its share
+    # of the latent: what belongs to a bar need not find its way through a state that runs
+    # on over all of them.
     model.encoder_reads = "bars"
-    model.encoder_bar_features = 64
     model.conductor_reads = "bars"
-    model.conductor_input = 64
     # Half of the previous notes are hidden, so that the latent must tell them; without
     # that the model leans on them, and its own mistakes lead it astray.
     model.decoder_word_dropout = 0.5

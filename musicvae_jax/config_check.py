@@ -36,7 +36,6 @@ AT_LEAST_1 = (
 AT_LEAST_0 = (
     "seed",
     "dataset.transpose_semitones",
-    "model.encoder_bar_features",
     "model.conductor_input",
     "model.embedding",
     "train.max_minutes",
@@ -48,7 +47,7 @@ SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dro
 
 
 # Fields that came later, and what they stand for in a checkpoint that lacks them.
-ADDED = {"model": {"encoder_bar_features": 0, "conductor_reads": "same"}}
+ADDED = {"model": {"conductor_reads": "same"}}
 
 
 def complete(saved: dict[str, Any]) -> dict[str, Any]:
@@ -75,10 +74,17 @@ def check(config: ml_collections.ConfigDict) -> None:
     for name in SHARES:
         if not 0 <= values[name] < 1:
             raise UserError(f"--config.{name}={values[name]}: must be at least 0 and below 1")
-    if values["model.conductor_reads"] == "bars" and not values["model.conductor_input"]:
+    is_shared = "bars" in (values["model.encoder_reads"], values["model.conductor_reads"])
+    z, bars = values["model.z"], values["model.bars"]
+    if values["model.latent"] == "global" and is_shared and z % bars:
         raise UserError(
-            "--config.model.conductor_reads=bars: needs a --config.model.conductor_input of at "
-            "least 1, the width of each bar's part"
+            f"--config.model.z={z}: must divide by the {bars} bars that share it (model.bars), "
+            "with encoder_reads=bars or conductor_reads=bars"
+        )
+    if values["model.latent"] == "per_bar" and values["model.conductor_reads"] == "bars":
+        raise UserError(
+            "--config.model.conductor_reads=bars: is for one latent of the whole melody "
+            "(--config.model.latent=global); with per_bar each bar has its own already"
         )
 
 

@@ -1,7 +1,6 @@
 """A checkpoint to share: what inference needs, and what it was made of and reaches."""
 
 import logging
-import pathlib
 
 import jax
 import numpy as np
@@ -12,12 +11,14 @@ from musicvae_jax import (
     attribute_vectors,
     attributes,
     checkpoints,
+    held_out,
     input_pipeline,
     integrity,
     latent_prior,
 )
 from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.options import Options
 from musicvae_jax.tokens import transpose_tokens
 
 logger = logging.getLogger(__name__)
@@ -55,30 +56,31 @@ def fit_attributes(
     return attribute_vectors.fit(mu, attributes.measure(tokens))
 
 
-def export(model: MelodyModel, output: pathlib.Path, metrics: dict[str, float]) -> None:
-    """Writes `output`, a directory that `--checkpoint` takes.
+def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
+    """Writes `--output`, a directory that `--checkpoint` takes.
 
     Args:
-      model: to be shared; its data set is read, or built.
-      output: a directory, empty or not there.
-      metrics: of the test split.
+      model: to be shared; draws from the prior that is fitted here from then on.
+      data: its data set.
+      options: a directory that is empty or not there; how to measure.
 
     Raises:
       UserError: the directory holds something, or the validation split is empty.
     """
-    output = atomic_io.make_output_dir(output)
+    output = atomic_io.make_output_dir(options.output)
     if any(output.iterdir()):
         raise UserError(f"--output={output}: not empty; an export needs a directory of its own")
-    checkpoint = model.checkpoint
-    builder = input_pipeline.build_dataset(checkpoint.config)
-    splits = {n: input_pipeline.load_split(builder, n) for n in ("train", "validation", "test")}
+    checkpoint, splits = model.checkpoint, data.splits
     if len(splits["validation"]) == 0:
         raise UserError("the validation split has no windows: the data set has too few songs")
     prior, figures = fit_prior(model, splits["train"], splits["validation"])
     vectors = fit_attributes(model, splits["train"])
+    model.prior = prior
+    headline = held_out.measure(model, data, options).headline
+    numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
     with checkpoints.open_manager(output) as manager:
         checkpoints.save(
-            manager, checkpoint.step, checkpoint.params, None, checkpoint.config, metrics
+            manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers
         )
         checkpoints.wait(manager, checkpoint.step)
     # Orbax names in them the folder that it wrote to, which is nobody's business.
@@ -91,12 +93,8 @@ def export(model: MelodyModel, output: pathlib.Path, metrics: dict[str, float]) 
         "step": checkpoint.step,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params)),
         "sha256": checkpoint.sha256(),
-        "data": {
-            "name": builder.info.full_name,
-            "windows": {name: len(split) for name, split in splits.items()},
-            "sha256": {name: split.sha256() for name, split in splits.items()},
-        },
-        "test": metrics,
+        "data": data.facts(),
+        "test": headline,
         "latent_prior": figures,
         "attributes": vectors.summary(),
         "config": checkpoint.config.to_dict(),

@@ -1,13 +1,12 @@
 """A trained model in use: melodies in, melodies out."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 
-from musicvae_jax import attribute_vectors, distributed, latent_prior, train
+from musicvae_jax import attribute_vectors, distributed, latent_prior
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
@@ -18,12 +17,6 @@ from musicvae_jax.windows import first_window, play_round
 
 # Larger requests are decoded in parts of this size, so that memory stays bounded.
 MAX_BATCH = 256
-
-
-def abstract_params(config) -> dict:
-    """Shapes and types of a configuration's parameters, without computing any."""
-    model = create_model(config.model)
-    return jax.eval_shape(functools.partial(train.init_params, model, 0))
 
 
 class MelodyModel:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import ml_collections
@@ -92,13 +93,18 @@ def build_dataset(
     return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))
 
 
-def read_chunks(builder: melodies.Builder, name: str) -> Iterator[np.ndarray]:
-    """The tokens of a split, a few thousand windows [windows, steps] uint8 at a time."""
+def _read_examples(builder: melodies.Builder, name: str) -> Iterator[list[dict[str, Any]]]:
+    """The examples of a split, a few thousand at a time."""
     if name not in builder.info.splits or not builder.info.splits[name].num_examples:
         return  # a small data set may leave a split empty
     source = builder.as_data_source(split=name)
     for first in range(0, len(source), CHUNK_WINDOWS):
-        examples = source.__getitems__(range(first, min(first + CHUNK_WINDOWS, len(source))))
+        yield source.__getitems__(range(first, min(first + CHUNK_WINDOWS, len(source))))
+
+
+def read_chunks(builder: melodies.Builder, name: str) -> Iterator[np.ndarray]:
+    """The tokens of a split, a few thousand windows [windows, steps] uint8 at a time."""
+    for examples in _read_examples(builder, name):
         yield np.stack([example["tokens"] for example in examples])
 
 
@@ -112,6 +118,14 @@ def load_split(builder: melodies.Builder, name: str) -> Split:
         tokens[first : first + len(chunk)] = chunk
         first += len(chunk)
     return Split(tokens)
+
+
+def load_songs(builder: melodies.Builder, name: str) -> np.ndarray:
+    """The song of each window of a split, in the order of `load_split`: [windows] str."""
+    ids = [
+        example["id"].decode() for examples in _read_examples(builder, name) for example in examples
+    ]
+    return np.array(ids, dtype=str)
 
 
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:

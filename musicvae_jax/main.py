@@ -58,6 +58,9 @@ MODE_NAMES = (
 )
 _NEEDS_CONFIG = ("train", "build_data")
 
+for _module in (attribute_flags, transition_flags):
+    flags.adopt_module_key_flags(_module)  # else `--help` would leave them out
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,

@@ -9,11 +9,12 @@ import ml_collections
 
 from musicvae_jax import __version__, atomic_io, audio, checkpoints, midi
 from musicvae_jax.examples import example_melodies
-from musicvae_jax.inference import MelodyModel, abstract_params
+from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
 from musicvae_jax.options import Options
 from musicvae_jax.piece import Piece, single
 from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.train import abstract_params
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,16 @@ def write_melody(folder: pathlib.Path, stem: str, melody: Melody, options: Optio
     return write_piece(folder, stem, single(melody, origin=stem), options)
 
 
+def checkpoint_facts(model: MelodyModel) -> dict[str, Any]:
+    """Which checkpoint a model is of, for JSON."""
+    checkpoint = model.checkpoint
+    return {
+        "path": str(checkpoint.path),
+        "step": checkpoint.step,
+        "sha256": checkpoint.sha256(),
+    }
+
+
 def write_report(
     folder: pathlib.Path,
     mode: str,
@@ -97,18 +108,13 @@ def report(
     results: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What was done, how, and with which model, for JSON."""
-    checkpoint = model.checkpoint
     return {
         "mode": mode,
         "version": __version__,
         "seed": options.seed,
         "temperature": temperature,
         "inputs": list(options.inputs) or list(example_melodies()),
-        "checkpoint": {
-            "path": str(checkpoint.path),
-            "step": checkpoint.step,
-            "sha256": checkpoint.sha256(),
-        },
-        "config": checkpoint.config.to_dict(),
+        "checkpoint": checkpoint_facts(model),
+        "config": model.checkpoint.config.to_dict(),
         **results,
     }

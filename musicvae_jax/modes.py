@@ -7,22 +7,26 @@ import ml_collections
 
 from musicvae_jax import (
     atomic_io,
-    checkpoints,
     compose,
     doctor,
-    evaluate,
     export,
-    input_pipeline,
+    held_out,
+    held_out_table,
     interpolate,
     loop,
+    reconstruction_metrics,
     render,
-    train,
 )
 from musicvae_jax.compose import Composition
 from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.mode_files import input_melodies, load_model, write_melody, write_report
-from musicvae_jax.models.vae import create_model
+from musicvae_jax.mode_files import (
+    checkpoint_facts,
+    input_melodies,
+    load_model,
+    write_melody,
+    write_report,
+)
 from musicvae_jax.options import Options
 
 
@@ -31,43 +35,25 @@ def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
     loop.train(config, options.workdir, options.loop)
 
 
-def test_metrics(
-    checkpoint: checkpoints.Checkpoint, config: ml_collections.ConfigDict
-) -> dict[str, float]:
-    """Metrics of a checkpoint on the test split of a configuration's data set.
-
-    Raises:
-      UserError: the test split is empty.
-    """
-    builder = input_pipeline.build_dataset(config)
-    test = input_pipeline.load_split(builder, "test")
-    if len(test) == 0:
-        raise UserError("the test split has no windows: the data set has too few songs")
-    params = train.replicate(checkpoint.params)
-    metrics = evaluate.Evaluator(create_model(config.model), config)(params, test)
-    nll = evaluate.baselines(config, input_pipeline.load_split(builder, "train"), test)
-    metrics |= {f"{name}_nll_per_token": value for name, value in nll.items()}
-    return metrics | {"windows": len(test)}
-
-
 def export_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes a checkpoint to share: parameters, configuration, metrics, prior, hashes."""
     model = load_model(config, options)
-    config = model.checkpoint.config
-    export.export(model, options.output, test_metrics(model.checkpoint, config))
+    export.export(model, held_out.load_data(model.checkpoint.config), options)
 
 
 def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Measures a checkpoint on the test split; the last line printed is JSON."""
     model = load_model(config, options)
-    config = config or model.checkpoint.config
-    metrics = test_metrics(model.checkpoint, config)
+    data = held_out.load_data(config or model.checkpoint.config)
     folder = atomic_io.make_output_dir(options.output)
-    atomic_io.write_json(folder / "metrics.json", metrics)
-    print(f"test split, {model.checkpoint.path}")
-    for name, value in metrics.items():
-        print(f"  {name:26s} {value:10.4f}")
-    print(evaluate.as_json_line(metrics))
+    measured = held_out.measure(model, data, options)
+    of_model = checkpoint_facts(model)
+    written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
+    atomic_io.write_json(folder / "metrics.json", written | measured.details)
+    reconstruction_metrics.write(folder / "reconstruction.npz", measured.reconstruction)
+    print(f"test split of {data.name}; {of_model['path']}, step {of_model['step']}")
+    print("\n".join(held_out_table.lines(measured)))
+    print(held_out_table.as_json_line(measured.headline))
 
 
 def generate(config: ml_collections.ConfigDict | None, options: Options) -> None:

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.melody import MIN_PITCH
-from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, RollCodec
+from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, SILENCE, RollCodec
 
-SILENCE = -1
 _ROLL = RollCodec()
 
 

@@ -15,6 +15,7 @@ from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, Melody
 HOLD = 0  # nothing happens: a note goes on sounding, or silence goes on
 NOTE_OFF = 1  # the sounding note ends and silence begins
 FIRST_ONSET = 2  # 2..89 are onsets of MIDI 21..108
+SILENCE = -1  # in place of a MIDI pitch
 
 
 class Codec(Protocol):
@@ -155,6 +156,27 @@ def transpose_tokens(tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
     return np.where(onset, tokens + shift[:, None], tokens).astype(tokens.dtype)
 
 
+def sounding_pitch(tokens: np.ndarray, codec: str = "melody") -> np.ndarray:
+    """What sounds at each step, the same for every codec.
+
+    Args:
+      tokens: [batch, steps] int.
+      codec: a name in `CODECS`.
+
+    Returns:
+      [batch, steps] int16, MIDI, or `SILENCE`.
+    """
+    if codec == "roll":
+        roll = RollCodec()
+        pitch = np.where(tokens == roll.silence, SILENCE, tokens.astype(np.int16) + roll.min_pitch)
+        return pitch.astype(np.int16)
+    # The latest event at or before each step decides what sounds there.
+    event_step = np.where(tokens != HOLD, np.arange(tokens.shape[1]), 0)
+    latest = np.take_along_axis(tokens, np.maximum.accumulate(event_step, axis=1), axis=1)
+    pitch = latest.astype(np.int16) - FIRST_ONSET + MIN_PITCH
+    return np.where(latest >= FIRST_ONSET, pitch, SILENCE).astype(np.int16)
+
+
 def melody_to_roll(tokens: np.ndarray) -> np.ndarray:
     """Converts melody tokens to roll tokens, a whole batch at once.
 
@@ -164,11 +186,7 @@ def melody_to_roll(tokens: np.ndarray) -> np.ndarray:
     Returns:
       [batch, steps] uint8, what `RollCodec` gives for the same melodies.
     """
-    steps = tokens.shape[1]
-    # The latest event at or before each step decides what sounds there.
-    event_step = np.where(tokens != HOLD, np.arange(steps), 0)
-    latest = np.take_along_axis(tokens, np.maximum.accumulate(event_step, axis=1), axis=1)
     roll = RollCodec()
-    classes = latest.astype(np.int32) - FIRST_ONSET + MIN_PITCH - roll.min_pitch
-    sounds = (latest >= FIRST_ONSET) & (classes >= 0) & (classes < roll.silence)
-    return np.where(sounds, classes, roll.silence).astype(np.uint8)
+    classes = sounding_pitch(tokens) - roll.min_pitch
+    is_known = (classes >= 0) & (classes < roll.silence)
+    return np.where(is_known, classes, roll.silence).astype(np.uint8)

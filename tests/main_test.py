@@ -11,7 +11,15 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import attributes, integrity, main, midi, modes, transitions
+from musicvae_jax import (
+    attributes,
+    integrity,
+    main,
+    midi,
+    modes,
+    reconstruction_metrics,
+    transitions,
+)
 from musicvae_jax.melody import Melody
 from tests import helpers
 
@@ -101,7 +109,7 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout.splitlines()[-1])
     written = json.loads((workdir / "evaluate" / "metrics.json").read_text())
-    assert printed.keys() == written.keys()
+    assert printed.keys() <= written.keys()
     assert {
         "sampled_accuracy",
         "teacher_forced_accuracy",
@@ -110,7 +118,18 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
         "active_units",
         "unigram_nll_per_token",
         "bigram_nll_per_token",
+        "sampled_accuracy_ci95",
+        "teacher_forced_sounding_accuracy",
+        "windows",
     } <= printed.keys()
+    low, high = printed["sampled_accuracy_ci95"]
+    assert low <= printed["sampled_accuracy"] <= high
+    assert (
+        f"{written['data']['name']}; {workdir}, step {written['checkpoint']['step']}"
+        in (result.stdout.splitlines()[0])
+    )
+    again = reconstruction_metrics.read(workdir / "evaluate" / "reconstruction.npz")
+    assert reconstruction_metrics.headline(again)["nll_per_token"] == written["nll_per_token"]
 
 
 def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
@@ -288,6 +307,8 @@ def test_help_explains_every_mode(cli):
     result = cli("--help")
     for mode in main.MODE_NAMES:
         assert f"  {mode} " in result.stdout
+    for flag in ("temperature", "strategy", "attribute"):
+        assert f"  --{flag}:" in result.stdout
 
 
 def test_the_names_of_the_modes_are_those_that_exist():
@@ -370,6 +391,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
     assert result.returncode == 0, result.stderr
     card = json.loads((shared / "model.json").read_text())
     assert card["test"]["windows"] == card["data"]["windows"]["test"] > 0
+    assert {"sampled_accuracy", "sampled_accuracy_ci95", "active_units"} <= card["test"].keys()
     assert not list(shared.rglob("optimizer"))
     integrity.check_hashes(shared)
     generated = {}

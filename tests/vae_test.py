@@ -25,9 +25,8 @@ VARIANTS = {
     "bars_read_at_their_edges": {"latent": "per_bar", "encoder_reads": "bars"},
     "global_of_bars": {
         "encoder_reads": "bars",
-        "encoder_bar_features": 5,
         "conductor_reads": "bars",
-        "conductor_input": 4,
+        "z": 6,
     },
     "flat_stacked": {"decoder": "flat", "decoder_layers": 2},
 }

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from musicvae_jax.models import noise
 from musicvae_jax.models.lstm import Carry, Drive, InitialState, LSTMLayer, TokenDrive
+from musicvae_jax.models.shares import Shares
 
 _DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
 
@@ -21,8 +22,8 @@ class Conductor(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked layers.
       input_features: if not 0, the path is first mapped linearly to this width.
-      bars: if not 0, each of so many bars has a map of its own, by which it takes its
-        part of a latent of the whole melody; a path has at most so many bars.
+      bars: if not 0, each of so many bars is given its share of the latent (see
+        `shares`); a path has at most so many, and `input_features` is not used.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
       dtype, implementation: see `LSTMLayer`.
@@ -42,10 +43,7 @@ class Conductor(nn.Module):
         """path: [bars, batch, z] -> bar embeddings: [bars, batch, embedding]."""
         inputs = path
         if self.bars:
-            initializer = nn.initializers.lecun_normal(batch_axis=(0,))
-            shape = (self.bars, path.shape[-1], self.input_features)
-            kernels = self.param("bar_inputs", initializer, shape)
-            inputs = jnp.einsum("tbz,tzi->tbi", path, kernels[: path.shape[0]])
+            inputs = Shares(self.bars, name="shares")(path)
         elif self.input_features:
             path = inputs = nn.Dense(self.input_features, name="input")(path)
         layers = [

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from musicvae_jax.models import noise
 from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
+from musicvae_jax.models.shares import Gather
 
 
 class BidirectionalLayer(nn.Module):
@@ -61,10 +62,8 @@ class Encoder(nn.Module):
       reads: 'final' reads a melody's latent from the final states (the paper), and a
         bar's from both outputs at its last step (the seed). 'bars' reads a bar from
         the outputs at its edges, which between them have seen all of it: the forward
-        one at its last step, the backward one at its first; and a melody from all of
-        its bars side by side, whose number is then fixed.
-      bar_features: if not 0, what is read of a bar is first mapped linearly to this
-        width, in the same way for every bar.
+        one at its last step, the backward one at its first; a melody's latent is then
+        gathered from all of them (see `shares`), whose number is thereby fixed.
       dropout: share of features dropped between layers.
       dtype, implementation: see `LSTMLayer`.
     """
@@ -76,7 +75,6 @@ class Encoder(nn.Module):
     steps_per_bar: int
     per_bar: bool = False
     reads: str = "final"
-    bar_features: int = 0
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
     implementation: str = "auto"
@@ -105,12 +103,13 @@ class Encoder(nn.Module):
                 implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
-        if self.per_bar or self.reads == "bars":
-            read = self._bars(outputs)
-            if self.bar_features:
-                read = nn.Dense(self.bar_features, name="bar")(read)
-            final = read if self.per_bar else read.reshape(read.shape[0], -1)
-        mu, raw_sigma = jnp.split(nn.Dense(2 * self.z, name="posterior")(final), 2, axis=-1)
+        is_gathered = self.reads == "bars" and not self.per_bar
+        if self.per_bar or is_gathered:
+            final = self._bars(outputs)
+        size = self.z // final.shape[1] if is_gathered else self.z
+        mu, raw_sigma = jnp.split(nn.Dense(2 * size, name="posterior")(final), 2, axis=-1)
+        if is_gathered:
+            mu, raw_sigma = Gather(name="mu")(mu), Gather(name="raw_sigma")(raw_sigma)
         return mu, nn.softplus(raw_sigma)
 
     def _bars(self, outputs: jax.Array) -> jax.Array:

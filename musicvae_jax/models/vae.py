@@ -200,7 +200,6 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
             "z": config.z,
             "per_bar": per_bar,
             "reads": config.encoder_reads,
-            "bar_features": config.encoder_bar_features,
         },
         decoder={
             **common,

@@ -1,0 +1,53 @@
+import jax
+import numpy as np
+import pytest
+
+from musicvae_jax import checkpoints, evaluate, reconstruction, reconstruction_metrics, train
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.input_pipeline import Split
+from musicvae_jax.models.vae import create_model
+from musicvae_jax.tokens import MelodyCodec
+from tests import helpers
+
+
+def model_of(tmp_path, **fields) -> MelodyModel:
+    """An untrained model."""
+    config = helpers.small_config(**fields)
+    params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
+    return MelodyModel(checkpoints.Checkpoint(tmp_path, 1, config, params))
+
+
+@pytest.mark.parametrize("fields", [{}, {"codec": "roll"}, {"latent": "per_bar"}])
+def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
+    """What does not depend on noise; 21 windows in three parts of seven."""
+    monkeypatch.setattr(reconstruction, "MAX_BATCH", 9)
+    model = model_of(tmp_path, **fields)
+    rng = np.random.default_rng(0)
+    melodies = [helpers.random_melody(rng, 2) for _ in range(21)]
+    truth = np.stack([MelodyCodec().encode(m) for m in melodies])
+    truth = truth.astype(np.uint8)
+    made = reconstruction.reconstruct(model, truth, np.arange(21), seed=0)
+    config = model.checkpoint.config
+    evaluator = evaluate.Evaluator(model.model, config)
+    expected = evaluator(train.replicate(model.params), Split(truth))
+    values = reconstruction_metrics.headline(made.tokens)
+    assert values["sampled_accuracy"] == pytest.approx(expected["sampled_accuracy"], abs=1e-6)
+    assert made.kl_bits.mean() == pytest.approx(expected["kl_bits"], rel=1e-5)
+    assert evaluate.active_units(made.mu) == expected["active_units"]
+    # Over other draws of the latent.
+    assert values["nll_per_token"] == pytest.approx(expected["nll_per_token"], rel=5e-2)
+    codes = [model.melody(row) for row in made.tokens.target]
+    _, scores = model.reconstruct(codes, 0, 0.0)
+    forced = (made.forced_from_mean == made.tokens.target).mean(axis=1)
+    assert forced == pytest.approx([s["teacher_forced_accuracy"] for s in scores])
+
+
+def test_parts_change_nothing(tmp_path, monkeypatch):
+    model = model_of(tmp_path)
+    truth = helpers.random_tokens(10, 32).astype(np.uint8)
+    results = []
+    for size in (10, 4):
+        monkeypatch.setattr(reconstruction, "MAX_BATCH", size)
+        results.append(reconstruction.reconstruct(model, truth, np.arange(10), seed=3))
+    np.testing.assert_allclose(results[0].tokens.nll, results[1].tokens.nll, rtol=1e-4)
+    np.testing.assert_array_equal(results[0].tokens.sampled, results[1].tokens.sampled)
