@@ -6,12 +6,26 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax import evaluate, input_pipeline, losses, reconstruction, reconstruction_metrics
+from musicvae_jax import (
+    confidence,
+    evaluate,
+    importance_weighting,
+    input_pipeline,
+    losses,
+    prior_samples,
+    reconstruction,
+    reconstruction_metrics,
+)
 from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction
+
+PRIOR_SAMPLES = 512
+# Windows for the bound, which decodes each as often as it has samples; and the numbers of
+# samples that it is told for.
+BOUND_WINDOWS, BOUND_SAMPLES = 256, (1, 5, 50)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +59,13 @@ class Measured:
       headline: the figures, and `FIGURE_ci95` [low, high] of some.
       details: by subject, what takes more than a number.
       reconstruction: the tokens of the test split that came back.
+      samples: melodies from the prior beside real ones.
     """
 
     headline: dict[str, float | list[float]]
     details: dict[str, Any]
     reconstruction: Reconstruction
+    samples: prior_samples.Comparison
 
 
 def load_data(config: ml_collections.ConfigDict) -> Data:
@@ -77,13 +93,47 @@ def _forced_from_mean(made: reconstruction.Reconstructed) -> dict[str, float | l
     }
 
 
+def _importance_weighted(
+    model: MelodyModel, data: Data, seed: int
+) -> tuple[dict[str, float | list[float]], dict[str, Any]]:
+    """The bound of most samples, in nats a token; and all of them, in nats a melody."""
+    chosen = input_pipeline.spread(len(data.songs), BOUND_WINDOWS)
+    truth = data.splits["test"].tokens[chosen]
+    by_prior = importance_weighting.log_weights(model, truth, BOUND_SAMPLES[-1], seed)
+    steps = np.full(truth.shape[0], truth.shape[1])
+    ratios, details = {}, {"windows": len(truth), "nats_per_melody": {}}
+    for prior, logs in by_prior.items():
+        bounds = {k: importance_weighting.nll_bound(logs, k) for k in BOUND_SAMPLES}
+        details["nats_per_melody"][prior] = {str(k): float(b.mean()) for k, b in bounds.items()}
+        name = f"importance_weighted_nll_per_token_{prior}"
+        ratios[name] = confidence.Ratio(bounds[BOUND_SAMPLES[-1]], steps)
+    intervals = confidence.intervals_95(ratios, data.songs[chosen])
+    headline = {name: ratio.value for name, ratio in ratios.items()}
+    return headline | {f"{name}_ci95": value for name, value in intervals.items()}, details
+
+
+def _prior_samples(
+    model: MelodyModel, data: Data, options: Options
+) -> tuple[prior_samples.Comparison, dict[str, Any]]:
+    """Samples compared with the data, and how they were drawn."""
+    how = {
+        "count": options.num_or(PRIOR_SAMPLES),
+        "temperature": options.temperature_or(0.7),
+        "seed": options.seed,
+        "prior": "standard normal" if model.prior is None else "fitted to the training latents",
+    }
+    tokens = prior_samples.draw(model, how["count"], how["seed"], how["temperature"])
+    train, test = (data.splits[name].tokens for name in ("train", "test"))
+    return prior_samples.compare(tokens, train, test), how
+
+
 def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     """Measures a model on the test split.
 
     Args:
       model: of the data's number of bars.
       data: the split, and the training data that it is compared with.
-      options: the seed.
+      options: the seed; how many melodies to draw from the prior, and how warm.
     """
     test = data.splits["test"]
     made = reconstruction.reconstruct(model, test.tokens, data.songs, options.seed)
@@ -97,10 +147,15 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     nll = evaluate.baselines(model.checkpoint.config, data.splits["train"], test)
     headline |= {f"{name}_nll_per_token": value for name, value in nll.items()}
     headline |= {"windows": len(test), "songs": len(np.unique(data.songs))}
+    bounds, of_bounds = _importance_weighted(model, data, options.seed)
+    samples, of_samples = _prior_samples(model, data, options)
     details = {
         "reconstruction": {
             **reconstruction_metrics.by_position(made.tokens),
             "ceilings": reconstruction_metrics.ceilings(made.tokens),
-        }
+        },
+        "importance_weighted": of_bounds,
+        "prior_samples": of_samples | samples.details(),
     }
-    return Measured(headline, details, made.tokens)
+    headline |= bounds | samples.headline()
+    return Measured(headline, details, made.tokens, samples)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from musicvae_jax import copy_check
 from musicvae_jax.held_out import Measured
+from musicvae_jax.prior_samples import REAL, SAMPLES, YARDSTICK, Comparison
 
 _WAYS = {
     "sampled": "sampled",
@@ -20,6 +22,12 @@ _METRICS = {
     "onset_octave_accuracy": "  at most an octave away",
     "onset_f1": "onsets, F1",
 }
+_COPIES = {
+    "nearest_mean": "equal tokens of the nearest, mean",
+    "nearest_max": "  of the nearest of all",
+    "run_bars_mean": "longest run of equal bars, mean",
+    "run_bars_max": "  of all",
+}
 
 
 def _with_interval(headline: Mapping[str, Any], name: str) -> str:
@@ -28,22 +36,50 @@ def _with_interval(headline: Mapping[str, Any], name: str) -> str:
     return (f"{value:,d}" if isinstance(value, int) else f"{value:,.4f}") + of
 
 
-def _reconstruction_lines(headline: Mapping[str, Any]) -> list[str]:
-    """A table of the accuracies of each way, then the other figures."""
+def _ways_lines(headline: Mapping[str, Any]) -> list[str]:
     lines = ["  " + " " * 32 + "".join(f"{way:>26s}" for way in _WAYS.values())]
-    names = set()
     for metric, meaning in _METRICS.items():
-        columns = [f"{way}_{metric}" for way in _WAYS]
-        names.update(columns)
-        cells = "".join(f"{_with_interval(headline, name):>26s}" for name in columns)
+        cells = "".join(f"{_with_interval(headline, f'{way}_{metric}'):>26s}" for way in _WAYS)
         lines.append(f"  {meaning:32s}{cells}")
-    others = [n for n in headline if n not in names and not n.endswith("_ci95")]
-    return lines + [f"  {name:36s}{_with_interval(headline, name)}" for name in others]
+    return lines
+
+
+def _figure_lines(headline: Mapping[str, Any]) -> list[str]:
+    """What is in no other table."""
+    shown = {f"{way}_{metric}" for way in _WAYS for metric in _METRICS}
+    others = [
+        name
+        for name in headline
+        if name not in shown and not name.endswith("_ci95") and not name.startswith("samples_")
+    ]
+    return [f"  {name:52s}{_with_interval(headline, name)}" for name in others]
+
+
+def _statistics_lines(samples: Comparison) -> list[str]:
+    """How far samples, and training windows, are from the test split."""
+    lines = [f"  {'distance to the test split':32s}{'samples':>26s}{'training windows':>26s}"]
+    distances = samples.distances()
+    for name in distances[SAMPLES]:
+        cells = [distances[crowd][name] for crowd in (SAMPLES, YARDSTICK)]
+        texts = [f"{c['overlap']:.3f}, KL {c['kl_nats']:.4f}" for c in cells]
+        lines.append(f"  {'overlap, ' + name:32s}" + "".join(f"{text:>26s}" for text in texts))
+    lines.append(f"  {'copies of training windows':32s}{'samples':>26s}{'test windows':>26s}")
+    copies = [copy_check.summary(samples.copies[crowd]) for crowd in (SAMPLES, REAL)]
+    for name, meaning in _COPIES.items():
+        lines.append(f"  {meaning:32s}" + "".join(f"{c[name]:>26.3f}" for c in copies))
+    return lines
 
 
 def lines(measured: Measured) -> list[str]:
     """Everything, for people."""
-    return _reconstruction_lines(measured.headline)
+    how = measured.details["prior_samples"]
+    return [
+        "reconstruction [95 % interval over songs]",
+        *_ways_lines(measured.headline),
+        *_figure_lines(measured.headline),
+        f"{how['count']} samples at temperature {how['temperature']:g}, prior {how['prior']}",
+        *_statistics_lines(measured.samples),
+    ]
 
 
 def _rounded(value: Any) -> Any:

@@ -203,8 +203,11 @@ def shard(batch: np.ndarray) -> np.ndarray:
     return batch.reshape(devices, len(batch) // devices, *batch.shape[1:])
 
 
+def spread(total: int, count: int) -> np.ndarray:
+    """`count` numbers evenly spread over 0..total-1, always the same; all if there are fewer."""
+    return np.linspace(0, total - 1, min(count, total)).astype(np.int64)
+
+
 def eval_subset(split: Split, count: int) -> Split:
     """Evenly spread windows of a split, always the same; all of them if `count` is 0."""
-    if count == 0 or count >= len(split):
-        return split
-    return Split(split.tokens[np.linspace(0, len(split) - 1, count).astype(np.int64)])
+    return Split(split.tokens[spread(len(split), count)]) if count else split

@@ -37,11 +37,17 @@ class LatentPrior:
         flat = noise.reshape(len(noise), -1)
         return (self.mean + flat @ self.factor.T).reshape(noise.shape)
 
-    def nats(self, z: np.ndarray) -> float:
-        """The mean negative log density of latents [batch, ...]."""
-        solved = np.linalg.solve(self.factor, (z.reshape(len(z), -1) - self.mean).T)
-        constant = np.log(np.diag(self.factor)).sum() + 0.5 * self.mean.size * np.log(2 * np.pi)
-        return float(0.5 * (solved**2).sum(axis=0).mean() + constant)
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Nats of latents [batch, ...]: [batch]."""
+        centred = z.reshape(len(z), -1).astype(np.float64) - self.mean
+        solved = np.linalg.solve(self.factor, centred.T)
+        return standard_log_density(solved.T) - np.log(np.diag(self.factor)).sum()
+
+
+def standard_log_density(z: np.ndarray) -> np.ndarray:
+    """The same of the standard normal."""
+    flat = z.reshape(len(z), -1)
+    return -0.5 * ((flat**2).sum(axis=1) + flat.shape[1] * np.log(2 * np.pi))
 
 
 def fit(
@@ -65,14 +71,12 @@ def fit(
     for shrinkage in _SHRINKAGES:
         shrunk = (1 - shrinkage) * covariance + shrinkage * np.diag(np.diag(covariance))
         prior = LatentPrior(mean.astype(np.float32), np.linalg.cholesky(shrunk).astype(np.float32))
-        tried[prior.nats(held_out)] = (shrinkage, prior)
+        tried[float(-prior.log_density(held_out).mean())] = (shrinkage, prior)
     nats = min(tried)
     shrinkage, prior = tried[nats]
-    flat = held_out.reshape(len(held_out), -1)
-    standard = 0.5 * ((flat**2).sum(axis=1).mean() + flat.shape[1] * np.log(2 * np.pi))
     return prior, {
         "prior_nats": nats,
-        "standard_normal_nats": float(standard),
+        "standard_normal_nats": float(-standard_log_density(held_out).mean()),
         "shrinkage": shrinkage,
     }
 

@@ -3,7 +3,7 @@
 python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mode=MODE]
 
   train (default)  trains, evaluates, checkpoints; run again to go on
-  evaluate         measures a checkpoint on the test split
+  evaluate         measures a checkpoint on the test split: figures, a table, a picture
   generate         writes new melodies
   reconstruct      encodes and decodes MIDI files
   interpolate      writes the transition between two MIDI files
@@ -91,7 +91,8 @@ _BARS = flags.DEFINE_integer(
 _NUM = flags.DEFINE_integer(
     "num",
     None,
-    "generate, complete: how many (default 4). interpolate: how many candidates of each strategy, "
+    "generate, complete: how many (default 4); evaluate, export: how many samples to compare with "
+    "the data (default 512). interpolate: how many candidates of each strategy, "
     "ranked by the score of the report (default 1).",
     lower_bound=1,
     upper_bound=10_000,
@@ -103,7 +104,7 @@ _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     None,
     "0 takes the likeliest notes, 1 samples as the model believes. Default: 0 for reconstruct and "
-    "interpolate, 0.5 for interpolate with --num above 1, 0.7 for generate and complete.",
+    "interpolate, 0.5 for interpolate with --num above 1, 0.7 elsewhere.",
     lower_bound=0.0,
 )
 _AUDIO = flags.DEFINE_boolean(

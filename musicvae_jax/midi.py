@@ -19,7 +19,7 @@ import pretty_midi
 from musicvae_jax import atomic_io
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
-from musicvae_jax.piece import VELOCITY, Piece, Voice, single
+from musicvae_jax.piece import Piece, Voice, single
 from musicvae_jax.song import Song, Track, make_song
 from musicvae_jax.tempo import microseconds_per_quarter
 
@@ -228,26 +228,3 @@ def synthesize_file(path: str | os.PathLike) -> np.ndarray:
         return midi.synthesize(fs=SAMPLE_RATE_HZ)
 
     return _parse(_content(path), str(path), synthesize).astype(np.float32)
-
-
-def _pretty_midi(melody: Melody, name: str) -> pretty_midi.PrettyMIDI:
-    midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=melody.tempo_bpm)
-    instrument = pretty_midi.Instrument(program=melody.program, name=name)
-    step_sec = 60 / melody.tempo_bpm / STEPS_PER_QUARTER
-    for pitch, start, end in melody.notes():
-        instrument.notes.append(pretty_midi.Note(VELOCITY, pitch, start * step_sec, end * step_sec))
-    midi.instruments.append(instrument)
-    return midi
-
-
-def synthesize(melody: Melody) -> np.ndarray:
-    """Renders a melody as sine waves.
-
-    Returns:
-      [samples] float32 in -1..1, at `SAMPLE_RATE_HZ`.
-    """
-    if not melody.pitch.size:  # pretty_midi divides by the loudest sample
-        seconds = melody.num_steps / STEPS_PER_QUARTER * 60 / melody.tempo_bpm
-        return np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
-    audio = _pretty_midi(melody, "melody").synthesize(fs=SAMPLE_RATE_HZ)
-    return audio.astype(np.float32)

@@ -16,6 +16,7 @@ from musicvae_jax import (
     loop,
     reconstruction_metrics,
     render,
+    render_evaluation,
 )
 from musicvae_jax.compose import Composition
 from musicvae_jax.errors import UserError
@@ -51,7 +52,9 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
     atomic_io.write_json(folder / "metrics.json", written | measured.details)
     reconstruction_metrics.write(folder / "reconstruction.npz", measured.reconstruction)
-    print(f"test split of {data.name}; {of_model['path']}, step {of_model['step']}")
+    title = f"test split of {data.name}; {of_model['path']}, step {of_model['step']}"
+    render_evaluation.evaluation_png(folder / "evaluation.png", measured, title)
+    print(title)
     print("\n".join(held_out_table.lines(measured)))
     print(held_out_table.as_json_line(measured.headline))
 

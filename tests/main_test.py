@@ -105,7 +105,7 @@ def test_the_same_command_again_has_nothing_left_to_do(cli, trained):
 
 def test_evaluate_prints_json_last_and_writes_it(cli, trained):
     workdir, _, _ = trained
-    result = cli("--mode=evaluate", f"--workdir={workdir}")
+    result = cli("--mode=evaluate", f"--workdir={workdir}", "--num=20", "--temperature=1")
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout.splitlines()[-1])
     written = json.loads((workdir / "evaluate" / "metrics.json").read_text())
@@ -128,6 +128,11 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
         f"{written['data']['name']}; {workdir}, step {written['checkpoint']['step']}"
         in (result.stdout.splitlines()[0])
     )
+    samples = written["prior_samples"]
+    assert (samples["count"], samples["temperature"]) == (20, 1.0)
+    assert samples["prior"] == "standard normal"
+    assert 0 < samples["distances_to_test"]["samples"]["pitch_class"]["overlap"] <= 1
+    assert matplotlib.image.imread(workdir / "evaluate" / "evaluation.png").shape[1] > 1000
     again = reconstruction_metrics.read(workdir / "evaluate" / "reconstruction.npz")
     assert reconstruction_metrics.headline(again)["nll_per_token"] == written["nll_per_token"]
 
@@ -387,7 +392,8 @@ def test_errors_that_need_a_model(cli, trained, home):
 def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home):
     workdir, told, _ = trained
     shared = home / "shared"
-    result = cli(*told, "--mode=export", f"--workdir={workdir}", f"--output={shared}")
+    told_all = (*told, "--mode=export", f"--workdir={workdir}", f"--output={shared}", "--num=20")
+    result = cli(*told_all)
     assert result.returncode == 0, result.stderr
     card = json.loads((shared / "model.json").read_text())
     assert card["test"]["windows"] == card["data"]["windows"]["test"] > 0

@@ -116,14 +116,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.mid"]
 
 
-def test_synthesizing_silence_gives_silence():
-    audio = midi.synthesize(Melody.from_notes([], 8, tempo_bpm=60.0))
-    assert audio.shape == (2 * midi.SAMPLE_RATE_HZ,)
-    assert not audio.any()
-
-
-def test_synthesize_sounds_at_the_notes_pitch():
-    audio = midi.synthesize(Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
+def test_synthesize_file_sounds_at_the_notes_pitch(tmp_path):
+    midi.write_melody(tmp_path / "a.mid", Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
+    audio = midi.synthesize_file(tmp_path / "a.mid")
+    assert audio.dtype == np.float32
     spectrum = np.abs(np.fft.rfft(audio))
     peak_hz = spectrum.argmax() * midi.SAMPLE_RATE_HZ / audio.size
     assert peak_hz == pytest.approx(440, abs=2)

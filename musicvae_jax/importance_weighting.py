@@ -1,0 +1,96 @@
+"""A tighter bound on the likelihood of melodies, by importance weighting.
+
+Burda et al. 2016 (arXiv 1509.00519, equation 8): with z_1, ..., z_K from the posterior,
+
+  log p(x) >= E log 1/K sum_k w_k,  w_k = p(x | z_k) p(z_k) / q(z_k | x)
+
+which is the evidence lower bound for K = 1, and never falls as K grows.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicvae_jax import input_pipeline, latent_prior, losses
+from musicvae_jax.inference import MAX_BATCH, MelodyModel
+from musicvae_jax.models import noise
+from musicvae_jax.models.vae import MusicVAE, previous_tokens
+from musicvae_jax.reconstruction import in_parts
+
+STANDARD, FITTED = "standard_normal", "fitted_prior"
+
+
+def nll_bound(log_weights: np.ndarray, k: int) -> np.ndarray:
+    """An upper bound on the negative log likelihood of each window, in expectation.
+
+    Args:
+      log_weights: [windows, samples] log w; every k of them give one estimate, and the
+        result is the mean of these.
+      k: at most the number of samples; what does not fill a k is left out.
+
+    Returns:
+      [windows] nats.
+    """
+    windows, samples = log_weights.shape
+    groups = samples // k
+    logs = log_weights[:, : groups * k].reshape(windows, groups, k)
+    largest = logs.max(axis=2, keepdims=True)
+    log_mean = np.log(np.exp(logs - largest).mean(axis=2)) + largest[..., 0]
+    return -log_mean.mean(axis=1)
+
+
+def _likelihoods(
+    params: Any,
+    tokens: jax.Array,
+    mu: jax.Array,
+    sigma: jax.Array,
+    keys: jax.Array,
+    *,
+    model: MusicVAE,
+) -> tuple[jax.Array, jax.Array]:
+    """One draw z for each row, and log p(x | z) / q(z | x): [batch] nats."""
+    epsilon = noise.normal(keys, mu.shape[1:])
+    z = mu + sigma * epsilon
+    variables = {"params": params}
+    path = model.apply(variables, z, method="path")
+    inputs = previous_tokens(tokens, model.vocab)
+    logits = model.apply(variables, path, inputs, method="teacher_forced")
+    log_q = -0.5 * epsilon**2 - jnp.log(sigma) - 0.5 * jnp.log(2 * jnp.pi)
+    log_likelihood = -losses.nll_nats(logits, tokens).sum(axis=-1)
+    return z, log_likelihood - log_q.reshape(len(tokens), -1).sum(axis=-1)
+
+
+def log_weights(
+    model: MelodyModel, truth: np.ndarray, samples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Log importance weights of windows, under each prior that the model has.
+
+    Args:
+      model: with the standard normal prior that it was trained with, and perhaps with one
+        that was fitted.
+      truth: [windows, steps] uint8, of `MelodyCodec`.
+      samples: draws from the posterior of each window.
+      seed: of the draws.
+
+    Returns:
+      [windows, samples] float64 by prior: `STANDARD`, and `FITTED` if there is one.
+    """
+    tokens = input_pipeline.convert(truth, model.checkpoint.config.model.codec)
+    mu, sigma = model.posteriors(tokens)
+    step = jax.jit(functools.partial(_likelihoods, model=model.model))
+
+    priors = {STANDARD: latent_prior.standard_log_density}
+    if model.prior is not None:
+        priors[FITTED] = model.prior.log_density
+
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
+        keys = noise.example_keys(jax.random.key(seed), int(rows[0]), len(rows))
+        window = rows // samples
+        z, rest = step(model.params, tokens[window], mu[window], sigma[window], keys)
+        return {name: rest + log_p(np.asarray(z)) for name, log_p in priors.items()}
+
+    made = in_parts(compute, len(tokens) * samples, MAX_BATCH, "importance weighting")
+    return {name: logs.reshape(-1, samples) for name, logs in made.items()}

@@ -1,0 +1,74 @@
+"""New melodies from a model against real ones: what they are like, and whether they are new."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from musicvae_jax import copy_check, input_pipeline, sample_statistics
+from musicvae_jax.copy_check import Copies
+from musicvae_jax.inference import MelodyModel
+from musicvae_jax.sample_statistics import Statistics
+from musicvae_jax.tokens import MelodyCodec
+
+REAL, SAMPLES, YARDSTICK = "test", "samples", "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Samples beside real melodies, and real ones beside others.
+
+    Attributes:
+      statistics: of the test split (`REAL`), of `SAMPLES`, and of as many training windows
+        (`YARDSTICK`), which tell how close to the test split so many melodies can be.
+      copies: of `SAMPLES`, and of as many windows of the test split (`REAL`), which tell
+        how close to the training data melodies come that no model has made.
+    """
+
+    statistics: dict[str, Statistics]
+    copies: dict[str, Copies]
+
+    def distances(self) -> dict[str, dict[str, dict[str, float]]]:
+        """`sample_statistics.distances` to the test split, of `SAMPLES` and `YARDSTICK`."""
+        return {
+            name: sample_statistics.distances(self.statistics[REAL], self.statistics[name])
+            for name in (SAMPLES, YARDSTICK)
+        }
+
+    def details(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "statistics": {n: sample_statistics.summary(s) for n, s in self.statistics.items()},
+            "distances_to_test": self.distances(),
+            "copies_of_train": {n: copy_check.summary(c) for n, c in self.copies.items()},
+        }
+
+    def headline(self) -> dict[str, float]:
+        """`samples_STATISTIC_overlap` with the test split, and how near copies are."""
+        of_samples = self.distances()[SAMPLES]
+        copies = copy_check.summary(self.copies[SAMPLES])
+        overlaps = {f"samples_{n}_overlap": d["overlap"] for n, d in of_samples.items()}
+        return overlaps | {
+            "samples_nearest_train_mean": copies["nearest_mean"],
+            "samples_nearest_train_max": copies["nearest_max"],
+        }
+
+
+def draw(model: MelodyModel, num: int, seed: int, temperature: float) -> np.ndarray:
+    """Melodies from the model's prior, as uint8 tokens of `MelodyCodec`, whatever its own."""
+    codec = MelodyCodec()
+    melodies = model.generate(num, seed, temperature)
+    return np.stack([codec.encode(melody) for melody in melodies]).astype(np.uint8)
+
+
+def compare(samples: np.ndarray, train: np.ndarray, test: np.ndarray) -> Comparison:
+    """Compares melodies [melodies, steps] uint8 of `MelodyCodec`, some of each."""
+    num = len(samples)
+    some_train = train[input_pipeline.spread(len(train), num)]
+    some_test = test[input_pipeline.spread(len(test), num)]
+    crowds = {REAL: test, SAMPLES: samples, YARDSTICK: some_train}
+    copies = copy_check.check(np.concatenate([samples, some_test]), train)
+    return Comparison(
+        {name: sample_statistics.measure(tokens) for name, tokens in crowds.items()},
+        {SAMPLES: copies[:num], REAL: copies[num:]},
+    )
