@@ -6,7 +6,7 @@
 # Ends after MINUTES wherever it is, and goes on from there when it is run again, so that a machine
 # lent for ten minutes at a time will do; says what is left. --dry_run prints the commands. Variables:
 #   OUT       where everything goes (runs/recipe)
-#   MODELS    names in configs/, the one to ship first (hier flat folk seed)
+#   MODELS    names in configs/, the one to ship first (hier flat per_bar seed)
 #   STEPS     training steps of each, if not its configuration's own
 #   MINUTES   how long to train at a time (0: to the end)
 #   DATA_DIR  where the data set is kept; copied from another machine, it is not built
@@ -18,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 OUT="${OUT:-runs/recipe}"
-MODELS="${MODELS:-hier flat folk seed}"
+MODELS="${MODELS:-hier flat per_bar seed}"
 STEPS="${STEPS:-}"
 MINUTES="${MINUTES:-0}"
 DATA_DIR="${DATA_DIR:-}"
