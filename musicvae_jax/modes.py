@@ -52,9 +52,9 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
     atomic_io.write_json(folder / "metrics.json", written | measured.details)
     reconstruction_metrics.write(folder / "reconstruction.npz", measured.reconstruction)
-    title = f"test split of {data.name}; {of_model['path']}, step {of_model['step']}"
+    title = f"test split of {data.name}, model of step {of_model['step']}"
     render_evaluation.evaluation_png(folder / "evaluation.png", measured, title)
-    print(title)
+    print(f"{title}, {of_model['path']}")
     print("\n".join(held_out_table.lines(measured)))
     print(held_out_table.as_json_line(measured.headline))
 

@@ -2,20 +2,18 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from musicvae_jax import distributed, input_pipeline, losses
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
 from musicvae_jax.progress import progress
 from musicvae_jax.reconstruction_metrics import Reconstruction
-
-# Decoded at once; the sums of a part do not depend on it, every window has its own noise.
-MAX_BATCH = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +55,12 @@ def _reconstruct(
     }
 
 
-def in_parts(compute: Any, total: int, size: int, description: str) -> dict[str, np.ndarray]:
+def in_parts(
+    compute: Callable[[np.ndarray], Mapping[str, np.ndarray | jax.Array]],
+    total: int,
+    size: int,
+    description: str,
+) -> dict[str, np.ndarray]:
     """Computes rows in parts of one size, so that one program does for all of them.
 
     Of several processes, which all call it with the same, each computes some parts.

@@ -58,18 +58,20 @@ def _draw_shares(
         places = np.arange(len(counts)) + (number - (len(crowds) - 1) / 2) * width
         axes.bar(places, shares(counts), width, label=label, color=color)
     axes.set_xticks(range(size), labels or range(size))
-    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
 
 
 def _draw_distribution(axes: Axes, crowds: Mapping[str, np.ndarray]) -> None:
-    """Outlines of histograms of numbers from 0 to 1."""
+    """Outlines of histograms of numbers from 0 to 1, as far as there are any."""
+    last = 0.0
     for crowd, values in crowds.items():
         label, color = _LABELS[crowd]
         counts = share_histogram(values)
         edges = np.linspace(0, 1, len(counts) + 1)
         axes.stairs(shares(counts), edges, label=label, color=color, linewidth=1.5)
-    axes.set_xlim(0, 1)
-    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+        last = max(last, edges[np.flatnonzero(counts)[-1] + 1])
+    axes.set_xlim(0, last)
+    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
 
 
 def _draw_self_similarity(axes: Axes, samples: Comparison) -> None:
@@ -118,7 +120,8 @@ def evaluation_png(path: str | os.PathLike, measured: Measured, title: str) -> N
     for name in ("step", "bar"):
         panels[name].set_ylim(low, 1)
     _draw_samples(panels, measured.samples)
-    for axes in panels.values():
-        axes.legend(fontsize=8, frameon=False)
+    for name, axes in panels.items():
+        if name != "step":  # as in its neighbour, and there it hides nothing
+            axes.legend(fontsize=8, frameon=False)
     with atomic_io.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

@@ -28,7 +28,7 @@ from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.tokens import FIRST_ONSET, SILENCE, sounding_pitch
 
 MAX_LAG = 8
-_SHARE_BINS = 20  # of numbers from 0 to 1
+_SHARE_BINS = 40  # of numbers from 0 to 1
 # Added to each bin, so that a divergence is finite where one crowd has nothing.
 _PSEUDO_COUNT = 0.5
 

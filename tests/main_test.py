@@ -124,9 +124,9 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
     } <= printed.keys()
     low, high = printed["sampled_accuracy_ci95"]
     assert low <= printed["sampled_accuracy"] <= high
-    assert (
-        f"{written['data']['name']}; {workdir}, step {written['checkpoint']['step']}"
-        in (result.stdout.splitlines()[0])
+    assert result.stdout.splitlines()[0] == (
+        f"test split of {written['data']['name']}, model of step {written['checkpoint']['step']}, "
+        f"{workdir}"
     )
     samples = written["prior_samples"]
     assert (samples["count"], samples["temperature"]) == (20, 1.0)

@@ -84,8 +84,8 @@ def test_distances_by_hand():
 
 
 def test_a_share_of_one_has_a_bin():
-    counts = statistics.share_histogram([0, 0.049, 0.05, 0.999, 1.0])
-    assert counts[[0, 1, 19]].tolist() == [2, 1, 2]
+    counts = statistics.share_histogram([0, 0.024, 0.025, 0.999, 1.0])
+    assert counts[[0, 1, -1]].tolist() == [2, 1, 2]
     assert counts.sum() == 5
 
 

@@ -1,0 +1,43 @@
+import matplotlib.image
+import numpy as np
+
+from musicvae_jax import prior_samples, reconstruction_metrics, render, render_evaluation
+from musicvae_jax.held_out import Measured
+from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.tokens import MelodyCodec
+from tests import helpers
+from tests.render_test import colors_in, rgb
+
+
+def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
+    rng = np.random.default_rng(0)
+    train, test, samples = (
+        np.stack([MelodyCodec().encode(helpers.random_melody(rng, 2)) for _ in range(n)])
+        for n in (30, 12, 8)
+    )
+    made = Reconstruction("melody", np.arange(12), test, test[::-1], test)
+    measured = Measured(
+        headline={},
+        details={"reconstruction": reconstruction_metrics.by_position(made)},
+        reconstruction=made,
+        samples=prior_samples.compare(samples, train, test),
+    )
+    path = tmp_path / "evaluation.png"
+    render_evaluation.evaluation_png(path, measured, "title")
+    assert matplotlib.image.imread(path).shape[1] > 1000
+    shown = {rgb(c) for c in (render.BLUE, render.VERMILION, render.PURPLE, render.ORANGE)}
+    assert shown <= colors_in(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["evaluation.png"]
+
+
+def test_samples_without_notes_are_drawn(tmp_path):
+    silence = np.zeros((3, 16), np.uint8)
+    made = Reconstruction("melody", np.arange(3), silence, silence, silence)
+    measured = Measured(
+        headline={},
+        details={"reconstruction": reconstruction_metrics.by_position(made)},
+        reconstruction=made,
+        samples=prior_samples.compare(silence, silence, silence),
+    )
+    render_evaluation.evaluation_png(tmp_path / "evaluation.png", measured, "title")
+    assert (tmp_path / "evaluation.png").stat().st_size > 0
