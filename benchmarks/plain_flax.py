@@ -32,20 +32,7 @@ class PlainVAE(nn.Module):
             outputs = nn.Bidirectional(
                 self._rnn(config.encoder_features), self._rnn(config.encoder_features)
             )(outputs)
-        if config.latent == "per_bar":
-            encoded = outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
-        else:
-            forward, backward = jnp.split(outputs, 2, axis=-1)
-            last, first = (-1, 0)
-            if config.encoder_reads == "bars":
-                last, first = (
-                    slice(STEPS_PER_BAR - 1, None, STEPS_PER_BAR),
-                    slice(0, None, STEPS_PER_BAR),
-                )
-            encoded = jnp.concatenate([forward[:, last], backward[:, first]], axis=-1)
-            if config.encoder_reads == "bars":
-                encoded = nn.Dense(config.z // bars)(encoded)
-            encoded = encoded.reshape(batch, 1, -1)
+        encoded = self._encoded(outputs)
         mu, raw_sigma = jnp.split(nn.Dense(2 * config.z)(encoded), 2, axis=-1)
         sigma = nn.softplus(raw_sigma)
         path = jnp.broadcast_to(mu + sigma * noise, (batch, bars, config.z))
@@ -73,6 +60,20 @@ class PlainVAE(nn.Module):
         )
         logits = nn.Dense(self.vocab, dtype=config.dtype)(outputs)
         return logits.reshape(batch, steps, -1).astype(jnp.float32), mu, sigma
+
+    def _encoded(self, outputs: jax.Array) -> jax.Array:
+        """What the posterior is read from: [batch, steps, n] -> [batch, bars or 1, n]."""
+        config, (batch, steps) = self.config, outputs.shape[:2]
+        forward, backward = jnp.split(outputs, 2, axis=-1)
+        last = forward[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        if config.encoder_reads == "bars":
+            bars = jnp.concatenate([last, backward[:, ::STEPS_PER_BAR]], axis=-1)
+            if config.latent == "per_bar":
+                return bars
+            return nn.Dense(config.z // (steps // STEPS_PER_BAR))(bars).reshape(batch, 1, -1)
+        if config.latent == "per_bar":
+            return outputs[:, STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
+        return jnp.concatenate([forward[:, -1], backward[:, 0]], axis=-1)[:, None]
 
     def _rnn(self, features: int) -> nn.RNN:
         return nn.RNN(nn.OptimizedLSTMCell(features, dtype=self.config.dtype))

@@ -31,7 +31,8 @@ class TorchVAE(nn.Module):
         hidden, z = model["encoder_features"], model["z"]
         self.encoder = nn.LSTM(vocab, hidden, model["encoder_layers"], bidirectional=True)
         self.has_shares = model["conductor_reads"] == "bars"
-        if model["encoder_reads"] == "bars":
+        self.is_mixed = model["encoder_reads"] == "bars" and model["latent"] == "global"
+        if self.is_mixed:
             self.bar = nn.Linear(2 * hidden, z // BARS)
             self.posterior = nn.Linear(z, 2 * z)
         else:
@@ -60,13 +61,14 @@ class TorchVAE(nn.Module):
         """one_hot: [steps, batch, vocab] -> mu and raw sigma: [bars or 1, batch, z]."""
         model, batch = self.model, one_hot.shape[1]
         outputs, (final, _) = self.encoder(one_hot)
-        last, first = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR], outputs[::STEPS_PER_BAR]
+        bars = outputs[STEPS_PER_BAR - 1 :: STEPS_PER_BAR]
         if model["encoder_reads"] == "bars":
-            forward, backward = last.chunk(2, dim=-1)[0], first.chunk(2, dim=-1)[1]
-            bars = self.bar(torch.cat([forward, backward], dim=-1))
-            encoded = bars.transpose(0, 1).reshape(1, batch, -1)
+            backward = outputs[::STEPS_PER_BAR].chunk(2, dim=-1)[1]
+            bars = torch.cat([bars.chunk(2, dim=-1)[0], backward], dim=-1)
+        if self.is_mixed:
+            encoded = self.bar(bars).transpose(0, 1).reshape(1, batch, -1)
         elif model["latent"] == "per_bar":
-            encoded = last
+            encoded = bars
         else:
             encoded = torch.cat([final[-2], final[-1]], dim=-1)[None]
         return self.posterior(encoded).chunk(2, dim=-1)

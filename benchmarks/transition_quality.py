@@ -28,9 +28,10 @@ from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
 from musicvae_jax import atomic_io, checkpoints, input_pipeline, transitions  # noqa: E402
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
-from musicvae_jax.inference import MelodyModel, abstract_params  # noqa: E402
+from musicvae_jax.inference import MelodyModel  # noqa: E402
 from musicvae_jax.melody import Melody  # noqa: E402
 from musicvae_jax.tokens import CODECS  # noqa: E402
+from musicvae_jax.train import abstract_params  # noqa: E402
 from musicvae_jax.transitions import Settings  # noqa: E402
 
 matplotlib.use("Agg")

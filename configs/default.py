@@ -46,7 +46,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.encoder_features = 512
     model.encoder_layers = 1
     # Where the encoder's outputs are read. 'final': the final states, or with 'per_bar' each
-    # bar's last step; 'bars': each bar's edges, from which a 'global' latent is then mixed.
+    # bar's last step; 'bars': each bar's edges, from which a 'global' latent is gathered.
     model.encoder_reads = "final"
     # 'hierarchical': a conductor over bars, and notes within them; 'flat': notes only.
     model.decoder = "hierarchical"
@@ -54,8 +54,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.conductor_layers = 1
     # Width to which a latent is mapped before the conductor; 0: not mapped.
     model.conductor_input = 0
-    # 'same': every bar is given its whole latent; 'bars': each bar has a map of its own, by
-    # which it takes its share of a 'global' latent.
+    # 'same': every bar is given its whole latent; 'bars': its share of a 'global' one.
     model.conductor_reads = "same"
     # Width to which the conductor's output is mapped; 0: not mapped.
     model.embedding = 0
@@ -77,6 +76,9 @@ def get_config() -> ml_collections.ConfigDict:
     model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()
+    # Parameters to begin with, instead of random ones: a --workdir of training, or
+    # 'pretrained'. They must be of the same `config.model`.
+    train.init_from = ""
     # Over all devices of all hosts.
     train.batch_size = 256
     # Each device takes its share in so many parts, one after another, and adds up their

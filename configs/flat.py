@@ -1,14 +1,17 @@
-"""The flat baseline: the hierarchical model without its conductor.
+"""The flat baseline: `hier.py` without its conductor, and about as many parameters.
 
 Run: python -m musicvae_jax.main --config=configs/flat.py
 """
 
 import ml_collections
 
-from configs import default
+from configs import hier
 
 
 def get_config() -> ml_collections.ConfigDict:
-    config = default.get_config()
-    config.model.decoder = "flat"
+    config = hier.get_config()
+    model = config.model
+    model.decoder = "flat"
+    model.conductor_reads = "same"
+    model.decoder_features = 328
     return config

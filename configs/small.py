@@ -13,6 +13,8 @@ def get_config() -> ml_collections.ConfigDict:
     model, train = config.model, config.train
     model.latent = "per_bar"
     model.z = 16
+    model.encoder_reads = "bars"
+    model.decoder_word_dropout = 0.5
     model.encoder_features = 128
     model.conductor_features = 128
     model.decoder_features = 192

@@ -289,8 +289,8 @@ class Checkpoint:
         return tree_sha256(self.params)
 
 
-def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
-    """The run directory that `--checkpoint` means: one given, the workdir's, or the shipped one.
+def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> pathlib.Path:
+    """The run directory that a flag means: one given, the workdir's, or the shipped one.
 
     Raises:
       UserError: there is no checkpoint.
@@ -301,7 +301,7 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
         if _steps(directory):
             return directory
         raise UserError(
-            f"--checkpoint={checkpoint}: no checkpoint there; a --workdir of training or "
+            f"{flag}={checkpoint}: no checkpoint there; a --workdir of training or "
             f"{PRETRAINED!r} is needed"
         )
     if not checkpoint and _steps(workdir):
@@ -310,7 +310,7 @@ def find(checkpoint: str, workdir: pathlib.Path) -> pathlib.Path:
         check_hashes(SHIPPED)
         return SHIPPED
     if checkpoint:
-        raise UserError(f"--checkpoint={PRETRAINED}: this installation ships no trained model")
+        raise UserError(f"{flag}={PRETRAINED}: this installation ships no trained model")
     raise UserError(
         f"no checkpoint in --workdir={workdir}: train first "
         "(python -m musicvae_jax.main --config=configs/hier.py), or give --checkpoint=DIR"

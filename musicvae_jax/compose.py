@@ -1,12 +1,16 @@
 """What `generate`, `reconstruct` and `complete` make, before anything of it is written."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from musicvae_jax import attributes
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
 from musicvae_jax.options import Options
+from musicvae_jax.tokens import CODECS
 from musicvae_jax.windows import first_window
 
 _MAX_SHOWN = 16  # more rolls than this are too small to see
@@ -30,32 +34,54 @@ class Composition:
 
 
 def generate(model: MelodyModel, options: Options) -> Composition:
-    """New melodies from the prior."""
+    """New melodies from the prior, with attributes added.
+
+    Raises:
+      UserError: how to add them is not known.
+    """
     temperature = options.temperature_or(0.7)
-    made = model.generate(options.num_or(4), options.seed, temperature)
+    shift = model.shift(options.attributes)
+    made = model.generate(options.num_or(4), options.seed, temperature, shift)
     melodies = {f"generate_{number:02d}": melody for number, melody in enumerate(made)}
+    outputs = [
+        {"output": f"{stem}.mid", "attributes": measured}
+        for stem, measured in zip(melodies, _measure(made), strict=True)
+    ]
     shown = dict(list(melodies.items())[:_MAX_SHOWN])
-    return Composition(melodies, shown, temperature, {"outputs": [f"{m}.mid" for m in melodies]})
+    results = {"attribute": dict(options.attributes), "outputs": outputs}
+    return Composition(melodies, shown, temperature, results)
+
+
+def _measure(melodies: Sequence[Melody]) -> list[dict[str, float]]:
+    """The attributes of melodies of equal length."""
+    tokens = np.stack([CODECS["melody"].encode(melody) for melody in melodies])
+    rows = attributes.measure(tokens).round(4).tolist()
+    return [dict(zip(attributes.ATTRIBUTES, row, strict=True)) for row in rows]
 
 
 def reconstruct(model: MelodyModel, inputs: Mapping[str, Melody], options: Options) -> Composition:
-    """Encodes and decodes each input, or its first window.
+    """Encodes each input, or its first window, adds attributes and decodes.
 
     Raises:
-      UserError: one is shorter than what the model knows.
+      UserError: one is shorter than what the model knows, or how to add attributes is not
+        known.
     """
     temperature = options.temperature_or(0.0)
     windows = [first_window(melody, model.bars, title) for title, melody in inputs.items()]
-    decoded, scores = model.reconstruct(windows, options.seed, temperature)
+    shift = model.shift(options.attributes)
+    decoded, scores = model.reconstruct(windows, options.seed, temperature, shift)
+    measured = {"original_attributes": _measure(windows), "attributes": _measure(decoded)}
     melodies, outputs, shown = {}, [], {}
     for number, (title, window) in enumerate(zip(inputs, windows, strict=True)):
         stem = f"reconstruct_{number:02d}"
         melodies |= {stem: decoded[number], f"original_{number:02d}": window}
-        outputs.append({"input": title, "output": f"{stem}.mid", **scores[number]})
+        known = scores[number] | {name: rows[number] for name, rows in measured.items()}
+        outputs.append({"input": title, "output": f"{stem}.mid", **known})
         accuracy = scores[number]["sampled_accuracy"]
         shown[title] = window
         shown[f"{stem}.mid: {accuracy:.0%} of tokens as in {title}"] = decoded[number]
-    return Composition(melodies, shown, temperature, {"outputs": outputs})
+    results = {"attribute": dict(options.attributes), "outputs": outputs}
+    return Composition(melodies, shown, temperature, results)
 
 
 def complete(model: MelodyModel, inputs: Mapping[str, Melody], options: Options) -> Composition:

@@ -8,6 +8,8 @@ import numpy as np
 from musicvae_jax import (
     __version__,
     atomic_io,
+    attribute_vectors,
+    attributes,
     checkpoints,
     held_out,
     input_pipeline,
@@ -17,10 +19,13 @@ from musicvae_jax import (
 from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.options import Options
+from musicvae_jax.tokens import transpose_tokens
 
 logger = logging.getLogger(__name__)
 
 CARD = "model.json"
+# More are not needed to fit some hundreds of numbers for each attribute.
+_ATTRIBUTE_WINDOWS = 50_000
 
 
 def fit_prior(
@@ -32,6 +37,23 @@ def fit_prior(
     held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
     held_out = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
     return latent_prior.fit(mu, sigma, held_out)
+
+
+def fit_attributes(
+    model: MelodyModel, train: input_pipeline.Split
+) -> attribute_vectors.AttributeVectors:
+    """Finds the attribute vectors of a training split, in the keys in which training shows it.
+
+    In the keys as they are, melodies in C major are of other kinds than those in D and A, and
+    the vector of `diatonic` would tell kinds apart rather than keys.
+    """
+    config = model.checkpoint.config
+    split = input_pipeline.eval_subset(train, _ATTRIBUTE_WINDOWS)
+    semitones = config.dataset.transpose_semitones
+    shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
+    tokens = transpose_tokens(split.tokens, shifts)
+    mu, _ = model.posteriors(input_pipeline.convert(tokens, config.model.codec))
+    return attribute_vectors.fit(mu, attributes.measure(tokens))
 
 
 def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
@@ -52,6 +74,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
     if len(splits["validation"]) == 0:
         raise UserError("the validation split has no windows: the data set has too few songs")
     prior, figures = fit_prior(model, splits["train"], splits["validation"])
+    vectors = fit_attributes(model, splits["train"])
     model.prior = prior
     headline = held_out.measure(model, data, options).headline
     numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
@@ -64,6 +87,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
     for note in output.rglob("commit_success.txt"):
         note.unlink()
     latent_prior.save(output, prior)
+    attribute_vectors.save(output, vectors)
     card = {
         "version": __version__,
         "step": checkpoint.step,
@@ -72,6 +96,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
         "data": data.facts(),
         "test": headline,
         "latent_prior": figures,
+        "attributes": vectors.summary(),
         "config": checkpoint.config.to_dict(),
     }
     atomic_io.write_json(output / CARD, card)

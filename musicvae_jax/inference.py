@@ -1,13 +1,12 @@
 """A trained model in use: melodies in, melodies out."""
 
-import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
 
-from musicvae_jax import distributed, latent_prior, train
+from musicvae_jax import attribute_vectors, distributed, latent_prior
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
@@ -20,12 +19,6 @@ from musicvae_jax.windows import first_window, play_round
 MAX_BATCH = 256
 
 
-def abstract_params(config) -> dict:
-    """Shapes and types of a configuration's parameters, without computing any."""
-    model = create_model(config.model)
-    return jax.eval_shape(functools.partial(train.init_params, model, 0))
-
-
 class MelodyModel:
     """A checkpoint with its jitted functions.
 
@@ -35,9 +28,10 @@ class MelodyModel:
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
       prior: what new melodies' latents are drawn from; None for the standard normal.
+      attributes: what to add to latents to change melodies; None if it is not known.
 
     Raises:
-      UserError: the prior beside the checkpoint is not of this model.
+      UserError: the prior or the attributes beside the checkpoint are not of this model.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -46,7 +40,9 @@ class MelodyModel:
         self.params = checkpoint.params
         self.codec = CODECS[checkpoint.config.model.codec]
         self.bars = self.model.bars
-        self.prior = latent_prior.load(checkpoint.path, math.prod(self.model.latent_shape))
+        size = math.prod(self.model.latent_shape)
+        self.prior = latent_prior.load(checkpoint.path, size)
+        self.attributes = attribute_vectors.load(checkpoint.path, size)
         apply = self.model.apply
         self._encode = jax.jit(lambda p, tokens: apply({"params": p}, tokens, method="encode"))
         self._sample = jax.jit(self._sample_path)
@@ -104,13 +100,32 @@ class MelodyModel:
             )
         return distributed.combine(tokens), distributed.combine(log_probs)
 
-    def generate(self, num: int, seed: int, temperature: float) -> list[Melody]:
-        """New melodies, from latents drawn from the prior."""
+    def draw(self, num: int, seed: int) -> np.ndarray:
+        """Latents [num, ...] from the prior."""
         keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
         z = np.asarray(noise.normal(keys, self.model.latent_shape))
-        if self.prior is not None:
-            z = self.prior.transform(z)
-        return self.decode(z, seed, temperature)
+        return z if self.prior is None else self.prior.transform(z)
+
+    def generate(
+        self, num: int, seed: int, temperature: float, shift: np.ndarray | float = 0.0
+    ) -> list[Melody]:
+        """New melodies, from latents drawn from the prior, and `shift` [...] added."""
+        return self.decode(self.draw(num, seed) + shift, seed, temperature)
+
+    def shift(self, amounts: Mapping[str, float]) -> np.ndarray | float:
+        """What to add to a latent [...] to change attributes by so much.
+
+        Raises:
+          UserError: it is not known.
+        """
+        if not amounts:
+            return 0.0
+        if self.attributes is None:
+            raise UserError(
+                f"--attribute: there is no {attribute_vectors.FILE} in {self.checkpoint.path}; "
+                "--mode=export computes it from the training data, and writes a checkpoint with it"
+            )
+        return self.attributes.shift(amounts).reshape(self.model.latent_shape)
 
     def decode(self, z: np.ndarray, seed: int, temperature: float) -> list[Melody]:
         """The melodies of latents [batch, ...]."""
@@ -126,9 +141,13 @@ class MelodyModel:
         return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
     def reconstruct(
-        self, melodies: Sequence[Melody], seed: int, temperature: float
+        self,
+        melodies: Sequence[Melody],
+        seed: int,
+        temperature: float,
+        shift: np.ndarray | float = 0.0,
     ) -> tuple[list[Melody], list[dict[str, float]]]:
-        """Encodes melodies of `bars` bars and decodes the posterior means.
+        """Encodes melodies of `bars` bars and decodes the posterior means, `shift` [...] added.
 
         Returns:
           The reconstructions, and for each the share of tokens that came back,
@@ -136,8 +155,8 @@ class MelodyModel:
           (`teacher_forced_accuracy`).
         """
         tokens = self.tokens(melodies)
-        mu, _ = self._encode(self.params, tokens)
-        decoded, _ = self._decode(np.asarray(mu), seed, temperature)
+        mu = np.asarray(self._encode(self.params, tokens)[0]) + shift
+        decoded, _ = self._decode(mu, seed, temperature)
         sampled = (decoded == tokens).mean(axis=1)
         forced = np.asarray(self._score(self.params, mu, tokens))
         scores = [

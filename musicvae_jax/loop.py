@@ -50,6 +50,7 @@ from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.progress import on_terminal
 from musicvae_jax.train import (
     TrainState,
+    abstract_params,
     create_optimizer,
     create_train_state,
     host_copy,
@@ -183,9 +184,8 @@ def train(
     with _alone_in(workdir):
         data = _load_data(config)
         model, optimizer = create_model(config.model), create_optimizer(config.train)
-        state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
         with checkpoints.open_manager(workdir) as manager:
-            state = _restore(manager, state, config)
+            state = _first_state(manager, model, optimizer, config)
             step = int(state.step)
             if step >= config.train.num_steps:
                 logger.info("step %d of %d is reached already", step, config.train.num_steps)
@@ -197,8 +197,21 @@ def train(
                 return run(model, optimizer, state)
 
 
-def _restore(manager: Any, state: TrainState, config: ml_collections.ConfigDict) -> TrainState:
+def _first_state(
+    manager: Any,
+    model: MusicVAE,
+    optimizer: optax.GradientTransformation,
+    config: ml_collections.ConfigDict,
+) -> TrainState:
+    """Of the run's latest checkpoint; else of `init_from`; else of the seed."""
+    state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
     restored = checkpoints.restore_latest(manager, state.params, state.optimizer, config)
+    if restored is None and config.train.init_from:
+        source = config.train.init_from
+        directory = checkpoints.find(source, manager.directory, "--config.train.init_from")
+        params = checkpoints.load(directory, abstract_params, config).params
+        logger.info("beginning from the parameters of %s", directory)
+        return create_train_state(model, optimizer, config.seed, params)
     if restored is None:
         return state
     step, params, optimizer = restored

@@ -29,7 +29,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import config_check, host_memory, transition_flags
+from musicvae_jax import attribute_flags, config_check, host_memory, transition_flags
 from musicvae_jax.errors import (
     CheckpointError,
     PreemptedError,
@@ -57,6 +57,9 @@ MODE_NAMES = (
     "studio",
 )
 _NEEDS_CONFIG = ("train", "build_data")
+
+for _module in (attribute_flags, transition_flags):
+    flags.adopt_module_key_flags(_module)  # else `--help` would leave them out
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -228,6 +231,7 @@ def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
         checkpoint=_CHECKPOINT.value,
         inputs=tuple(name for name in _INPUT.value if name),
         transition=transition_flags.read(),
+        attributes=attribute_flags.read(),
         bars=_BARS.value,
         num=_NUM.value,
         seed=_SEED.value,

@@ -9,11 +9,12 @@ import ml_collections
 
 from musicvae_jax import __version__, atomic_io, audio, checkpoints, midi
 from musicvae_jax.examples import example_melodies
-from musicvae_jax.inference import MelodyModel, abstract_params
+from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
 from musicvae_jax.options import Options
 from musicvae_jax.piece import Piece, single
 from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.train import abstract_params
 
 logger = logging.getLogger(__name__)
 

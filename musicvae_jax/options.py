@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 from musicvae_jax import constraints, curves, transitions
 from musicvae_jax.errors import UserError
@@ -67,6 +68,7 @@ class Options:
       temperature: of decoding; None for the mode's own.
       audio: also render audio.
       soundfont: for audio; None for one that is found.
+      attributes: how much of which attributes is added to latents.
       loop: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
       studio: where the studio listens.
@@ -83,6 +85,7 @@ class Options:
     temperature: float | None
     audio: bool
     soundfont: str | None
+    attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
     loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)

@@ -18,7 +18,7 @@ from musicvae_jax.errors import UserError
 from musicvae_jax.evaluate import AXIS
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models import noise
-from musicvae_jax.models.vae import MusicVAE
+from musicvae_jax.models.vae import MusicVAE, create_model
 
 
 @flax.struct.dataclass
@@ -45,11 +45,16 @@ def init_params(model: MusicVAE, seed: int) -> Any:
     return model.init(key, tokens, noise.example_keys(key, 0, 1))["params"]
 
 
+def abstract_params(config: ml_collections.ConfigDict) -> Any:
+    """Shapes and types of a configuration's parameters, without computing any."""
+    return jax.eval_shape(functools.partial(init_params, create_model(config.model), 0))
+
+
 def create_train_state(
-    model: MusicVAE, optimizer: optax.GradientTransformation, seed: int
+    model: MusicVAE, optimizer: optax.GradientTransformation, seed: int, params: Any = None
 ) -> TrainState:
-    """The state before the first step."""
-    params = init_params(model, seed)
+    """The state before the first step, from given parameters, or else from initial ones."""
+    params = init_params(model, seed) if params is None else params
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
 
 

@@ -148,7 +148,7 @@ _LOAD = """
 import pathlib, sys
 from musicvae_jax import checkpoints
 from musicvae_jax.errors import UserError
-from musicvae_jax.inference import abstract_params
+from musicvae_jax.train import abstract_params
 
 suspicious = []
 def hook(event, args):
@@ -217,7 +217,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
 
 
 def test_a_checkpoint_whose_configuration_is_absurd_is_refused(workdir):
-    from musicvae_jax.inference import abstract_params
+    from musicvae_jax.train import abstract_params
 
     [path] = (workdir / "checkpoints" / "1" / "config").glob("metadata")
     config = json.loads(path.read_text())

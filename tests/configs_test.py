@@ -8,17 +8,18 @@ import pytest
 from configs import default
 from musicvae_jax import config_check
 from musicvae_jax.errors import UserError
-from musicvae_jax.inference import abstract_params
+from musicvae_jax.train import abstract_params
 
 # Parameters of each configuration.
 COUNTS = {
     "default": 7_032_154,
-    "hier": 7_032_154,
+    "hier": 2_860_698,
+    "finetune": 2_860_698,
     "hier_paper": 174_485_082,
-    "flat": 4_407_642,
+    "flat": 2_855_386,
     "mel_2bar": 4_423_770,
     "small": 693_626,
-    "folk": 1_808_010,
+    "per_bar": 1_808_010,
     "seed": 745_469,
     "tiny": 186_906,
 }

@@ -35,6 +35,20 @@ def test_generation_depends_on_the_seed_alone(model):
     assert all(melody.num_bars == 4 for melody in one)
 
 
+def test_a_shift_is_added_to_every_latent(model):
+    assert model.shift({}) == 0.0
+    z = model.draw(3, seed=1)
+    shift = np.linspace(-2, 2, z[0].size, dtype=np.float32).reshape(z[0].shape)
+    shifted = model.generate(3, 1, 1.0, shift)
+    assert shifted == model.decode(z + shift, 1, 1.0)
+    assert shifted != model.generate(3, 1, 1.0)
+    melodies = [helpers.random_melody(np.random.default_rng(seed), 4) for seed in range(3)]
+    decoded, scores = model.reconstruct(melodies, 0, 0.0, shift)
+    mu, _ = model.posteriors(model.tokens(melodies))
+    assert model.tokens(decoded).tolist() == model.tokens(model.decode(mu + shift, 0, 0)).tolist()
+    assert scores != model.reconstruct(melodies, 0, 0.0)[1]
+
+
 def test_more_than_one_part_is_decoded_as_one(model):
     many = model.generate(MAX_BATCH + 2, seed=0, temperature=1.0)
     assert len(many) == MAX_BATCH + 2

@@ -291,6 +291,37 @@ def test_gpu_benchmarks_have_the_flags_that_are_used():
             assert f'"{flag.split("=")[0]}"' in source, (words[1], flag)
 
 
+def test_the_recipe_has_the_flags_that_are_used():
+    lines = dry_run("recipe.sh", OUT="o", MODELS="hier seed", STEPS="7", DATA_DIR="d")
+    assert len(lines) == 5
+    for line in lines:
+        check_flags(arguments_of_main(words_of(line)))
+    assert "--config.train.num_steps=7" in lines[0]
+    assert "--mode=evaluate" in lines[3]
+    assert lines[4].split()[-3:] == ["--checkpoint=o/hier", "--mode=export", "--output=o/export"]
+
+
+def test_the_recipe_ends_in_time_and_goes_on(tmp_path):
+    """With a stand-in that takes seconds for each thing that it is told to do."""
+    log = tmp_path / "log"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nsleep 4\necho "$@" >> {log}\n')
+    python.chmod(0o755)
+    told = {"PYTHON": str(python), "OUT": str(tmp_path / "out"), "MODELS": "hier seed"}
+    done = run(["bash", LAUNCH / "recipe.sh"], MINUTES="0.05", **told)
+    assert done.returncode == 0, done.stderr
+    assert "minutes are over before the evaluation of hier; the same command" in done.stdout
+    assert len(log.read_text().splitlines()) == 1
+    evaluated = tmp_path / "out/hier/evaluate/metrics.json"
+    evaluated.parent.mkdir(parents=True)
+    evaluated.touch()
+    done = run(["bash", LAUNCH / "recipe.sh"], **told)
+    assert done.returncode == 0, done.stderr
+    later = log.read_text().splitlines()[1:]
+    assert ["configs/seed" in line for line in later] == [True, True, False]
+    assert "--mode=export" in later[2]
+
+
 def test_a_sweep_expands_to_every_entry():
     done = run(
         [sys.executable, LAUNCH / "sweep.py", "--config=configs/small.py", "--dry_run", "--seed=1"],

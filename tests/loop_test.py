@@ -66,6 +66,42 @@ def do_at_step(monkeypatch, step, action):
     monkeypatch.setattr(TrainBatches, "__call__", wrapped)
 
 
+def still(config, source):
+    """The configuration of a run that begins from another and stays there."""
+    still = config.copy_and_resolve_references()
+    still.train.update({"init_from": str(source), "learning_rate": 0.0, "num_steps": 1})
+    still.train.learning_rate_decay = 1.0
+    return still
+
+
+def test_a_run_begins_from_given_parameters_with_a_new_optimizer(config, straight, tmp_path):
+    loop.train(still(config, straight), tmp_path)
+    given = checkpoints.load(straight, train.abstract_params)
+    found = checkpoints.load(tmp_path, train.abstract_params)
+    assert found.step == 1
+    assert found.sha256() == given.sha256()
+
+
+def test_a_run_that_has_begun_goes_on_from_itself(config, straight, tmp_path):
+    first = config.copy_and_resolve_references()
+    first.train.num_steps = 3
+    loop.train(first, tmp_path)
+    own = checkpoints.load(tmp_path, train.abstract_params)
+    then = still(config, straight)
+    then.train.num_steps = 4
+    loop.train(then, tmp_path)
+    assert checkpoints.load(tmp_path, train.abstract_params).sha256() == own.sha256()
+
+
+def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straight, tmp_path):
+    with pytest.raises(UserError, match=r"--config.train.init_from=.*no checkpoint there"):
+        loop.train(still(config, tmp_path / "none"), tmp_path)
+    other = still(config, straight)
+    other.model.z = 6
+    with pytest.raises(UserError, match=r"of another model: model.z is 4 there and 6 here"):
+        loop.train(other, tmp_path)
+
+
 @pytest.mark.parametrize("step", [1, 2])  # 3 steps are done at an evaluation
 def test_sigterm_saves_at_once_and_the_run_goes_on_bit_identically(
     config, straight, tmp_path, monkeypatch, step

@@ -11,7 +11,15 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import integrity, main, midi, modes, reconstruction_metrics, transitions
+from musicvae_jax import (
+    attributes,
+    integrity,
+    main,
+    midi,
+    modes,
+    reconstruction_metrics,
+    transitions,
+)
 from musicvae_jax.melody import Melody
 from tests import helpers
 
@@ -304,6 +312,8 @@ def test_help_explains_every_mode(cli):
     result = cli("--help")
     for mode in main.MODE_NAMES:
         assert f"  {mode} " in result.stdout
+    for flag in ("temperature", "strategy", "attribute"):
+        assert f"  --{flag}:" in result.stdout
 
 
 def test_the_names_of_the_modes_are_those_that_exist():
@@ -347,6 +357,8 @@ def test_the_names_of_the_modes_are_those_that_exist():
             ["--num_processes and --process_id missing"],
         ),
         (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such MIDI file"]),
+        (("--mode=generate", "--attribute=loud:+1"), ["--attribute=loud:+1", "density", "range"]),
+        (("--mode=generate", "--attribute=density:x"), ["--attribute=density:x", "a number"]),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(cli, args, parts):
@@ -363,6 +375,8 @@ def test_errors_that_need_a_model(cli, trained, home):
     check_error(cli(*run, f"--input={home / 'corrupt.mid'}"), "corrupt.mid", "not a readable MIDI")
     (home / "file").write_text("")
     check_error(cli(*run, f"--output={home / 'file'}"), str(home / "file"), "cannot write")
+    asked = cli(*run, "--mode=generate", "--attribute=density:+1")
+    check_error(asked, "--attribute", "no attributes.npz", str(workdir), "--mode=export")
     check_error(
         cli(*args, "--config.model.z=6", "--mode=generate", f"--workdir={workdir}"),
         "another model",
@@ -397,5 +411,15 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
         generated[name] = [midi.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
     # The shared one draws from the fitted prior.
     assert str(generated["shared"]) != str(generated["run"])
+    assert set(card["attributes"]) == set(attributes.ATTRIBUTES)
+    told = ("--mode=reconstruct", f"--checkpoint={shared}", f"--output={home / 'changed'}")
+    result = cli(*told, "--attribute=density:+1,range:-0.5")
+    assert result.returncode == 0, result.stderr
+    report = json.loads((home / "changed" / "reconstruct.json").read_text())
+    assert report["attribute"] == {"density": 1.0, "range": -0.5}
+    for entry in report["outputs"]:
+        notes = read_notes(home / "changed" / entry["output"])
+        assert entry["attributes"]["density"] == len(notes) / 2
+        assert entry["original_attributes"]["density"] > 0
     again = cli("--mode=export", f"--workdir={workdir}", f"--output={shared}")
     check_error(again, "--output", "not empty")

@@ -19,6 +19,9 @@ from starlette.testclient import TestClient
 
 from musicvae_jax import (
     atomic_io,
+    attribute_flags,
+    attribute_vectors,
+    attributes,
     interpolate,
     main,
     midi,
@@ -60,7 +63,11 @@ def model():
     params = jax.tree.map(
         lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
     )
-    return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
+    model = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
+    measured = attributes.measure(helpers.random_tokens(50, 16 * BARS))
+    latents = np.random.default_rng(0).normal(size=(50, *model.model.latent_shape))
+    model.attributes = attribute_vectors.fit(latents, measured)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +138,7 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
             transition=transition_flags.read(texts),
             audio="strategy" in told,  # FluidSynth takes a second for each
             soundfont=None,
+            attributes=attribute_flags.read(texts),
             **numbers,
         ),
     )
@@ -174,8 +182,9 @@ def test_a_transition_is_what_the_command_line_writes(
 @pytest.mark.parametrize(
     ("mode", "told", "count"),
     [
-        ("generate", {"num": "3", "seed": "5", "temperature": "0.9"}, 0),
+        ("generate", {"num": "3", "seed": "5", "temperature": "0.9", "attribute": "range:-1"}, 0),
         ("reconstruct", {}, 2),
+        ("reconstruct", {"attribute": "density:+1,range:0.5"}, 2),
         ("complete", {"bars": "3", "num": "2"}, 1),
     ],
 )

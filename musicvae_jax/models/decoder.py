@@ -10,15 +10,9 @@ import jax.numpy as jnp
 
 from musicvae_jax.models import noise
 from musicvae_jax.models.lstm import Carry, Drive, InitialState, LSTMLayer, TokenDrive
+from musicvae_jax.models.shares import Shares
 
 _DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
-
-
-def _slices(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Kernels that cut z numbers into a slice for each bar: [bars, z, z // bars]."""
-    del key
-    bars, z = shape
-    return jnp.eye(z).reshape(z, bars, z // bars).swapaxes(0, 1)
 
 
 class Conductor(nn.Module):
@@ -28,9 +22,8 @@ class Conductor(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked layers.
       input_features: if not 0, the path is first mapped linearly to this width.
-      bars: if not 0, each of so many bars has a linear map of its own, by which it takes
-        its share of a latent of the whole melody: at first the slice that belongs to it.
-        A path has at most so many bars, and `input_features` is not used.
+      bars: if not 0, each of so many bars is given its share of the latent (see
+        `shares`); a path has at most so many, and `input_features` is not used.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
       dtype, implementation: see `LSTMLayer`.
@@ -50,8 +43,7 @@ class Conductor(nn.Module):
         """path: [bars, batch, z] -> bar embeddings: [bars, batch, embedding]."""
         inputs = path
         if self.bars:
-            kernels = self.param("bar_inputs", _slices, (self.bars, path.shape[-1]))
-            inputs = jnp.einsum("tbz,tzi->tbi", path, kernels[: path.shape[0]])
+            inputs = Shares(self.bars, name="shares")(path)
         elif self.input_features:
             path = inputs = nn.Dense(self.input_features, name="input")(path)
         layers = [

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from musicvae_jax.models import noise
 from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
+from musicvae_jax.models.shares import Gather
 
 
 class BidirectionalLayer(nn.Module):
@@ -48,13 +49,6 @@ class BidirectionalLayer(nn.Module):
         return jnp.concatenate(finals, axis=-1), jnp.concatenate(outputs, axis=-1)
 
 
-def _identity_beside_noise(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
-    """The first kernel of a posterior that takes what it is given as its mean: [z, 2 * z]."""
-    z = shape[0]
-    noise = nn.initializers.lecun_normal()(key, (z, z), dtype)
-    return jnp.concatenate([jnp.eye(z, dtype=dtype), noise], axis=1)
-
-
 class Encoder(nn.Module):
     """The approximate posterior q(z | melody) (Roberts et al. 2018, section 3.1).
 
@@ -68,10 +62,8 @@ class Encoder(nn.Module):
       reads: 'final' reads a melody's latent from the final states (the paper), and a
         bar's from both outputs at its last step (the seed). 'bars' reads a bar from
         the outputs at its edges, which between them have seen all of it: the forward
-        one at its last step, the backward one at its first. A melody's latent begins as
-        its bars side by side, each mapped in the same way to its share of z, which is
-        then mixed by a square matrix that starts as the identity; the number of bars is
-        thereby fixed.
+        one at its last step, the backward one at its first; a melody's latent is then
+        gathered from all of them (see `shares`), whose number is thereby fixed.
       dropout: share of features dropped between layers.
       dtype, implementation: see `LSTMLayer`.
     """
@@ -111,15 +103,13 @@ class Encoder(nn.Module):
                 implementation=self.implementation,
                 name=f"layer_{number}",
             )(outputs)
-        initializer = nn.initializers.lecun_normal()
-        if self.per_bar:
+        is_gathered = self.reads == "bars" and not self.per_bar
+        if self.per_bar or is_gathered:
             final = self._bars(outputs)
-        elif self.reads == "bars":
-            read = self._bars(outputs)
-            read = nn.Dense(self.z // read.shape[1], name="bar")(read)
-            final, initializer = read.reshape(read.shape[0], -1), _identity_beside_noise
-        posterior = nn.Dense(2 * self.z, kernel_init=initializer, name="posterior")(final)
-        mu, raw_sigma = jnp.split(posterior, 2, axis=-1)
+        size = self.z // final.shape[1] if is_gathered else self.z
+        mu, raw_sigma = jnp.split(nn.Dense(2 * size, name="posterior")(final), 2, axis=-1)
+        if is_gathered:
+            mu, raw_sigma = Gather(name="mu")(mu), Gather(name="raw_sigma")(raw_sigma)
         return mu, nn.softplus(raw_sigma)
 
     def _bars(self, outputs: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from musicvae_jax import curves, transition_flags, transitions
+from musicvae_jax import attribute_flags, curves, transition_flags, transitions
 from musicvae_jax.errors import UserError
 from musicvae_jax.options import Options
 
@@ -20,8 +20,8 @@ USUAL = {
         *("strategy", "bars", "curve", "granularity", "key_path", "splice"),
         *("num", "temperature", "seed"),
     ),
-    "generate": ("num", "temperature", "seed"),
-    "reconstruct": ("temperature", "seed"),
+    "generate": ("num", "attribute", "temperature", "seed"),
+    "reconstruct": ("attribute", "temperature", "seed"),
     "complete": ("bars", "num", "temperature", "seed"),
 }
 MORE = {
@@ -31,6 +31,7 @@ MORE = {
     )
 }
 _WORDS = {
+    "attribute": "Attributes",
     "bars": "Bars of the bridge",
     "control_curve": "Pace of the mixed notes",
     "curve": "Pace from A to B",
@@ -51,6 +52,7 @@ _WORDS = {
     "temperature": "Temperature",
 } | {"complete bars": "Bars to add", "interpolate num": "Candidates of each strategy"}
 _HINTS = {
+    "attribute": "density:+1",
     "bars": "the model's",
     "control_curve": "as the pace",
     "curve": "linear, or 0,0.2,1",
@@ -62,7 +64,7 @@ _HINTS = {
     "interpolate temperature": "0",
     "reconstruct temperature": "0",
 }
-_LISTS = ("control_curve", "pitch_range")  # of which an empty text is a value
+_LISTS = ("attribute", "control_curve", "pitch_range")  # of which an empty text is a value
 # Where a page for people with two melodies begins elsewhere than the command line.
 _BEGINS = {"interpolate": {"splice": "true"}}
 MAX_NUM = 16
@@ -157,7 +159,10 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
         if numbers[name] is not None and numbers[name] > highest:
             raise UserError(f"--{name}={numbers[name]}: the studio takes {highest} at most")
     transition = transition_flags.read(values) if mode == "interpolate" else base.transition
-    return dataclasses.replace(base, inputs=tuple(inputs), transition=transition, **numbers)
+    amounts = attribute_flags.read(values) if "attribute" in known else {}
+    return dataclasses.replace(
+        base, inputs=tuple(inputs), transition=transition, attributes=amounts, **numbers
+    )
 
 
 def with_strategy(options: Options, strategy: str) -> Options:

@@ -186,7 +186,7 @@ def of_composition(made: Composition) -> list[Item]:
         render.melodies_png(path, made.shown)
 
     items = []
-    facts = {entry["output"]: entry for entry in made.results["outputs"] if type(entry) is dict}
+    facts = {entry["output"]: entry for entry in made.results["outputs"]}
     for stem, melody in made.melodies.items():
         piece = single(melody, origin=stem)
         t = np.full(piece.num_bars, 0.0 if stem.startswith("original") else _MADE)

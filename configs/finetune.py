@@ -1,0 +1,21 @@
+"""The shipped model, trained further on your own MIDI files.
+
+Run: python -m musicvae_jax.main --config=configs/finetune.py --config.dataset.path=my_midi_folder
+"""
+
+import ml_collections
+
+from configs import hier
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = hier.get_config()
+    config.dataset.name = "midi"
+    train = config.train
+    train.init_from = "pretrained"
+    train.num_steps = 300
+    train.learning_rate = 5e-4
+    train.learning_rate_decay = 0.99
+    train.final_learning_rate = 5e-5
+    train.eval_every = 100
+    return config

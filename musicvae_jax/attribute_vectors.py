@@ -1,0 +1,131 @@
+"""What to add to a latent to change one attribute of its melody, and the others little.
+
+Roberts et al. 2018 (arXiv 1803.05428, section 5) add the difference between the mean
+latents of melodies that have much of an attribute and of those that have little: a
+quarter of the training data each. Such a vector carries as well what tends to come with the
+attribute: dense melodies have a wide range. So here latents are regressed on all
+attributes at once, and a vector is the mean difference of latents between melodies that
+differ in one attribute alone, by as much as the quarters do.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from musicvae_jax import atomic_io
+from musicvae_jax.attributes import ATTRIBUTES
+from musicvae_jax.errors import UserError
+
+FILE = "attributes.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class AttributeVectors:
+    """What to add to latents, flattened, and what is known of the training melodies.
+
+    Attributes:
+      vectors: [attributes, d] float32, in the order of `ATTRIBUTES`.
+      mean, deviation: [attributes] float32, of the attributes in training.
+      gap: [attributes] float32, between the means of the high quarter and of the low one,
+        which one whole vector stands for. 0 for an attribute that never varies.
+    """
+
+    vectors: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    gap: np.ndarray
+
+    def shift(self, amounts: Mapping[str, float]) -> np.ndarray:
+        """The sum [d] of the vectors of named attributes, so much of each.
+
+        Raises:
+          UserError: an attribute never varies in the training data.
+        """
+        total = np.zeros(self.vectors.shape[1], np.float32)
+        for name, amount in amounts.items():
+            index = list(ATTRIBUTES).index(name)
+            if not self.gap[index]:
+                raise UserError(
+                    f"--attribute={name}: the same in every melody of the training data, so how "
+                    "to change it is not known"
+                )
+            total += np.float32(amount) * self.vectors[index]
+        return total
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """What is known of each attribute, for JSON."""
+        names = ("mean", "deviation", "gap")
+        return {
+            attribute: {name: round(float(getattr(self, name)[index]), 4) for name in names}
+            for index, attribute in enumerate(ATTRIBUTES)
+        }
+
+
+def _gap(values: np.ndarray) -> np.ndarray:
+    """[attributes]: between the means of the quarters; melodies that tie are all counted."""
+    low, high = np.quantile(values, (0.25, 0.75), axis=0)
+    return np.array(
+        [
+            column[column >= top].mean() - column[column <= bottom].mean()
+            for column, bottom, top in zip(values.T, low, high, strict=True)
+        ]
+    )
+
+
+def fit(mu: np.ndarray, measured: np.ndarray) -> AttributeVectors:
+    """The vectors of training melodies.
+
+    Args:
+      mu: [melodies, ...], posterior means.
+      measured: [melodies, attributes], from `attributes.measure`.
+    """
+    mean, deviation = measured.mean(axis=0), measured.std(axis=0)
+    unit = np.where(deviation > 0, deviation, 1.0)
+    standard = (measured - mean) / unit
+    z = mu.reshape(len(mu), -1).astype(np.float64)
+    # The shortest solution: 0 for what never varies.
+    slopes = np.linalg.lstsq(standard, z - z.mean(axis=0), rcond=None)[0]
+    gap = _gap(measured)
+    return AttributeVectors(
+        vectors=(slopes * (gap / unit)[:, None]).astype(np.float32),
+        mean=mean.astype(np.float32),
+        deviation=deviation.astype(np.float32),
+        gap=gap.astype(np.float32),
+    )
+
+
+def save(directory: pathlib.Path, vectors: AttributeVectors) -> None:
+    """Writes the vectors beside a checkpoint."""
+    arrays = dataclasses.asdict(vectors) | {"names": np.array(list(ATTRIBUTES))}
+    with atomic_io.replacing(directory / FILE) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def load(directory: pathlib.Path, size: int) -> AttributeVectors | None:
+    """The vectors beside a checkpoint, if there are some.
+
+    Args:
+      directory: of the run.
+      size: numbers of a latent.
+
+    Raises:
+      UserError: they cannot be read, or are of another size or of other attributes.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = arrays["names"].tolist()
+            fields = [field.name for field in dataclasses.fields(AttributeVectors)]
+            found = AttributeVectors(**{name: arrays[name] for name in fields})
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    if names != list(ATTRIBUTES) or found.vectors.shape != (len(names), size):
+        raise UserError(
+            f"{path}: of {names} and {found.vectors.shape[-1]} numbers; {list(ATTRIBUTES)} and "
+            f"{size} are needed"
+        )
+    return found
