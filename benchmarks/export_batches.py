@@ -10,7 +10,8 @@ same. The file holds, all tokens of `MelodyCodec` (0 hold, 1 note off, 2..89 ons
 
   train                              [steps, batch, tokens] uint8
   validation, test                   [windows, tokens] uint8, in the order of the data set
-  validation_ids, test_ids           [windows] text
+  validation_ids, test_ids           [windows] text, SONG@FIRST_BAR: a song has many windows,
+                                     which overlap
   config, data_sha256                of the training split, before it is transposed
 """
 
@@ -20,6 +21,7 @@ import json
 import pathlib
 import sys
 
+import ml_collections
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -30,9 +32,26 @@ from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies 
 
 
 def read_ids(builder: melodies.Builder, split: str) -> np.ndarray:
-    """The ids of a split's windows, in the order of `input_pipeline.load_split`."""
+    """Song and first bar of a split's windows, in the order of `input_pipeline.load_split`."""
     source = builder.as_data_source(split=split)
-    return np.array([example["id"].decode() for example in source.__getitems__(range(len(source)))])
+    examples = source.__getitems__(range(len(source)))
+    return np.array([f"{each['id'].decode()}@{each['start_bar']}" for each in examples])
+
+
+def export(
+    config: ml_collections.ConfigDict, builder: melodies.Builder, steps: int
+) -> dict[str, np.ndarray]:
+    """The arrays of the file but `config`: `steps` batches, and the held-out windows."""
+    split = input_pipeline.load_split(builder, "train")
+    batches = input_pipeline.TrainBatches(split, config)
+    arrays = {
+        "train": np.stack([batches(step).astype(np.uint8) for step in range(steps)]),
+        "data_sha256": np.array(split.sha256()),
+    }
+    for name in ("validation", "test"):
+        arrays[name] = input_pipeline.load_split(builder, name).tokens
+        arrays[f"{name}_ids"] = read_ids(builder, name)
+    return arrays
 
 
 def main() -> None:
@@ -46,17 +65,11 @@ def main() -> None:
     config = importlib.import_module(f"configs.{args.config}").get_config()
     if config.model.codec != "melody":
         parser.error(f"--config={args.config} has {config.model.codec!r} tokens, not 'melody'")
-    builder = input_pipeline.build_dataset(config)
-    split = input_pipeline.load_split(builder, "train")
-    batches = input_pipeline.TrainBatches(split, config)
-    arrays = {"train": np.stack([batches(step).astype(np.uint8) for step in range(args.steps)])}
-    for name in ("validation", "test"):
-        arrays[name] = input_pipeline.load_split(builder, name).tokens
-        arrays[f"{name}_ids"] = read_ids(builder, name)
+    arrays = export(config, input_pipeline.build_dataset(config), args.steps)
     with atomic_io.replacing(args.output) as temporary:
-        np.savez_compressed(temporary, **arrays, config=args.config, data_sha256=split.sha256())
-    sizes = {name: list(array.shape) for name, array in arrays.items()}
-    print(json.dumps({"file": args.output, "epoch_steps": batches.steps_per_epoch, **sizes}))
+        np.savez_compressed(temporary, **arrays, config=args.config)
+    shapes = {name: list(array.shape) for name, array in arrays.items() if array.ndim}
+    print(json.dumps({"file": args.output, **shapes}))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ Goes on from the last checkpoint in the folder, and when all batches have been s
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -276,6 +277,28 @@ def evaluate(hparams: HParams, data: np.lib.npyio.NpzFile, workdir: pathlib.Path
     (workdir / "reconstructions.json").write_text(json.dumps(looks, indent=2) + "\n")
 
 
+def describe(hparams: HParams, batches: np.ndarray, workdir: pathlib.Path) -> None:
+    """Writes `about.json`: versions, hyperparameters and a hash of the batches.
+
+    Raises:
+      SystemExit: the folder holds a run of others.
+    """
+    packages = ("magenta", "tensorflow-cpu", "tensorflow-probability", "note-seq", "numpy")
+    about = {
+        "python": sys.version.split()[0],
+        **{package: metadata.version(package) for package in packages},
+        "batches_sha256": hashlib.sha256(batches.tobytes()).hexdigest(),
+        "hparams": hparams.values(),
+    }
+    path = workdir / "about.json"
+    if path.exists():
+        before = json.loads(path.read_text())
+        changed = [key for key in about if before.get(key) != about[key]]
+        if changed:
+            sys.exit(f"{workdir} holds a run that differs in {', '.join(changed)}; choose another")
+    path.write_text(json.dumps(about, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -293,10 +316,7 @@ def main() -> None:
     data = np.load(args.batches)
     batches = data["train"]
     hparams = scaled_hparams(args, batches.shape[1])
-    packages = ("magenta", "tensorflow-cpu", "tensorflow-probability", "note-seq", "numpy")
-    versions = {package: metadata.version(package) for package in packages}
-    about = {"python": sys.version.split()[0], **versions, "hparams": hparams.values()}
-    (args.workdir / "about.json").write_text(json.dumps(about, indent=2) + "\n")
+    describe(hparams, batches, args.workdir)
     train(hparams, batches, args.workdir, args.threads)
     evaluate(hparams, data, args.workdir, args.threads)
 
