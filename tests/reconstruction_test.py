@@ -2,7 +2,14 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, evaluate, reconstruction, reconstruction_metrics, train
+from musicvae_jax import (
+    checkpoints,
+    distributed,
+    evaluate,
+    reconstruction,
+    reconstruction_metrics,
+    train,
+)
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models.vae import create_model
@@ -51,3 +58,18 @@ def test_parts_change_nothing(tmp_path, monkeypatch):
         results.append(reconstruction.reconstruct(model, truth, np.arange(10), seed=3))
     np.testing.assert_allclose(results[0].tokens.nll, results[1].tokens.nll, rtol=1e-4)
     np.testing.assert_array_equal(results[0].tokens.sampled, results[1].tokens.sampled)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 5])
+def test_processes_compute_parts_of_their_own(monkeypatch, processes):
+    """Together all rows, each once; 10 rows in parts of 4, 4 and 2."""
+    monkeypatch.setattr(jax, "process_count", lambda: processes)
+    monkeypatch.setattr(distributed, "combine", lambda own: own)
+    made = []
+    for index in range(processes):
+        monkeypatch.setattr(jax, "process_index", lambda index=index: index)
+        made.append(
+            reconstruction.in_parts(lambda rows: {"twice": 2 * rows + 1}, 10, 4, "computing")
+        )
+    assert sum(part["twice"] for part in made).tolist() == list(range(1, 20, 2))
+    assert sum((part["twice"] > 0).sum() for part in made) == 10
