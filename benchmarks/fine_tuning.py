@@ -1,6 +1,6 @@
 """What fifty MIDI files of one's own bring to the shipped model.
 
-Run: python benchmarks/fine_tuning.py [--quick] [--steps=300] [--output=runs/fine_tuning]
+Run: python benchmarks/fine_tuning.py [--quick] [--steps=200] [--output=runs/fine_tuning]
 Needs: pip install -e .
 
 Somebody's fifty files are songs that the shipped model's data has nothing like: Chinese ones of
@@ -88,7 +88,7 @@ def measure(checkpoint: str, split: Split) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20 steps")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--output", default="runs/fine_tuning")
     args = parser.parse_args()
     host_memory.keep_freed_memory()

@@ -13,7 +13,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.dataset.name = "midi"
     train = config.train
     train.init_from = "pretrained"
-    train.num_steps = 300
+    train.num_steps = 200
     train.learning_rate = 5e-4
     train.learning_rate_decay = 0.99
     train.final_learning_rate = 5e-5
