@@ -34,7 +34,9 @@ def told(**given):
     """What a mode is told, by default as little as possible."""
     little = {field.name: None for field in dataclasses.fields(Options)}
     return Options(
-        **little | {"checkpoint": "", "inputs": (), "seed": 0, "temperature": 0.0} | given
+        **little
+        | {"checkpoint": "", "inputs": (), "attributes": {}, "seed": 0, "temperature": 0.0}
+        | given
     )
 
 

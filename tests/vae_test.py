@@ -7,6 +7,7 @@ import pytest
 
 from musicvae_jax import train
 from musicvae_jax.models import noise
+from musicvae_jax.models.shares import Shares
 from musicvae_jax.models.vae import create_model, previous_tokens
 from tests import helpers
 
@@ -80,24 +81,37 @@ def test_shapes(setup):
     assert logits.shape == (BATCH, 48, model.vocab)
 
 
-def test_a_melody_is_read_from_the_edges_of_all_its_bars():
-    """With the same encoder, as what a latent for each bar would be read from, side by side."""
-    configs = [
-        helpers.small_config(bars=3, latent=latent, encoder_reads="bars").model
-        for latent in ("global", "per_bar")
-    ]
-    whole, by_bar = map(create_model, configs)
+def test_a_melody_is_gathered_from_its_bars_and_shared_out_to_them():
+    """At first its latent is what a latent for each bar would be, side by side."""
+    whole = create_model(
+        helpers.small_config(bars=3, z=6, encoder_reads="bars", conductor_reads="bars").model
+    )
+    by_bar = create_model(
+        helpers.small_config(bars=3, z=2, encoder_reads="bars", latent="per_bar").model
+    )
     params = train.init_params(whole, 0)
+    encoder = dict(params["encoder_lstm"])
+    mixing = encoder.pop("mu"), encoder.pop("raw_sigma")
     tokens = helpers.random_tokens(BATCH, 48)
-    kernel = params["encoder_lstm"]["posterior"]["kernel"]
-    bias = params["encoder_lstm"]["posterior"]["bias"]
-    assert kernel.shape == (3 * 16, 8)  # three bars of two directions of eight units
-    mu, _ = whole.apply({"params": params}, tokens, method="encode")
-    total = -2 * bias[:4]
-    for bar in range(3):
-        params["encoder_lstm"]["posterior"]["kernel"] = kernel[16 * bar : 16 * (bar + 1)]
-        total += by_bar.apply({"params": params}, tokens, method="encode")[0][:, bar]
-    np.testing.assert_allclose(mu, total, atol=1e-5)
+    mu, sigma = whole.apply({"params": params}, tokens, method="encode")
+    parts = by_bar.apply({"params": {"encoder_lstm": encoder}}, tokens, method="encode")
+    np.testing.assert_allclose(mu, parts[0].reshape(BATCH, 6), atol=1e-6)
+    np.testing.assert_allclose(sigma, parts[1].reshape(BATCH, 6), atol=1e-6)
+    kernel = np.random.default_rng(0).normal(size=mixing[0]["kernel"].shape).astype(np.float32)
+    params["encoder_lstm"]["mu"] = {"kernel": kernel}
+    mixed, _ = whole.apply({"params": params}, tokens, method="encode")
+    np.testing.assert_allclose(mixed, mu + mu @ kernel / np.sqrt(6), atol=1e-5)
+
+
+def test_shares_of_a_path_are_slices_mixed_by_a_kernel_of_each_bar():
+    rng = np.random.default_rng(0)
+    path = rng.normal(size=(2, BATCH, 6)).astype(np.float32)  # two of three bars
+    kernel = rng.normal(size=(3, 6, 2)).astype(np.float32)
+    found = Shares(3).apply({"params": {"kernel": kernel}}, path)
+    for bar in range(2):
+        own = path[bar][:, 2 * bar : 2 * bar + 2]
+        expected = own + path[bar] @ kernel[bar] / np.sqrt(6)
+        np.testing.assert_allclose(found[bar], expected, atol=1e-5)
 
 
 def test_stepwise_decoding_of_true_tokens_gives_the_parallel_logits(setup):
