@@ -66,8 +66,7 @@ def main() -> None:
     if config.model.codec != "melody":
         parser.error(f"--config={args.config} has {config.model.codec!r} tokens, not 'melody'")
     arrays = export(config, input_pipeline.build_dataset(config), args.steps)
-    with atomic_io.replacing(args.output) as temporary:
-        np.savez_compressed(temporary, **arrays, config=args.config)
+    atomic_io.write_npz(args.output, {**arrays, "config": args.config})
     shapes = {name: list(array.shape) for name, array in arrays.items() if array.ndim}
     print(json.dumps({"file": args.output, **shapes}))
 

@@ -5,8 +5,10 @@ import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from musicvae_jax.errors import UserError
 
@@ -50,6 +52,12 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray | str]) -> None:
+    """Writes arrays by name as a compressed `.npz`, atomically."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

@@ -99,8 +99,7 @@ def fit(mu: np.ndarray, measured: np.ndarray) -> AttributeVectors:
 def save(directory: pathlib.Path, vectors: AttributeVectors) -> None:
     """Writes the vectors beside a checkpoint."""
     arrays = dataclasses.asdict(vectors) | {"names": np.array(list(ATTRIBUTES))}
-    with atomic_io.replacing(directory / FILE) as temporary:
-        np.savez_compressed(temporary, **arrays)
+    atomic_io.write_npz(directory / FILE, arrays)
 
 
 def load(directory: pathlib.Path, size: int) -> AttributeVectors | None:

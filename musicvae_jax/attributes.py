@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.tokens import FIRST_ONSET
+from musicvae_jax.tokens import FIRST_ONSET, previous_onset
 
 _C_MAJOR = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))
 
@@ -32,9 +32,7 @@ def density(tokens: np.ndarray) -> np.ndarray:
 def interval(tokens: np.ndarray) -> np.ndarray:
     """The mean distance from a note to the next, in semitones."""
     onset = _onsets(tokens)
-    place = np.where(onset, np.arange(tokens.shape[1]), -1)
-    previous = np.maximum.accumulate(place, axis=1)
-    previous = np.pad(previous[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    previous = previous_onset(onset)
     pitch = _pitch(tokens)
     jump = np.abs(pitch - np.take_along_axis(pitch, np.maximum(previous, 0), axis=1))
     return _mean(jump, onset & (previous >= 0))

@@ -18,7 +18,14 @@ import numpy as np
 from musicvae_jax.datasets.melodies.corpus import content_hashes
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.progress import progress
-from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, SILENCE, sounding_pitch
+from musicvae_jax.tokens import (
+    FIRST_ONSET,
+    HOLD,
+    NOTE_OFF,
+    SILENCE,
+    previous_onset,
+    sounding_pitch,
+)
 
 # Training windows that are compared in every transposition: those that agree best when
 # each note is told by its interval from the one before.
@@ -58,9 +65,7 @@ def intervals(tokens: np.ndarray) -> np.ndarray:
       [windows, steps] uint8.
     """
     onset = tokens >= FIRST_ONSET
-    steps = np.arange(tokens.shape[1])
-    latest = np.maximum.accumulate(np.where(onset, steps, -1), axis=1)
-    before = np.pad(latest[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    before = previous_onset(onset)
     note_before = np.take_along_axis(tokens, np.maximum(before, 0), axis=1).astype(np.int16)
     interval = tokens.astype(np.int16) - note_before + _INTERVAL
     told = np.where(before < 0, _FIRST_NOTE, interval)

@@ -83,8 +83,7 @@ def fit(
 
 def save(directory: pathlib.Path, prior: LatentPrior) -> None:
     """Writes the prior beside a checkpoint."""
-    with atomic_io.replacing(directory / FILE) as temporary:
-        np.savez_compressed(temporary, mean=prior.mean, factor=prior.factor)
+    atomic_io.write_npz(directory / FILE, {"mean": prior.mean, "factor": prior.factor})
 
 
 def load(directory: pathlib.Path, size: int) -> LatentPrior | None:

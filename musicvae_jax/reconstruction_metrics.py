@@ -79,8 +79,7 @@ class Reconstruction:
 def write(path: pathlib.Path, reconstruction: Reconstruction) -> None:
     """Writes a `.npz` that `read` takes."""
     arrays = {k: v for k, v in vars(reconstruction).items() if v is not None}
-    with atomic_io.replacing(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+    atomic_io.write_npz(path, arrays)
 
 
 def read(path: pathlib.Path) -> Reconstruction:

@@ -156,6 +156,16 @@ def transpose_tokens(tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
     return np.where(onset, tokens + shift[:, None], tokens).astype(tokens.dtype)
 
 
+def previous_onset(onset: np.ndarray) -> np.ndarray:
+    """The step of the latest onset before each step, -1 where there is none: [batch, steps] int.
+
+    Args:
+      onset: [batch, steps] bool.
+    """
+    latest = np.maximum.accumulate(np.where(onset, np.arange(onset.shape[1]), -1), axis=1)
+    return np.pad(latest[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+
+
 def sounding_pitch(tokens: np.ndarray, codec: str = "melody") -> np.ndarray:
     """What sounds at each step, the same for every codec.
 
