@@ -22,9 +22,10 @@ from absl import logging
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
-from musicvae_jax import atomic_io, checkpoints  # noqa: E402
+from musicvae_jax import checkpoints
 from musicvae_jax.attributes import ATTRIBUTES, measure  # noqa: E402
 from musicvae_jax.inference import MelodyModel  # noqa: E402
+from musicvae_jax.system import files  # noqa: E402
 from musicvae_jax.tokens import CODECS  # noqa: E402
 from musicvae_jax.train import abstract_params  # noqa: E402
 
@@ -71,7 +72,7 @@ def draw(path: pathlib.Path, tables: dict, title: str) -> None:
                        fontsize=9)  # fmt: skip
     figure.colorbar(image, ax=axes, label="standard deviations of the training data", shrink=0.8)
     figure.suptitle(title, fontsize=9)
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
     plt.close(figure)
 
@@ -101,7 +102,7 @@ def main() -> None:
             )
             for attribute, shift in shifts.items()
         }
-    folder = atomic_io.make_output_dir(args.output)
+    folder = files.make_output_dir(args.output)
     title = f"{count} melodies from the prior, model of step {model.checkpoint.step}"
     draw(folder / "attribute_table.png", tables, title)
     checkpoint = {"step": model.checkpoint.step, "sha256": model.checkpoint.sha256()}
@@ -114,7 +115,7 @@ def main() -> None:
         "selectivity": {name: selectivity(tables[name], sign) for name, sign in SIGNS.items()},
         **tables,
     }
-    atomic_io.write_json(folder / "attribute_table.json", result)
+    files.write_json(folder / "attribute_table.json", result)
 
     print(f"{title}, temperature {args.temperature}; {folder}")
     print(

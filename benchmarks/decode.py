@@ -18,9 +18,10 @@ import jax.numpy as jnp
 from step_jax import STEPS, STEPS_PER_BAR, load_config
 from train_step import Contender
 
-from musicvae_jax import host_memory, train, transitions
+from musicvae_jax import train, transitions
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import memory
 
 STRATEGIES = ("latent", "teacher_forcing", "combined")
 SEED_RUNS = 20  # transitions of the seed's way in each round
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument("--model", default="seed", help="a name in configs/")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    host_memory.keep_freed_memory()
+    memory.keep_freed_memory()
     batches, rounds = ((256,), 1) if args.quick else ((1, 4, 16, 64, 256, 1024), args.rounds)
     ours, peer = Ours(args.model), Contender("torch_decode.py", f"--config={args.model}")
     figures: dict[str, object] = {}

@@ -27,8 +27,9 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
-from musicvae_jax import atomic_io, input_pipeline  # noqa: E402
+from musicvae_jax import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies  # noqa: E402
+from musicvae_jax.system import files  # noqa: E402
 
 
 def read_ids(builder: melodies.Builder, split: str) -> np.ndarray:
@@ -66,7 +67,7 @@ def main() -> None:
     if config.model.codec != "melody":
         parser.error(f"--config={args.config} has {config.model.codec!r} tokens, not 'melody'")
     arrays = export(config, input_pipeline.build_dataset(config), args.steps)
-    atomic_io.write_npz(args.output, {**arrays, "config": args.config})
+    files.write_npz(args.output, {**arrays, "config": args.config})
     shapes = {name: list(array.shape) for name, array in arrays.items() if array.ndim}
     print(json.dumps({"file": args.output, **shapes}))
 

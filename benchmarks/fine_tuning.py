@@ -23,20 +23,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax import (  # noqa: E402
-    checkpoints,
-    evaluate,
-    host_memory,
-    input_pipeline,
-    loop,
-    midi,
-    train,
-)
+from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, midi, train
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
 from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
 from musicvae_jax.input_pipeline import Split  # noqa: E402
 from musicvae_jax.melody import Melody  # noqa: E402
 from musicvae_jax.models.vae import create_model  # noqa: E402
+from musicvae_jax.system import memory
 
 FILES = ("han1", "han2")
 OWN = 50
@@ -91,7 +84,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--output", default="runs/fine_tuning")
     args = parser.parse_args()
-    host_memory.keep_freed_memory()
+    memory.keep_freed_memory()
     logging.set_verbosity(logging.FATAL)  # Orbax tells of every file otherwise
     folder = pathlib.Path(args.output)
     config = finetune.get_config()

@@ -16,8 +16,8 @@ import pathlib
 import sys
 
 from musicvae_jax import reconstruction_metrics
-from musicvae_jax.errors import UserError
 from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.system.errors import UserError
 
 # What is the same thing whatever the codec is comes last.
 COLUMNS = {

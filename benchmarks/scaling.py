@@ -23,9 +23,10 @@ import numpy as np
 from step_jax import load_config
 from train_step import step_operations
 
-from musicvae_jax import host_memory, train
+from musicvae_jax import train
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import memory
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--devices", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    host_memory.keep_freed_memory()
+    memory.keep_freed_memory()
     rounds = 1 if args.quick else args.rounds
     if args.devices:
         print(json.dumps(measure_devices(args.devices, rounds)))

@@ -21,8 +21,9 @@ import ml_collections
 import optax
 from plain_flax import PlainVAE
 
-from musicvae_jax import host_memory, losses, train
+from musicvae_jax import losses, train
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import memory
 
 STEPS, STEPS_PER_BAR = 256, 16
 
@@ -146,7 +147,7 @@ def main() -> None:
     args = parser.parse_args()
     config = load_config(args.config, args.batch, args.dtype)
     if args.contender != "plain_flax":  # ours does so, and who writes plain Flax does not
-        host_memory.keep_freed_memory()
+        memory.keep_freed_memory()
     if args.contender == "rates":
         step = functools.partial(rates, config, args.batch)
     else:

@@ -15,7 +15,7 @@ from step_jax import STEPS, STEPS_PER_BAR, load_config
 from torch.nn import functional as F
 from torch_vae import BARS, TorchVAE
 
-from musicvae_jax import host_memory
+from musicvae_jax.system import memory
 from musicvae_jax.tokens import CODECS
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config", required=True)
     args = parser.parse_args()
-    host_memory.keep_freed_memory()
+    memory.keep_freed_memory()
     torch.manual_seed(0)
     decoding = Decoding(args.config)
     print(json.dumps({"ready": decoding._device}), flush=True)

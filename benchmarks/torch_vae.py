@@ -16,7 +16,7 @@ from step_jax import STEPS, STEPS_PER_BAR, load_config
 from torch import nn
 from torch.nn import functional as F
 
-from musicvae_jax import host_memory
+from musicvae_jax.system import memory
 from musicvae_jax.tokens import CODECS
 
 BARS = STEPS // STEPS_PER_BAR
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--keep_freed_memory", action="store_true")
     args = parser.parse_args()
     if args.keep_freed_memory:
-        host_memory.keep_freed_memory()
+        memory.keep_freed_memory()
     config = load_config(args.config, args.batch, args.dtype).model
     vocab = CODECS[config.codec].vocab
     device = "cuda" if torch.cuda.is_available() else "cpu"

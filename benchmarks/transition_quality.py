@@ -26,10 +26,11 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
-from musicvae_jax import atomic_io, checkpoints, input_pipeline, transitions  # noqa: E402
+from musicvae_jax import checkpoints, input_pipeline, transitions
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
 from musicvae_jax.inference import MelodyModel  # noqa: E402
 from musicvae_jax.melody import Melody  # noqa: E402
+from musicvae_jax.system import files  # noqa: E402
 from musicvae_jax.tokens import CODECS  # noqa: E402
 from musicvae_jax.train import abstract_params  # noqa: E402
 from musicvae_jax.transitions import Settings  # noqa: E402
@@ -129,7 +130,7 @@ def draw(path: pathlib.Path, curves: dict, count: int) -> None:
     axes[1].axhline(1, color="black", linewidth=0.8, linestyle="--")
     axes[0].legend(fontsize=8, frameon=False)
     figure.suptitle(f"{count} pairs of held-out melodies; bands are 95 % intervals", fontsize=9)
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
     plt.close(figure)
 
@@ -159,7 +160,7 @@ def main() -> None:
     table = quality_table(maker, pairs, judge, ends_nll)
     alphas = np.linspace(0, 1, 3 if args.quick else 9)
     curves = interpolation_curves(maker, pairs, judge, ends_nll, alphas)
-    folder = atomic_io.make_output_dir(args.output)
+    folder = files.make_output_dir(args.output)
     draw(folder / "interpolation_curves.png", curves, count)
     result = {
         "pairs": count,
@@ -167,7 +168,7 @@ def main() -> None:
         "table": table,
         "curves": curves,
     }
-    atomic_io.write_json(folder / "transition_quality.json", result)
+    files.write_json(folder / "transition_quality.json", result)
 
     print(f"{count} pairs, model of step {model.checkpoint.step}, mean ± 95 % interval; {folder}")
     print(f"{'':22s}" + "".join(f"{name:>18s}" for name in COLUMNS))

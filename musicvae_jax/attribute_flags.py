@@ -7,7 +7,7 @@ from absl import flags
 
 from musicvae_jax import transition_flags
 from musicvae_jax.attributes import ATTRIBUTES
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 MAX_AMOUNT = 10.0
 

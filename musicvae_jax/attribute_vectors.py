@@ -14,9 +14,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from musicvae_jax import atomic_io
 from musicvae_jax.attributes import ATTRIBUTES
-from musicvae_jax.errors import UserError
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 FILE = "attributes.npz"
 
@@ -99,7 +99,7 @@ def fit(mu: np.ndarray, measured: np.ndarray) -> AttributeVectors:
 def save(directory: pathlib.Path, vectors: AttributeVectors) -> None:
     """Writes the vectors beside a checkpoint."""
     arrays = dataclasses.asdict(vectors) | {"names": np.array(list(ATTRIBUTES))}
-    atomic_io.write_npz(directory / FILE, arrays)
+    files.write_npz(directory / FILE, arrays)
 
 
 def load(directory: pathlib.Path, size: int) -> AttributeVectors | None:

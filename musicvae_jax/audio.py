@@ -10,10 +10,11 @@ import wave
 
 import numpy as np
 
-from musicvae_jax import atomic_io, midi
-from musicvae_jax.errors import UserError
+from musicvae_jax import midi
 from musicvae_jax.midi import SAMPLE_RATE_HZ
 from musicvae_jax.piece import Piece
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 SOUNDFONT_VARIABLE = "MUSICVAE_JAX_SOUNDFONT"
 # Where distributions put soundfonts.
@@ -187,7 +188,7 @@ def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> tuple[n
 
 def _write_wav(path: str | os.PathLike, samples: np.ndarray) -> None:
     """Writes [samples, channels] float32 in -1..1."""
-    with atomic_io.replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
+    with files.replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)

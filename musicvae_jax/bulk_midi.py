@@ -10,8 +10,8 @@ import pathlib
 import numpy as np
 import symusic
 
-from musicvae_jax.errors import UserError
 from musicvae_jax.song import Song, Track, make_song
+from musicvae_jax.system.errors import UserError
 
 
 def read_song(path: str | os.PathLike) -> Song:

@@ -23,9 +23,10 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
-from musicvae_jax import config_check, distributed
-from musicvae_jax.errors import CheckpointError, UserError
+from musicvae_jax import config_check
 from musicvae_jax.integrity import check_hashes, json_sha256, tree_sha256
+from musicvae_jax.system import processes
+from musicvae_jax.system.errors import CheckpointError, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def save(
     hashes["config"] = json_sha256(plain_config)
     if not manager.directory.is_dir():
         logger.warning("%s has vanished; it is made anew", manager.directory)
-        if distributed.is_primary():
+        if processes.is_primary():
             pathlib.Path(manager.directory).mkdir(parents=True, exist_ok=True)
         wait(manager, step)
         manager.reload()  # forgets the steps that are gone
@@ -224,7 +225,7 @@ def restore_latest(
             restored = restore_for_training(manager, step, params, optimizer)
         except _UNREADABLE as error:
             reason = _reason(error)
-        if distributed.all_agree(restored is not None):
+        if processes.all_agree(restored is not None):
             _put_aside(manager, damaged)
             return step, *restored
         logger.warning("the checkpoint of step %d cannot be used: %s", step, reason)
@@ -240,12 +241,12 @@ def restore_latest(
 def _put_aside(manager: ocp.CheckpointManager, steps: list[int]) -> None:
     if not steps:
         return
-    if distributed.is_primary():
+    if processes.is_primary():
         for step in steps:
             folder = pathlib.Path(manager.directory) / str(step)
             number = len(list(folder.parent.glob(f"damaged-{step}-*")))
             folder.rename(folder.with_name(f"damaged-{step}-{number}"))
-    distributed.all_agree(True)  # no process goes on before they are renamed
+    processes.all_agree(True)  # no process goes on before they are renamed
     manager.reload()
 
 

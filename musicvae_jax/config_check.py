@@ -4,7 +4,7 @@ from typing import Any
 
 import ml_collections
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 CHOICES = {
     "dataset.name": ("folk", "midi", "lakh"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from musicvae_jax.datasets.melodies.corpus import content_hashes
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.progress import progress
+from musicvae_jax.system.progress import progress
 from musicvae_jax.tokens import (
     FIRST_ONSET,
     HOLD,

@@ -5,12 +5,13 @@ import collections
 import ml_collections
 import numpy as np
 
-from musicvae_jax import atomic_io, bulk_midi, input_pipeline, keys, preprocessing, render
+from musicvae_jax import bulk_midi, input_pipeline, keys, preprocessing, render
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.options import Options
 from musicvae_jax.song import Song
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import FIRST_ONSET, HOLD
 from musicvae_jax.windows import WindowRules, melody_windows
 
@@ -65,7 +66,7 @@ def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
     """Builds the data set, and says what was read, kept and dropped, and what it is like."""
     builder = input_pipeline.build_dataset(config, options.beam_options)
     report = dict(builder.info.metadata["report"])
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     print(f"data set {builder.info.full_name} in {builder.data_dir}")
     print(f"melodies read {report['melodies_read']}, kept {report['melodies_kept']}, dropped:")
     for reason, entry in report["melodies_dropped"].items():
@@ -79,7 +80,7 @@ def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
         print("{:10s} {:7d} {:9d} {:8d}".format(split, *columns))
     statistics = _train_statistics(builder)
     report["train_histograms"] = {name: h.tolist() for name, h in statistics.items()}
-    atomic_io.write_json(folder / "report.json", report)
+    files.write_json(folder / "report.json", report)
     render.statistics_png(folder / "report.png", statistics, f"{builder.info.full_name}, train")
     print(f"wrote {folder / 'report.json'} and {folder / 'report.png'}")
     batch, windows = config.train.batch_size, report["splits"]["train"]["windows"]
@@ -96,13 +97,13 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
         raise UserError("--mode=inspect needs --input, one or more MIDI files")
     bars = config.model.bars if config is not None else WindowRules().bars
     songs = {name: bulk_midi.read_song(name) for name in options.inputs}
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
         extraction = preprocessing.extract(song)
         lines = explain(name, song, extraction, WindowRules(bars=bars))
         print("\n".join(lines))
         stem = f"inspect_{number:02d}"
-        with atomic_io.replacing(folder / f"{stem}.txt") as temporary:
+        with files.replacing(folder / f"{stem}.txt") as temporary:
             temporary.write_text("\n".join(lines) + "\n")
         if extraction.tracks:
             render.tracks_png(folder / f"{stem}.png", name, extraction)

@@ -9,10 +9,11 @@ import ml_collections
 import numpy as np
 from jax import lax
 
-from musicvae_jax import distributed, input_pipeline, losses
+from musicvae_jax import input_pipeline, losses
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE
+from musicvae_jax.system import processes
 from musicvae_jax.tokens import CODECS
 
 # The mapped axis, in training too: arrays laid out for one name are laid out anew for another.
@@ -62,7 +63,7 @@ class Evaluator:
 
     def __init__(self, model: MusicVAE, config: ml_collections.ConfigDict):
         self._codec = config.model.codec
-        devices = distributed.devices()
+        devices = processes.devices()
         self._batch_size = -(-config.train.batch_size // len(devices)) * len(devices)
         share = self._batch_size // jax.process_count()
         first = jax.process_index() * share

@@ -7,7 +7,6 @@ import numpy as np
 
 from musicvae_jax import (
     __version__,
-    atomic_io,
     attribute_vectors,
     attributes,
     checkpoints,
@@ -16,9 +15,10 @@ from musicvae_jax import (
     integrity,
     latent_prior,
 )
-from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.options import Options
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import transpose_tokens
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
     Raises:
       UserError: the directory holds something, or the validation split is empty.
     """
-    output = atomic_io.make_output_dir(options.output)
+    output = files.make_output_dir(options.output)
     if any(output.iterdir()):
         raise UserError(f"--output={output}: not empty; an export needs a directory of its own")
     checkpoint, splits = model.checkpoint, data.splits
@@ -99,7 +99,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
         "attributes": vectors.summary(),
         "config": checkpoint.config.to_dict(),
     }
-    atomic_io.write_json(output / CARD, card)
+    files.write_json(output / CARD, card)
     integrity.write_hashes(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)

@@ -16,11 +16,11 @@ from musicvae_jax import (
     reconstruction,
     reconstruction_metrics,
 )
-from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.system.errors import UserError
 
 PRIOR_SAMPLES = 512
 # Windows for the bound, which decodes each as often as it has samples; and the numbers of

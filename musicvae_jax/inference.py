@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from musicvae_jax import attribute_vectors, distributed, latent_prior
+from musicvae_jax import attribute_vectors, latent_prior
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
+from musicvae_jax.system import processes
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import CODECS
 from musicvae_jax.windows import first_window, play_round
 
@@ -98,7 +99,7 @@ class MelodyModel:
             tokens[part], log_probs[part] = self._sample(
                 self.params, z[part], keys, temperature, given[part], is_given[part]
             )
-        return distributed.combine(tokens), distributed.combine(log_probs)
+        return processes.combine(tokens), processes.combine(log_probs)
 
     def draw(self, num: int, seed: int) -> np.ndarray:
         """Latents [num, ...] from the prior."""

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 # Beside a checkpoint to share, in the format of `sha256sum`.
 HASHES = "SHA256SUMS"

@@ -8,9 +8,8 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax import __version__, atomic_io, pairs, render_piece
+from musicvae_jax import __version__, pairs, render_piece
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
-from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.key_path import plan_keys
 from musicvae_jax.melody import Melody
@@ -24,6 +23,8 @@ from musicvae_jax.mode_files import (
 from musicvae_jax.options import Options
 from musicvae_jax.ordering import order_by_distance
 from musicvae_jax.piece import Piece, chain, single
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.windows import bridge_ends
 
 
@@ -96,7 +97,7 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     inputs = input_melodies(options) if table is None else {}
     model = load_model(config, options)
     plan = make_plan(model, len(inputs), options)
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     if table is not None:
         results = pairs.write_pairs(table, model, plan, folder, options)
     else:

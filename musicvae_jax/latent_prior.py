@@ -12,8 +12,8 @@ import pathlib
 
 import numpy as np
 
-from musicvae_jax import atomic_io
-from musicvae_jax.errors import UserError
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 FILE = "latent_prior.npz"
 # By how much the covariances between dimensions are shrunk; the best is chosen.
@@ -83,7 +83,7 @@ def fit(
 
 def save(directory: pathlib.Path, prior: LatentPrior) -> None:
     """Writes the prior beside a checkpoint."""
-    atomic_io.write_npz(directory / FILE, {"mean": prior.mean, "factor": prior.factor})
+    files.write_npz(directory / FILE, {"mean": prior.mean, "factor": prior.factor})
 
 
 def load(directory: pathlib.Path, size: int) -> LatentPrior | None:

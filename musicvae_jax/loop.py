@@ -33,21 +33,12 @@ import ml_collections
 import optax
 from tqdm import tqdm
 
-from musicvae_jax import (
-    atomic_io,
-    checkpoints,
-    distributed,
-    evaluate,
-    input_pipeline,
-    locks,
-    manifest,
-    preemption,
-    telemetry,
-)
-from musicvae_jax.errors import PreemptedError, UserError
+from musicvae_jax import checkpoints, evaluate, input_pipeline, manifest, preemption, telemetry
 from musicvae_jax.metric_log import MetricLog
 from musicvae_jax.models.vae import MusicVAE, create_model
-from musicvae_jax.progress import on_terminal
+from musicvae_jax.system import files, locks, processes
+from musicvae_jax.system.errors import PreemptedError, UserError
+from musicvae_jax.system.progress import on_terminal
 from musicvae_jax.train import (
     TrainState,
     abstract_params,
@@ -86,7 +77,7 @@ def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
       UserError: one is there.
     """
     with contextlib.ExitStack() as stack:
-        if distributed.is_primary():
+        if processes.is_primary():
             lock = locks.exclusive(workdir / ".lock", f"another run in {workdir}", WORKDIR_WAIT_SEC)
             try:
                 stack.enter_context(lock)
@@ -112,7 +103,7 @@ def _stall_watch(timeout_sec: float) -> Iterator[Callable[[], None]]:
 
 def _steps(first: int, last: int) -> Iterable[int]:
     """Step numbers, with a bar on a terminal; elsewhere the metrics' lines tell."""
-    is_shown = on_terminal() and distributed.is_primary()
+    is_shown = on_terminal() and processes.is_primary()
     with tqdm(total=last, initial=first, desc="training", disable=not is_shown) as bar:
         for step in range(first, last):
             yield step
@@ -145,7 +136,7 @@ def _load_data(config: ml_collections.ConfigDict) -> _Data:
         "train_sha256": split.sha256(),
         "validation_sha256": validation.sha256(),
     }
-    distributed.check_same("the data set", repr(facts).encode())
+    processes.check_same("the data set", repr(facts).encode())
     subset = input_pipeline.eval_subset(validation, config.train.eval_examples)
     return _Data(batches, subset, facts)
 
@@ -153,7 +144,7 @@ def _load_data(config: ml_collections.ConfigDict) -> _Data:
 def _write_manifest(
     config: ml_collections.ConfigDict, workdir: pathlib.Path, step: int, data: dict[str, Any]
 ) -> None:
-    atomic_io.write_json(workdir / "config.json", config.to_dict())
+    files.write_json(workdir / "config.json", config.to_dict())
     path = workdir / "manifest.json"
     starts = manifest.read(path)
     if starts and step > 0:
@@ -179,8 +170,8 @@ def train(
       CheckpointError: the state cannot be saved.
     """
     started = time.monotonic()
-    workdir = atomic_io.make_output_dir(workdir)
-    distributed.check_shared(workdir)
+    workdir = files.make_output_dir(workdir)
+    processes.check_shared(workdir)
     with _alone_in(workdir):
         data = _load_data(config)
         model, optimizer = create_model(config.model), create_optimizer(config.train)
@@ -190,9 +181,9 @@ def train(
             if step >= config.train.num_steps:
                 logger.info("step %d of %d is reached already", step, config.train.num_steps)
                 return {}
-            if distributed.is_primary():
+            if processes.is_primary():
                 _write_manifest(config, workdir, step, data.facts)
-            with MetricLog(workdir, step, distributed.is_primary()) as log:
+            with MetricLog(workdir, step, processes.is_primary()) as log:
                 run = _Run(config, data, manager, log, options or LoopOptions(), started)
                 return run(model, optimizer, state)
 
@@ -241,7 +232,7 @@ class _Run:
     def _is_out_of_time(self, done: int) -> bool:
         limit = self._config.train.max_minutes
         minutes = (time.monotonic() - self._started) / 60
-        if limit == 0 or not distributed.agreed(limit <= minutes):
+        if limit == 0 or not processes.agreed(limit <= minutes):
             return False
         logger.info("%.1f minutes are over at step %d", limit, done)
         return True
@@ -255,7 +246,7 @@ class _Run:
     ) -> dict[str, float]:
         """See `train`."""
         config, first, last = self._config.train, int(state.step), self._config.train.num_steps
-        devices = distributed.devices()
+        devices = processes.devices()
         state = replicate(state, devices)
         step_devices = pmap_train_step(model, optimizer, self._config, devices)
         evaluator = evaluate.Evaluator(model, self._config)

@@ -29,8 +29,9 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import attribute_flags, config_check, host_memory, transition_flags
-from musicvae_jax.errors import (
+from musicvae_jax import attribute_flags, config_check, transition_flags
+from musicvae_jax.system import memory
+from musicvae_jax.system.errors import (
     CheckpointError,
     PreemptedError,
     TrainingDivergedError,
@@ -188,29 +189,29 @@ def _profile_steps() -> tuple[int, int] | None:
 
 
 def _join_cluster() -> None:
-    from musicvae_jax import distributed
+    from musicvae_jax.system import processes
 
-    cluster = distributed.find_cluster(
+    cluster = processes.find_cluster(
         os.environ,
         _COORDINATOR.value,
         _NUM_PROCESSES.value,
         _PROCESS_ID.value,
-        distributed.has_tpu(os.environ),
+        processes.has_tpu(os.environ),
     )
-    distributed.start(cluster, _HEARTBEAT_TIMEOUT.value, _MODE.value == "train")
+    processes.start(cluster, _HEARTBEAT_TIMEOUT.value, _MODE.value == "train")
     if cluster is not None:
         for handler in logger.handlers:
             handler.setFormatter(
-                logging.Formatter(f"%(asctime)s [{distributed.name()}] %(message)s", "%H:%M:%S")
+                logging.Formatter(f"%(asctime)s [{processes.name()}] %(message)s", "%H:%M:%S")
             )
 
 
 @contextlib.contextmanager
 def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields where this process writes: what any but the first one does is thrown away."""
-    from musicvae_jax import distributed
+    from musicvae_jax.system import processes
 
-    if distributed.is_primary():
+    if processes.is_primary():
         yield output
         return
     logger.setLevel(logging.WARNING)
@@ -248,7 +249,8 @@ def _run() -> None:
     if _CONFIG.value is not None:
         config_check.check(_CONFIG.value)
     _join_cluster()
-    from musicvae_jax import distributed, modes
+    from musicvae_jax import modes
+    from musicvae_jax.system import processes
 
     if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
         raise UserError(f"--mode={_MODE.value} needs a --config, for example configs/hier.py")
@@ -258,7 +260,7 @@ def _run() -> None:
         told = _options(workdir, output)
         logger.info("%s on %s", _MODE.value, modes.describe_devices())
         modes.MODES[_MODE.value](_CONFIG.value, told)
-    distributed.stop()
+    processes.stop()
 
 
 def _set_up_logging() -> None:
@@ -295,10 +297,10 @@ def _exit_code() -> int:
         _run()
         return 0
     except PreemptedError as error:
-        from musicvae_jax import distributed
+        from musicvae_jax.system import processes
 
         logger.info("%s; the same command goes on from there", error)
-        distributed.stop()
+        processes.stop()
         return _PREEMPTION_EXIT_CODE.value
     except UserError as error:
         _tell(error)
@@ -312,9 +314,9 @@ def _exit_code() -> int:
     except SystemExit as error:
         return error.code
     except Exception as error:
-        from musicvae_jax import distributed
+        from musicvae_jax.system import processes
 
-        if not distributed.is_peer_lost(error):
+        if not processes.is_peer_lost(error):
             raise
         _tell(
             f"another process of this run has ended or cannot be reached ({str(error)[:200]}); "
@@ -337,9 +339,9 @@ def _main(argv: list[str]) -> None:
         traceback.print_exc()
         code = 1
     if code:
-        from musicvae_jax import distributed
+        from musicvae_jax.system import processes
 
-        distributed.exit_if_not_alone(code)
+        processes.exit_if_not_alone(code)
     sys.exit(code)
 
 
@@ -363,7 +365,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 def main() -> None:
     """Parses the command line and runs; exits with 2 on bad input."""
-    host_memory.keep_freed_memory()
+    memory.keep_freed_memory()
     app.run(_main, flags_parser=_parse_flags)
 
 

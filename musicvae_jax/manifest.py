@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import ml_collections
 
-from musicvae_jax import __version__, atomic_io
+from musicvae_jax import __version__
+from musicvae_jax.system import files
 
 _LIBRARIES = (
     "jax",
@@ -119,4 +120,4 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
 
 def append(path: pathlib.Path, new: dict[str, Any]) -> None:
     """Adds a start, atomically."""
-    atomic_io.write_json(path, {"starts": [*read(path), new]})
+    files.write_json(path, {"starts": [*read(path), new]})

@@ -8,7 +8,7 @@ from typing import Self
 
 import tensorboardX
 
-from musicvae_jax import atomic_io
+from musicvae_jax.system import files
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class MetricLog:
         path = workdir / "metrics.jsonl"
         if path.exists():
             lines = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-            with atomic_io.replacing(path) as temporary:
+            with files.replacing(path) as temporary:
                 temporary.write_text("".join(line + "\n" for line in lines))
         self._lines = path.open("a", buffering=1)
         self._events = tensorboardX.SummaryWriter(str(workdir), purge_step=step + 1)

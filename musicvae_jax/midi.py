@@ -16,11 +16,11 @@ import mido
 import numpy as np
 import pretty_midi
 
-from musicvae_jax import atomic_io
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.piece import Piece, Voice, single
 from musicvae_jax.song import Song, Track, make_song
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tempo import microseconds_per_quarter
 
 SAMPLE_RATE_HZ = 44_100
@@ -119,7 +119,7 @@ def write_piece(
     path: str | os.PathLike, piece: Piece, name: str = "melody", provenance: str = ""
 ) -> None:
     """Writes `piece_bytes` to a file, atomically."""
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(piece_bytes(piece, name, provenance))
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import ml_collections
 
-from musicvae_jax import __version__, atomic_io, audio, checkpoints, midi
+from musicvae_jax import __version__, audio, checkpoints, midi
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
 from musicvae_jax.options import Options
 from musicvae_jax.piece import Piece, single
 from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.system import files
 from musicvae_jax.train import abstract_params
 
 logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def write_report(
 ) -> None:
     """Writes `report` as `MODE.json`."""
     content = report(mode, model, options, temperature, results)
-    atomic_io.write_json(folder / f"{mode}.json", content)
+    files.write_json(folder / f"{mode}.json", content)
     logger.info("wrote %s", folder / f"{mode}.json")
 
 

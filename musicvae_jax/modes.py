@@ -6,7 +6,6 @@ import jax
 import ml_collections
 
 from musicvae_jax import (
-    atomic_io,
     compose,
     doctor,
     export,
@@ -19,7 +18,6 @@ from musicvae_jax import (
     render_evaluation,
 )
 from musicvae_jax.compose import Composition
-from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.mode_files import (
     checkpoint_facts,
@@ -29,6 +27,8 @@ from musicvae_jax.mode_files import (
     write_report,
 )
 from musicvae_jax.options import Options
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
@@ -46,11 +46,11 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     """Measures a checkpoint on the test split; the last line printed is JSON."""
     model = load_model(config, options)
     data = held_out.load_data(config or model.checkpoint.config)
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     measured = held_out.measure(model, data, options)
     of_model = checkpoint_facts(model)
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
-    atomic_io.write_json(folder / "metrics.json", written | measured.details)
+    files.write_json(folder / "metrics.json", written | measured.details)
     reconstruction_metrics.write(folder / "reconstruction.npz", measured.reconstruction)
     title = f"test split of {data.name}, model of step {of_model['step']}"
     render_evaluation.evaluation_png(folder / "evaluation.png", measured, title)
@@ -62,7 +62,7 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
 def generate(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes new melodies."""
     model = load_model(config, options)
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     _write(folder, "generate", compose.generate(model, options), model, options)
 
 
@@ -70,7 +70,7 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
     """Encodes and decodes each input, or its first window."""
     inputs = input_melodies(options)
     model = load_model(config, options)
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     _write(folder, "reconstruct", compose.reconstruct(model, inputs, options), model, options)
 
 
@@ -80,7 +80,7 @@ def complete(config: ml_collections.ConfigDict | None, options: Options) -> None
         raise UserError(f"--input: one MIDI file is needed, got {len(options.inputs)}")
     inputs = input_melodies(options)
     model = load_model(config, options)
-    folder = atomic_io.make_output_dir(options.output)
+    folder = files.make_output_dir(options.output)
     _write(folder, "complete", compose.complete(model, inputs, options), model, options)
 
 

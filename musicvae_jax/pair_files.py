@@ -4,11 +4,12 @@ import dataclasses
 import pathlib
 import time
 
-from musicvae_jax import atomic_io, bulk_midi, midi
-from musicvae_jax.errors import UserError
+from musicvae_jax import bulk_midi, midi
 from musicvae_jax.melody import Melody
 from musicvae_jax.piece import Piece
 from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,6 @@ def write_piece(item: tuple[pathlib.Path, Piece, str]) -> Done:
     begin = time.perf_counter()
     content = midi.piece_bytes(piece, path.stem, provenance)
     made = time.perf_counter()
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(content)
     return Done(midi_sec=made - begin, disk_sec=time.perf_counter() - made)

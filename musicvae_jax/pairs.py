@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import __version__, atomic_io
+from musicvae_jax import __version__
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
-from musicvae_jax.datasets.workers import SafePool, WorkerFailure
-from musicvae_jax.errors import UserError
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
 from musicvae_jax.key_path import plan_keys
 from musicvae_jax.melody import Melody
 from musicvae_jax.options import Options
 from musicvae_jax.pair_files import Done, read_pair, write_piece
 from musicvae_jax.piece import single, splice
-from musicvae_jax.progress import progress
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.progress import progress
+from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 logger = logging.getLogger(__name__)
 TIMEOUT_SEC = 60.0
@@ -118,7 +119,7 @@ def write_pairs(
     workers = min(os.cpu_count() or 1, len(rows))
     reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, TIMEOUT_SEC)
     try:
-        with atomic_io.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
+        with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
             done = reader.map(read_pair, [row.paths for row in rows], len(rows))
             read = zip(itertools.count(), rows, progress(done, "pairs", len(rows)), strict=False)
             for batch in iter(lambda: list(itertools.islice(read, MAX_BATCH)), []):

@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import (
     MAX_PITCH,
     MIN_PITCH,
@@ -14,6 +13,7 @@ from musicvae_jax.melody import (
     Melody,
 )
 from musicvae_jax.song import Song, Track
+from musicvae_jax.system.errors import UserError
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
 DUPLE_METERS = ((4, 4), (2, 2), (2, 4))

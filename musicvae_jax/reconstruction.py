@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicvae_jax import distributed, input_pipeline, losses
+from musicvae_jax import input_pipeline, losses
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
-from musicvae_jax.progress import progress
 from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.system import processes
+from musicvae_jax.system.progress import progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ def in_parts(
                 whole[name] = np.zeros((total, *rows.shape[1:]), rows.dtype)
             if is_own:
                 whole[name][first : first + count] = np.asarray(rows)[:count]
-    return {name: distributed.combine(rows) for name, rows in whole.items()}
+    return {name: processes.combine(rows) for name, rows in whole.items()}
 
 
 def reconstruct(

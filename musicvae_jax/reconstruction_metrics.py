@@ -33,10 +33,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicvae_jax import atomic_io, confidence
+from musicvae_jax import confidence
 from musicvae_jax.confidence import Ratio
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import (
     CODECS,
     FIRST_ONSET,
@@ -79,7 +80,7 @@ class Reconstruction:
 def write(path: pathlib.Path, reconstruction: Reconstruction) -> None:
     """Writes a `.npz` that `read` takes."""
     arrays = {k: v for k, v in vars(reconstruction).items() if v is not None}
-    atomic_io.write_npz(path, arrays)
+    files.write_npz(path, arrays)
 
 
 def read(path: pathlib.Path) -> Reconstruction:

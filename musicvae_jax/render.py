@@ -7,10 +7,10 @@ import matplotlib
 import matplotlib.ticker
 import numpy as np
 
-from musicvae_jax import atomic_io
 from musicvae_jax.keys import key_name
 from musicvae_jax.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.preprocessing import Extraction
+from musicvae_jax.system import files
 
 matplotlib.use("Agg")  # files only; never looks for a display
 import matplotlib.pyplot as plt
@@ -72,7 +72,7 @@ def _finish(figure: plt.Figure, last: plt.Axes, bars: int, path: str | os.PathLi
 
 def _save(figure: plt.Figure, path: str | os.PathLike) -> None:
     try:
-        with atomic_io.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
     finally:
         plt.close(figure)

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from musicvae_jax import atomic_io
 from musicvae_jax.held_out import Measured
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.prior_samples import REAL, SAMPLES, YARDSTICK, Comparison
 from musicvae_jax.render import BLUE, ORANGE, PURPLE, VERMILION
 from musicvae_jax.sample_statistics import MAX_LAG, share_histogram, shares
+from musicvae_jax.system import files
 
 _SOFT, _GRID = "#777777", "#E2E2E2"
 _LABELS = {
@@ -123,5 +123,5 @@ def evaluation_png(path: str | os.PathLike, measured: Measured, title: str) -> N
     for name, axes in panels.items():
         if name != "step":  # as in its neighbour, and there it hides nothing
             axes.legend(fontsize=8, frameon=False)
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

@@ -11,10 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from musicvae_jax import atomic_io
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.piece import Piece, Section
 from musicvae_jax.render import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from musicvae_jax.system import files
 
 # Neighbours are never alike, also when the colours begin again.
 MELODY_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
@@ -100,7 +100,7 @@ def piece_png(
             _label_sections(axes, piece, music_in / piece.num_bars, row_in)
     if title:
         figure.text(_LEFT_IN / width, 1 - 0.2 / height, title, fontsize=11, color=_INK, va="center")
-    with atomic_io.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

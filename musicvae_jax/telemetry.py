@@ -11,7 +11,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from musicvae_jax.errors import TrainingDivergedError
+from musicvae_jax.system.errors import TrainingDivergedError
 from musicvae_jax.train import host_copy
 
 logger = logging.getLogger(__name__)

@@ -13,12 +13,13 @@ import optax
 from flax import jax_utils
 from jax import lax
 
-from musicvae_jax import distributed, losses, schedules
-from musicvae_jax.errors import UserError
+from musicvae_jax import losses, schedules
 from musicvae_jax.evaluate import AXIS
 from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, create_model
+from musicvae_jax.system import processes
+from musicvae_jax.system.errors import UserError
 
 
 @flax.struct.dataclass
@@ -151,7 +152,7 @@ def replicate(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
       tree: the same in every process.
       devices: of all processes; each copies to its own.
     """
-    devices = distributed.devices() if devices is None else devices
+    devices = processes.devices() if devices is None else devices
     local = [device for device in devices if device.process_index == jax.process_index()]
     copies = jax_utils.replicate(tree, local)
     return jax.pmap(lambda copy: copy, axis_name=AXIS, devices=devices)(copies)

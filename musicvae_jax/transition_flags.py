@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 if TYPE_CHECKING:
     from musicvae_jax.options import TransitionOptions

@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody, join
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from musicvae_jax import attribute_flags, attribute_vectors
 from musicvae_jax.attributes import ATTRIBUTES
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 NAMES = list(ATTRIBUTES)
 COUNT = len(NAMES)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from musicvae_jax import audio, midi, piece
-from musicvae_jax.errors import UserError
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.melody import Melody
+from musicvae_jax.system.errors import UserError
 
 RATE = midi.SAMPLE_RATE_HZ
 A4 = Melody.from_notes([(69, 0, 32)], 32, tempo_bpm=120.0)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import synthetic_midi
 from musicvae_jax import bulk_midi, midi
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 from tests import helpers
 
 

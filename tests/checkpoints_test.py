@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import checkpoints, integrity
-from musicvae_jax.errors import CheckpointError, UserError
+from musicvae_jax.system.errors import CheckpointError, UserError
 from tests import helpers
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from configs import default
 from musicvae_jax import config_check
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.train import abstract_params
 
 # Parameters of each configuration.

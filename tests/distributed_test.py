@@ -12,9 +12,10 @@ import time
 import numpy as np
 import pytest
 
-from musicvae_jax import distributed, loop, manifest
-from musicvae_jax.distributed import Cluster, find_cluster
-from musicvae_jax.errors import UserError
+from musicvae_jax import loop, manifest
+from musicvae_jax.system import processes as system_processes
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.processes import Cluster, find_cluster
 from tests import helpers
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -99,12 +100,12 @@ def test_incomplete_or_wrong_clusters_are_one_line(environ, flags, message):
 
 
 def test_a_process_alone_agrees_with_itself(tmp_path):
-    assert distributed.is_primary()
-    assert distributed.all_agree(True)
-    assert not distributed.all_agree(False)
-    assert distributed.agreed(True)
-    distributed.check_same("nothing", b"")
-    distributed.check_shared(tmp_path)
+    assert system_processes.is_primary()
+    assert system_processes.all_agree(True)
+    assert not system_processes.all_agree(False)
+    assert system_processes.agreed(True)
+    system_processes.check_same("nothing", b"")
+    system_processes.check_shared(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -119,9 +120,9 @@ def test_a_process_alone_agrees_with_itself(tmp_path):
     ],
 )
 def test_lost_peers_are_told_from_other_errors(monkeypatch, message, is_lost):
-    assert not distributed.is_peer_lost(ValueError(message))  # alone, there is no peer to lose
-    monkeypatch.setattr(distributed.jax, "process_count", lambda: 2)
-    assert distributed.is_peer_lost(ValueError(message)) == is_lost
+    assert not system_processes.is_peer_lost(ValueError(message))  # alone, there is no peer to lose
+    monkeypatch.setattr(system_processes.jax, "process_count", lambda: 2)
+    assert system_processes.is_peer_lost(ValueError(message)) == is_lost
 
 
 _JOIN = """

@@ -5,7 +5,7 @@ import pytest
 from music21 import converter, repeat
 
 from musicvae_jax.datasets.melodies import abc_notation, folk
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 HEADER = "X:1\nT:Test\nM:{meter}\nL:1/8\nK:{key}\n"
 

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks import synthetic_midi
 from musicvae_jax import bulk_midi, midi, preprocessing
-from musicvae_jax.datasets.workers import SafePool
-from musicvae_jax.errors import UserError
 from musicvae_jax.examples import example_melodies
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.workers import SafePool
 from musicvae_jax.windows import WindowRules, melody_windows
 
 BATCH = 2_000

@@ -11,9 +11,9 @@ import pretty_midi
 import pytest
 
 from musicvae_jax import checkpoints, input_pipeline, midi, modes, train
-from musicvae_jax.errors import UserError
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.options import Options
+from musicvae_jax.system.errors import UserError
 from tests import helpers
 
 NAMES = [

@@ -36,7 +36,7 @@ def test_no_import_goes_in_a_circle():
     }
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert order.index("musicvae_jax.melody") < order.index("musicvae_jax.models.vae")
-    assert order.index("musicvae_jax.distributed") < order.index("musicvae_jax.train")
+    assert order.index("musicvae_jax.system.processes") < order.index("musicvae_jax.train")
     assert order.index("musicvae_jax.train") < order.index("musicvae_jax.loop")
     assert order[-1] == "musicvae_jax.main"
 
@@ -49,7 +49,7 @@ def test_no_import_goes_in_a_circle():
         ("symusic", {"musicvae_jax.bulk_midi"}),
         ("apache_beam", {"musicvae_jax.datasets.melodies.beam_builder"}),
         ("orbax", {"musicvae_jax.checkpoints"}),
-        ("fcntl", {"musicvae_jax.locks"}),
+        ("fcntl", {"musicvae_jax.system.locks"}),
         (
             "matplotlib",
             {
@@ -58,7 +58,7 @@ def test_no_import_goes_in_a_circle():
                 "musicvae_jax.render_evaluation",
             },
         ),
-        ("pebble", {"musicvae_jax.datasets.workers"}),
+        ("pebble", {"musicvae_jax.system.workers"}),
         ("jinja2", {"musicvae_jax.studio.server"}),
         ("starlette", {"musicvae_jax.studio.server", "musicvae_jax.studio.guard"}),
         ("tensorflow", set()),

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from musicvae_jax import input_pipeline
-from musicvae_jax.errors import UserError
 from musicvae_jax.input_pipeline import Split, TrainBatches
+from musicvae_jax.system.errors import UserError
 from tests import helpers
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import latent_prior
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 
 def correlated(rng, count):

@@ -12,7 +12,7 @@ import sys
 import pytest
 import yaml
 
-from musicvae_jax import distributed
+from musicvae_jax.system import processes
 
 LAUNCH = pathlib.Path(__file__).parent.parent / "launch"
 SCRIPTS = sorted([*LAUNCH.glob("*.sh"), LAUNCH / "slurm.sbatch"])
@@ -105,7 +105,7 @@ def test_local_processes_are_numbered_and_share_their_coordinator():
         arguments = arguments_of_main(shlex.split(line.removesuffix("&")))
         flags = dict(a.removeprefix("--").split("=", 1) for a in arguments)
         check_flags(arguments)
-        cluster = distributed.find_cluster(
+        cluster = processes.find_cluster(
             {}, flags["coordinator"], int(flags["num_processes"]), int(flags["process_id"])
         )
         assert (cluster.num_processes, cluster.process_id) == (3, number)
@@ -254,7 +254,7 @@ def test_the_pods_of_a_jobset_find_each_other(accelerator, device):
     assert container["resources"]["limits"] == {device: 4}
     assert container["args"][0] == '--config.train.x="a b"'
     environ = {entry["name"]: entry["value"] for entry in container["env"]}
-    cluster = distributed.find_cluster(environ | {"JOB_COMPLETION_INDEX": "3"})
+    cluster = processes.find_cluster(environ | {"JOB_COMPLETION_INDEX": "3"})
     assert (cluster.num_processes, cluster.process_id) == (4, 3)
     # The name of the first pod: JobSet, replicated job, job, pod; in the JobSet's service.
     name = f"run-1-{replicated['name']}-0-0.run-1:8476"

@@ -11,10 +11,11 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, distributed, locks, loop, manifest, telemetry, train
-from musicvae_jax.errors import PreemptedError, UserError
+from musicvae_jax import checkpoints, loop, manifest, telemetry, train
 from musicvae_jax.input_pipeline import TrainBatches
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import locks, processes
+from musicvae_jax.system.errors import PreemptedError, UserError
 from tests import helpers
 
 
@@ -134,7 +135,7 @@ def test_a_run_goes_on_with_the_same_batches_on_other_devices(
     short = config.copy_and_resolve_references()
     short.train.num_steps = 3
     loop.train(short, tmp_path)  # on eight devices
-    monkeypatch.setattr(distributed, "devices", lambda: jax.devices()[:2])
+    monkeypatch.setattr(processes, "devices", lambda: jax.devices()[:2])
     monkeypatch.setattr(jax, "local_device_count", lambda: 2)
     loop.train(config, tmp_path)
     found, expected = rows(tmp_path, "train/loss"), rows(straight, "train/loss")

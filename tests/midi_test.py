@@ -8,10 +8,10 @@ import pytest
 import symusic
 
 from musicvae_jax import midi, piece, tempo
-from musicvae_jax.errors import UserError
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.melody import Melody
 from musicvae_jax.preprocessing import extract_melody
+from musicvae_jax.system.errors import UserError
 from tests import helpers
 
 MELODY = Melody.from_notes(

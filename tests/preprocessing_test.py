@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from musicvae_jax import preprocessing
-from musicvae_jax.errors import UserError
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.song import Song, Track
+from musicvae_jax.system.errors import UserError
 
 
 def track(notes, name="", program=0, is_drum=False):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from musicvae_jax import reconstruction_metrics as metrics
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
 from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import MelodyCodec, RollCodec, melody_to_roll
 from tests import helpers
 

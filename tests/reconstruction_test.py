@@ -2,17 +2,11 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import (
-    checkpoints,
-    distributed,
-    evaluate,
-    reconstruction,
-    reconstruction_metrics,
-    train,
-)
+from musicvae_jax import checkpoints, evaluate, reconstruction, reconstruction_metrics, train
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import processes as system_processes
 from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 
@@ -64,7 +58,7 @@ def test_parts_change_nothing(tmp_path, monkeypatch):
 def test_processes_compute_parts_of_their_own(monkeypatch, processes):
     """Together all rows, each once; 10 rows in parts of 4, 4 and 2."""
     monkeypatch.setattr(jax, "process_count", lambda: processes)
-    monkeypatch.setattr(distributed, "combine", lambda own: own)
+    monkeypatch.setattr(system_processes, "combine", lambda own: own)
     made = []
     for index in range(processes):
         monkeypatch.setattr(jax, "process_index", lambda index=index: index)

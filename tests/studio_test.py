@@ -18,7 +18,6 @@ from absl import flags
 from starlette.testclient import TestClient
 
 from musicvae_jax import (
-    atomic_io,
     attribute_flags,
     attribute_vectors,
     attributes,
@@ -33,7 +32,6 @@ from musicvae_jax import (
     transitions,
 )
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.errors import UserError
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
@@ -44,6 +42,8 @@ from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
 from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 from tests import helpers
 
 BARS = 2
@@ -517,4 +517,4 @@ def test_a_port_in_use_is_told(model, base):
         told = options.dataclasses.replace(base, studio=options.StudioOptions("127.0.0.1", port))
         with pytest.raises(UserError, match=f"--port={port}: cannot listen there"):
             server.serve(model, told)
-    assert atomic_io  # nothing was written
+    assert files  # nothing was written

@@ -11,9 +11,9 @@ import pytest
 from configs import tiny
 from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, train
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.errors import TrainingDivergedError, UserError
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system.errors import TrainingDivergedError, UserError
 from tests import helpers
 
 

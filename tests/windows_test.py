@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import Melody
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tokens import MelodyCodec
 from musicvae_jax.windows import WindowRules, first_window, melody_windows
 from tests import helpers

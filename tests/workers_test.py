@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from musicvae_jax.datasets import workers
-from musicvae_jax.datasets.workers import WorkerFailure
+from musicvae_jax.system import workers
+from musicvae_jax.system.workers import WorkerFailure
 
 
 def double(number):

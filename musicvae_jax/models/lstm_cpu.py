@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import jaxlib
 import numpy as np
 
-from musicvae_jax import atomic_io
+from musicvae_jax.system import files
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _compile() -> pathlib.Path:
     if not library.exists():
         logger.info("compiling the LSTM for this machine's CPU, once")
         library.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_io.replacing(library) as temporary:
+        with files.replacing(library) as temporary:
             command = (compiler, *_FLAGS, f"-I{jax.ffi.include_dir()}")
             subprocess.run(
                 (*command, str(_SOURCE), "-o", str(temporary)),

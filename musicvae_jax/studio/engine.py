@@ -10,7 +10,6 @@ import numpy as np
 
 from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render, transitions
 from musicvae_jax.bridges import BridgeMaker
-from musicvae_jax.errors import UserError
 from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.melody import Melody
@@ -20,6 +19,7 @@ from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
+from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
 # Kinds of work beside transitions, and of how many inputs.

@@ -11,8 +11,8 @@ from typing import Any
 from absl import flags
 
 from musicvae_jax import attribute_flags, curves, transition_flags, transitions
-from musicvae_jax.errors import UserError
 from musicvae_jax.options import Options
+from musicvae_jax.system.errors import UserError
 
 # Of each kind of work the flags that the page asks for, the usual ones first.
 USUAL = {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
 Tell = Callable[[dict[str, Any]], None]

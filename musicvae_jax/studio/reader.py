@@ -1,9 +1,9 @@
 """Uploads, read in a process that may hang or die, and that starts without JAX."""
 
 from musicvae_jax import midi, preprocessing
-from musicvae_jax.errors import UserError
 from musicvae_jax.preprocessing import Extraction
 from musicvae_jax.song import Song
+from musicvae_jax.system.errors import UserError
 
 
 def read(item: tuple[bytes, str]) -> tuple[Song, Extraction] | str:

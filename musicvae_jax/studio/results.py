@@ -14,10 +14,10 @@ import numpy as np
 
 from musicvae_jax import audio, interpolate, midi, render, render_piece
 from musicvae_jax.compose import Composition
-from musicvae_jax.errors import UserError
 from musicvae_jax.key_path import find_key
 from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
 from musicvae_jax.piece import Piece, single
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.tempo import microseconds_per_quarter
 
 MAX_BARS = 1000

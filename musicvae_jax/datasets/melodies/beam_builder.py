@@ -30,8 +30,8 @@ from musicvae_jax.datasets.melodies.midi_files import (
     read_midi_file,
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
-from musicvae_jax.datasets.workers import SafePool, WorkerFailure
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 _SPLITS = list(SPLIT_SHARES)
 _DUPLICATE = "duplicate of another window"

@@ -22,9 +22,9 @@ from musicvae_jax.datasets.melodies.songs import (
     normal_title,
     source_song,
 )
-from musicvae_jax.datasets.workers import WorkerFailure, map_in_processes
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, Melody
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.workers import WorkerFailure, map_in_processes
 from musicvae_jax.windows import WindowRules
 
 COLLECTIONS = ("oneills1850", "ryansMammoth", "airdsAirs")

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from musicvae_jax import locks
 from musicvae_jax.datasets.melodies import folk
 from musicvae_jax.datasets.melodies.corpus import Corpus
 from musicvae_jax.datasets.melodies.midi_files import (
@@ -20,9 +19,10 @@ from musicvae_jax.datasets.melodies.midi_files import (
     fingerprint,
     read_midi,
 )
-from musicvae_jax.errors import UserError
 from musicvae_jax.melody import STEPS_PER_BAR
-from musicvae_jax.progress import on_terminal
+from musicvae_jax.system import locks
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.system.progress import on_terminal
 from musicvae_jax.windows import WindowRules
 
 AnyBuilder = TypeVar("AnyBuilder", bound=tfds.core.DatasetBuilder)

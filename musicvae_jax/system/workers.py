@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pebble
 
-from musicvae_jax.progress import progress
+from musicvae_jax.system.progress import progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.errors import UserError
+from musicvae_jax.system.errors import UserError
 
 
 def make_output_dir(path: str | os.PathLike) -> pathlib.Path:
