@@ -27,8 +27,8 @@ from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, midi, trai
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
 from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
 from musicvae_jax.input_pipeline import Split  # noqa: E402
-from musicvae_jax.melody import Melody  # noqa: E402
 from musicvae_jax.models.vae import create_model  # noqa: E402
+from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.system import memory
 
 FILES = ("han1", "han2")

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.music.melody import STEPS_PER_BAR
 
 
 class PlainVAE(nn.Module):

@@ -24,8 +24,8 @@ from step_jax import load_config
 from train_step import step_operations
 
 from musicvae_jax import train
-from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.system import memory
 
 matplotlib.use("Agg")

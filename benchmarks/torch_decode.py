@@ -15,8 +15,8 @@ from step_jax import STEPS, STEPS_PER_BAR, load_config
 from torch.nn import functional as F
 from torch_vae import BARS, TorchVAE
 
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import memory
-from musicvae_jax.tokens import CODECS
 
 
 class Decoding:

@@ -16,8 +16,8 @@ from step_jax import STEPS, STEPS_PER_BAR, load_config
 from torch import nn
 from torch.nn import functional as F
 
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import memory
-from musicvae_jax.tokens import CODECS
 
 BARS = STEPS // STEPS_PER_BAR
 

@@ -29,9 +29,9 @@ from configs import small  # noqa: E402
 from musicvae_jax import checkpoints, input_pipeline, transitions
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
 from musicvae_jax.inference import MelodyModel  # noqa: E402
-from musicvae_jax.melody import Melody  # noqa: E402
+from musicvae_jax.music.melody import Melody  # noqa: E402
+from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
-from musicvae_jax.tokens import CODECS  # noqa: E402
 from musicvae_jax.train import abstract_params  # noqa: E402
 from musicvae_jax.transitions import Settings  # noqa: E402
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from absl import flags
 
 from musicvae_jax import transition_flags
-from musicvae_jax.attributes import ATTRIBUTES
+from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError
 
 MAX_AMOUNT = 10.0

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from musicvae_jax.attributes import ATTRIBUTES
+from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 

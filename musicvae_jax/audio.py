@@ -12,7 +12,7 @@ import numpy as np
 
 from musicvae_jax import midi
 from musicvae_jax.midi import SAMPLE_RATE_HZ
-from musicvae_jax.piece import Piece
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 

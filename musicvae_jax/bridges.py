@@ -11,9 +11,9 @@ import numpy as np
 from musicvae_jax import curves, metrics, train, transitions
 from musicvae_jax.evaluate import AXIS
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
-from musicvae_jax.melody import Melody
 from musicvae_jax.models import noise
-from musicvae_jax.windows import bridge_ends
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.windows import bridge_ends
 
 
 @dataclasses.dataclass(frozen=True)

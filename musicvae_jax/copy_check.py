@@ -16,9 +16,8 @@ import dataclasses
 import numpy as np
 
 from musicvae_jax.datasets.melodies.corpus import content_hashes
-from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.system.progress import progress
-from musicvae_jax.tokens import (
+from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.tokens import (
     FIRST_ONSET,
     HOLD,
     NOTE_OFF,
@@ -26,6 +25,7 @@ from musicvae_jax.tokens import (
     previous_onset,
     sounding_pitch,
 )
+from musicvae_jax.system.progress import progress
 
 # Training windows that are compared in every transposition: those that agree best when
 # each note is told by its interval from the one before.

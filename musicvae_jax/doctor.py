@@ -5,15 +5,16 @@ import collections
 import ml_collections
 import numpy as np
 
-from musicvae_jax import bulk_midi, input_pipeline, keys, preprocessing, render
+from musicvae_jax import bulk_midi, input_pipeline, preprocessing, render
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
-from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music import keys
+from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.tokens import FIRST_ONSET, HOLD
+from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.options import Options
 from musicvae_jax.song import Song
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import FIRST_ONSET, HOLD
-from musicvae_jax.windows import WindowRules, melody_windows
 
 LONGEST_NOTE_STEPS = 32
 

@@ -13,8 +13,8 @@ from musicvae_jax import input_pipeline, losses
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import processes
-from musicvae_jax.tokens import CODECS
 
 # The mapped axis, in training too: arrays laid out for one name are laid out anew for another.
 AXIS = "devices"

@@ -8,7 +8,6 @@ import numpy as np
 from musicvae_jax import (
     __version__,
     attribute_vectors,
-    attributes,
     checkpoints,
     held_out,
     input_pipeline,
@@ -16,10 +15,11 @@ from musicvae_jax import (
     latent_prior,
 )
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.music import attributes
+from musicvae_jax.music.tokens import transpose_tokens
 from musicvae_jax.options import Options
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import transpose_tokens
 
 logger = logging.getLogger(__name__)
 

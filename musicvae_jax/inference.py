@@ -8,13 +8,13 @@ import numpy as np
 
 from musicvae_jax import attribute_vectors, latent_prior
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
+from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.music.windows import first_window, play_round
 from musicvae_jax.system import processes
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import CODECS
-from musicvae_jax.windows import first_window, play_round
 
 # Larger requests are decoded in parts of this size, so that memory stays bounded.
 MAX_BATCH = 256

@@ -18,8 +18,8 @@ import numpy as np
 
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies.midi_files import LAKH_LAYOUTS
+from musicvae_jax.music.tokens import melody_to_roll, transpose_tokens
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import melody_to_roll, transpose_tokens
 
 CHUNK_WINDOWS = 4096
 

@@ -11,8 +11,6 @@ import numpy as np
 from musicvae_jax import __version__, pairs, render_piece
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.key_path import plan_keys
-from musicvae_jax.melody import Melody
 from musicvae_jax.mode_files import (
     input_melodies,
     load_model,
@@ -20,12 +18,14 @@ from musicvae_jax.mode_files import (
     write_piece,
     write_report,
 )
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.modulation import plan_keys
+from musicvae_jax.music.piece import Piece, chain, single
+from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.options import Options
 from musicvae_jax.ordering import order_by_distance
-from musicvae_jax.piece import Piece, chain, single
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.windows import bridge_ends
 
 
 @dataclasses.dataclass(frozen=True)

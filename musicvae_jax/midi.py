@@ -16,12 +16,12 @@ import mido
 import numpy as np
 import pretty_midi
 
-from musicvae_jax.melody import STEPS_PER_QUARTER, Melody
-from musicvae_jax.piece import Piece, Voice, single
+from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.piece import Piece, Voice, single
+from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.song import Song, Track, make_song
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tempo import microseconds_per_quarter
 
 SAMPLE_RATE_HZ = 44_100
 TICKS_PER_QUARTER = 480

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax import notes as notes_lib
-from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models import noise
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.notes import Notes
 
 

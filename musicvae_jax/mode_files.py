@@ -8,11 +8,11 @@ from typing import Any
 import ml_collections
 
 from musicvae_jax import __version__, audio, checkpoints, midi
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.options import Options
-from musicvae_jax.piece import Piece, single
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system import files
 from musicvae_jax.train import abstract_params

@@ -8,8 +8,8 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax.melody import MIN_PITCH
-from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, SILENCE, RollCodec
+from musicvae_jax.music.melody import MIN_PITCH
+from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, SILENCE, RollCodec
 
 _ROLL = RollCodec()
 

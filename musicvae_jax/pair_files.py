@@ -5,8 +5,8 @@ import pathlib
 import time
 
 from musicvae_jax import bulk_midi, midi
-from musicvae_jax.melody import Melody
-from musicvae_jax.piece import Piece
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError

@@ -17,11 +17,11 @@ import numpy as np
 from musicvae_jax import __version__
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
-from musicvae_jax.key_path import plan_keys
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.modulation import plan_keys
+from musicvae_jax.music.piece import single, splice
 from musicvae_jax.options import Options
 from musicvae_jax.pair_files import Done, read_pair, write_piece
-from musicvae_jax.piece import single, splice
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress

@@ -8,8 +8,8 @@ import numpy as np
 from musicvae_jax import copy_check, input_pipeline, sample_statistics
 from musicvae_jax.copy_check import Copies
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.sample_statistics import Statistics
-from musicvae_jax.tokens import MelodyCodec
 
 REAL, SAMPLES, YARDSTICK = "test", "samples", "train"
 

@@ -35,10 +35,8 @@ import numpy as np
 
 from musicvae_jax import confidence
 from musicvae_jax.confidence import Ratio
-from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.system import files
-from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import (
+from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.tokens import (
     CODECS,
     FIRST_ONSET,
     HOLD,
@@ -47,6 +45,8 @@ from musicvae_jax.tokens import (
     melody_to_roll,
     sounding_pitch,
 )
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 WAYS = ("sampled", "teacher_forced")
 

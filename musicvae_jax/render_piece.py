@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from musicvae_jax.melody import STEPS_PER_BAR
-from musicvae_jax.piece import Piece, Section
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.render import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from musicvae_jax.system import files
 

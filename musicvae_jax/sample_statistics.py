@@ -23,9 +23,9 @@ import dataclasses
 
 import numpy as np
 
-from musicvae_jax import keys
-from musicvae_jax.melody import STEPS_PER_BAR
-from musicvae_jax.tokens import FIRST_ONSET, SILENCE, sounding_pitch
+from musicvae_jax.music import keys
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import FIRST_ONSET, SILENCE, sounding_pitch
 
 MAX_LAG = 8
 _SHARE_BINS = 40  # of numbers from 0 to 1

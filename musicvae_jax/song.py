@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.melody import DEFAULT_TEMPO_BPM
+from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM
 
 # A damaged file may place a note years away, and a grid up to there would not fit in memory.
 MAX_QUARTERS = 40_000

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import attribute_flags, attribute_vectors
-from musicvae_jax.attributes import ATTRIBUTES
+from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError
 
 NAMES = list(ATTRIBUTES)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicvae_jax.attributes import ATTRIBUTES, measure
-from musicvae_jax.melody import Melody
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.attributes import ATTRIBUTES, measure
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import CODECS
 from tests import helpers
 
 ENCODE = CODECS["melody"].encode

@@ -5,9 +5,10 @@ import wave
 import numpy as np
 import pytest
 
-from musicvae_jax import audio, midi, piece
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.melody import Melody
+from musicvae_jax import audio, midi
+from musicvae_jax.music import piece
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
 
 RATE = midi.SAMPLE_RATE_HZ

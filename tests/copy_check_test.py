@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from musicvae_jax import copy_check
-from musicvae_jax.melody import Melody
-from musicvae_jax.tokens import MelodyCodec, transpose_tokens
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
 from tests import helpers
 
 CODEC = MelodyCodec()

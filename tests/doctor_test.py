@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks import synthetic_midi
 from musicvae_jax import doctor, input_pipeline, midi
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 
 

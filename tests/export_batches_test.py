@@ -3,7 +3,7 @@ import numpy as np
 from benchmarks import export_batches
 from configs import hier
 from musicvae_jax import input_pipeline
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.tokens import CODECS
 
 
 def test_a_peer_gets_the_batches_and_windows_of_a_run(folk):

@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks import synthetic_midi
 from musicvae_jax import bulk_midi, midi, preprocessing
-from musicvae_jax.examples import example_melodies
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool
-from musicvae_jax.windows import WindowRules, melody_windows
 
 BATCH = 2_000
 # Bytes with a meaning: status and meta bytes, lengths with and without a following byte.

@@ -3,8 +3,8 @@ import pathlib
 import numpy as np
 
 from musicvae_jax import held_out, midi
+from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.preprocessing import extract_melody
-from musicvae_jax.windows import WindowRules, melody_windows
 from tests import helpers
 
 

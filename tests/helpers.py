@@ -11,7 +11,7 @@ import numpy as np
 
 from configs import default
 from musicvae_jax import midi
-from musicvae_jax.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 
 
 def small_config(**model) -> ml_collections.ConfigDict:

@@ -6,10 +6,10 @@ import pytest
 
 from musicvae_jax import train
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
-from musicvae_jax.melody import Melody
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from tests import helpers
 
 

@@ -3,10 +3,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from musicvae_jax import key_path
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.key_path import Key
-from musicvae_jax.melody import Melody
+from musicvae_jax.music import modulation
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.modulation import Key
 from tests import helpers
 
 ODE, REEL = example_melodies().values()
@@ -19,49 +19,49 @@ def scale(root):
 
 
 def test_keys_of_the_examples():
-    assert [key_path.find_key(melody).name for melody in (ODE, REEL)] == ["C major", "D major"]
-    assert key_path.find_key(Melody.from_notes([], 16)).name == "no key"
+    assert [modulation.find_key(melody).name for melody in (ODE, REEL)] == ["C major", "D major"]
+    assert modulation.find_key(Melody.from_notes([], 16)).name == "no key"
 
 
 @pytest.mark.parametrize("semitones", range(-11, 12))
 def test_a_transposed_melody_comes_back_by_the_nearest_way(semitones):
     moved = ODE.transpose(semitones)
-    key = key_path.find_key(moved)
-    assert key.name == key_path.find_key(ODE).transpose(semitones).name
-    shift = key_path.shift_to_key(moved, key, C_MAJOR)
+    key = modulation.find_key(moved)
+    assert key.name == modulation.find_key(ODE).transpose(semitones).name
+    shift = modulation.shift_to_key(moved, key, C_MAJOR)
     assert (shift + semitones) % 12 == 0
     assert -6 <= shift <= 5
 
 
 def test_between_major_and_minor_the_notes_agree():
-    assert key_path.shift_to_key(ODE, C_MAJOR, A_MINOR) == 0
+    assert modulation.shift_to_key(ODE, C_MAJOR, A_MINOR) == 0
     # D minor has F major's notes; C major is the nearest with them five below.
-    assert key_path.shift_to_key(ODE, Key(2, True, 1.0), C_MAJOR) == -5
+    assert modulation.shift_to_key(ODE, Key(2, True, 1.0), C_MAJOR) == -5
 
 
 def test_a_melody_at_the_edge_of_the_piano_takes_another_octave():
     low = Melody.from_notes([(21, 0, 4), (28, 4, 8)], 16)
-    assert key_path.shift_to_key(low, Key(2, False, 1.0), C_MAJOR) == 10
+    assert modulation.shift_to_key(low, Key(2, False, 1.0), C_MAJOR) == 10
     wide = Melody.from_notes([(21, 0, 4), (108, 4, 8)], 16)
-    assert key_path.shift_to_key(wide, Key(2, False, 1.0), C_MAJOR) == -2
+    assert modulation.shift_to_key(wide, Key(2, False, 1.0), C_MAJOR) == -2
     all_of_midi = Melody.from_notes([(0, 0, 4), (127, 4, 8)], 16)
-    assert key_path.shift_to_key(all_of_midi, Key(2, False, 1.0), C_MAJOR) == 0
+    assert modulation.shift_to_key(all_of_midi, Key(2, False, 1.0), C_MAJOR) == 0
 
 
 def test_pairs_are_what_a_bridge_is_made_from():
     melodies = [ODE, REEL, ODE.transpose(5)]
-    keep = key_path.plan_keys(melodies, "keep", loop=True)
+    keep = modulation.plan_keys(melodies, "keep", loop=True)
     assert keep.pairs == ((ODE, REEL), (REEL, melodies[2]), (melodies[2], ODE))
-    transpose = key_path.plan_keys(melodies, "transpose")
+    transpose = modulation.plan_keys(melodies, "transpose")
     assert transpose.shifts == (0, -2, -5)
     assert transpose.pairs == ((ODE, REEL.transpose(-2)), (REEL.transpose(-2), ODE))
-    glide = key_path.plan_keys(melodies, "glide", loop=True)
+    glide = modulation.plan_keys(melodies, "glide", loop=True)
     assert glide.shifts == (0, 0, 0)
     assert glide.glides == (2, 3, -5)
     for index, (first, second) in enumerate(glide.pairs):
         assert first == melodies[index]
         assert second.transpose(glide.glides[index]) == melodies[(index + 1) % 3]
-        keys = [key_path.find_key(melody) for melody in (first, second)]
+        keys = [modulation.find_key(melody) for melody in (first, second)]
         assert keys[0].scale_root == keys[1].scale_root
 
 
@@ -77,7 +77,7 @@ def diatonic_melody(rng, bars, root):
 def test_a_glide_walks_through_neighbouring_scales(semitones):
     rng = np.random.default_rng(semitones + 12)
     melody = diatonic_melody(rng, 16, root=2)
-    moved = key_path.glide(melody, Key(2, False, 1.0), semitones, np.linspace(0, 1, 16))
+    moved = modulation.glide(melody, Key(2, False, 1.0), semitones, np.linspace(0, 1, 16))
     assert moved.window(0, 1) == melody.window(0, 1)
     assert moved.window(15, 1) == melody.window(15, 1).transpose(semitones)
     fifths = (7 * semitones + 6) % 12 - 6
@@ -98,9 +98,9 @@ def test_a_glide_walks_through_neighbouring_scales(semitones):
 def test_a_glide_keeps_the_rhythm_and_arrives_exactly(melody, tonic, is_minor, semitones):
     key = Key(tonic, is_minor, 1.0)
     for t, expected in ((0.0, 0), (1.0, semitones)):
-        moved = key_path.glide(melody, key, semitones, np.full(melody.num_bars, t))
+        moved = modulation.glide(melody, key, semitones, np.full(melody.num_bars, t))
         assert moved == melody.transpose(expected)
-    moved = key_path.glide(melody, key, semitones)
+    moved = modulation.glide(melody, key, semitones)
     assert [n[1:] for n in moved.notes()] == [n[1:] for n in melody.notes()]
     assert np.abs(moved.pitch - melody.pitch).max(initial=0) <= abs(semitones) + 3
 
@@ -108,4 +108,4 @@ def test_a_glide_keeps_the_rhythm_and_arrives_exactly(melody, tonic, is_minor, s
 def test_a_glide_is_by_default_between_the_melodies():
     # One bar is half way from C to E, two fifths of four: D major. C E G becomes D F# A.
     triad = Melody.from_notes([(60, 0, 4), (64, 4, 8), (67, 8, 16)], 16)
-    assert key_path.glide(triad, C_MAJOR, 4).pitch.tolist() == [62, 66, 69]
+    assert modulation.glide(triad, C_MAJOR, 4).pitch.tolist() == [62, 66, 69]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from music21 import note, stream
 
-from musicvae_jax import keys
 from musicvae_jax.datasets.melodies import abc_notation, folk
+from musicvae_jax.music import keys
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,9 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import (
-    attributes,
-    integrity,
-    main,
-    midi,
-    modes,
-    reconstruction_metrics,
-    transitions,
-)
-from musicvae_jax.melody import Melody
+from musicvae_jax import integrity, main, midi, modes, reconstruction_metrics, transitions
+from musicvae_jax.music import attributes
+from musicvae_jax.music.melody import Melody
 from tests import helpers
 
 ROOT = pathlib.Path(__file__).parent.parent

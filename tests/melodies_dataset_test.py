@@ -8,11 +8,11 @@ from musicvae_jax import midi
 from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system import locks
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import MelodyCodec
-from musicvae_jax.windows import WindowRules
 from tests import helpers
 
 SPLITS = ("train", "validation", "test")

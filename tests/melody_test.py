@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.melody import Melody
 
 
 def test_window_cuts_at_both_edges_and_strikes_a_held_note_again():

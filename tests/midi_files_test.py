@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import bulk_midi, keys
+from musicvae_jax import bulk_midi
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies import midi_files
 from musicvae_jax.datasets.melodies.midi_files import MidiRules
 from musicvae_jax.datasets.melodies.songs import Refusal
-from musicvae_jax.tokens import MelodyCodec
-from musicvae_jax.windows import WindowRules
+from musicvae_jax.music import keys
+from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.music.windows import WindowRules
 from tests import helpers
 
 RULES = MidiRules(WindowRules(bars=4))

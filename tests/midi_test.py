@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import symusic
 
-from musicvae_jax import midi, piece, tempo
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.melody import Melody
+from musicvae_jax import midi
+from musicvae_jax.music import piece, tempo
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system.errors import UserError
 from tests import helpers

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from musicvae_jax import mixing
 from musicvae_jax import notes as notes_lib
 from musicvae_jax.models import noise
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.tokens import CODECS
 from tests import helpers
 
 BARS, STEPS = 3, 48
@@ -99,7 +99,7 @@ def test_note_by_note_every_note_comes_whole_from_one_of_the_melodies(melody_1, 
 
 def test_note_by_note_golden():
     """Melodies meet at steps 0, 8 and 12; a bar tied to an end goes with it."""
-    from musicvae_jax.melody import Melody
+    from musicvae_jax.music.melody import Melody
 
     one = notes_of(Melody.from_notes([(60, 0, 4), (60, 4, 8), (60, 8, 20), (60, 20, 48)], 48))
     two = notes_of(Melody.from_notes([(72, 0, 8), (72, 8, 12), (72, 12, 36), (72, 36, 48)], 48))

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 
 from musicvae_jax import notes as notes_lib
-from musicvae_jax.melody import Melody
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import CODECS
 from tests import helpers
 
 STEPS = 48

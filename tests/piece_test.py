@@ -5,9 +5,9 @@ import hypothesis
 import numpy as np
 import pytest
 
-from musicvae_jax import key_path, piece, tempo
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.melody import Melody
+from musicvae_jax.music import modulation, piece, tempo
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from tests import helpers
 
 ODE, REEL = example_melodies().values()
@@ -156,7 +156,7 @@ def test_a_transposed_melody_differs_by_a_constant_and_is_reported():
 
 
 def test_a_gliding_bridge_follows_its_curve_and_the_melodies_stay():
-    [(first, second)] = key_path.plan_keys([ODE, REEL], "glide").pairs
+    [(first, second)] = modulation.plan_keys([ODE, REEL], "glide").pairs
     assert (first, second) == (ODE, REEL.transpose(-2))
     late = np.array([0.0, 0.0, 1.0, 1.0])
     bridge = first.window(0, 2)

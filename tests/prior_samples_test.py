@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from musicvae_jax import prior_samples
+from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.prior_samples import REAL, SAMPLES, YARDSTICK
-from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from musicvae_jax import reconstruction_metrics as metrics
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import MelodyCodec, RollCodec, melody_to_roll
 from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import MelodyCodec, RollCodec, melody_to_roll
 from tests import helpers
 
 C4 = 60 - 21 + 2

@@ -6,8 +6,8 @@ from musicvae_jax import checkpoints, evaluate, reconstruction, reconstruction_m
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system import processes as system_processes
-from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 
 

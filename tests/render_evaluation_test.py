@@ -3,8 +3,8 @@ import numpy as np
 
 from musicvae_jax import prior_samples, reconstruction_metrics, render, render_evaluation
 from musicvae_jax.held_out import Measured
+from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.reconstruction_metrics import Reconstruction
-from musicvae_jax.tokens import MelodyCodec
 from tests import helpers
 from tests.render_test import colors_in, rgb
 

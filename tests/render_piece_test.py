@@ -4,9 +4,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from musicvae_jax import piece
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.melody import Melody
+from musicvae_jax.music import piece
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.render_piece import MELODY_COLORS, Curves, piece_png
 from tests.render_test import colors_in, rgb
 

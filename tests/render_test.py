@@ -2,8 +2,8 @@ import matplotlib.image
 import numpy as np
 
 from musicvae_jax import render
-from musicvae_jax.examples import example_melodies
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 
 
 def colors_in(path):

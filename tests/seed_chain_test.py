@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from musicvae_jax import seed_chain
+from musicvae_jax.music.tokens import RollCodec
 from musicvae_jax.song import Song, Track
-from musicvae_jax.tokens import RollCodec
 
 on_rolls = hnp.arrays(bool, st.tuples(st.integers(0, 70), st.integers(1, 6)))
 

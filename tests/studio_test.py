@@ -20,7 +20,6 @@ from starlette.testclient import TestClient
 from musicvae_jax import (
     attribute_flags,
     attribute_vectors,
-    attributes,
     interpolate,
     main,
     midi,
@@ -32,11 +31,12 @@ from musicvae_jax import (
     transitions,
 )
 from musicvae_jax.checkpoints import Checkpoint
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.melody import Melody
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.piece import single
+from musicvae_jax.music import attributes
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import single
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicvae_jax.melody import Melody
-from musicvae_jax.tokens import MelodyCodec, RollCodec, melody_to_roll, transpose_tokens
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import MelodyCodec, RollCodec, melody_to_roll, transpose_tokens
 from tests import helpers
 
 MELODY, ROLL = MelodyCodec(), RollCodec()

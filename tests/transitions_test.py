@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from musicvae_jax import curves, train, transitions
-from musicvae_jax.melody import Melody
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.transitions import STRATEGIES, Settings
 from tests import helpers
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.music.windows import WindowRules, first_window, melody_windows
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import MelodyCodec
-from musicvae_jax.windows import WindowRules, first_window, melody_windows
 from tests import helpers
 
 

@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from musicvae_jax.melody import STEPS_PER_BAR
 from musicvae_jax.models import noise
 from musicvae_jax.models.decoder import Decoder
 from musicvae_jax.models.encoder import Encoder
-from musicvae_jax.tokens import CODECS
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import CODECS
 
 _LATENT, _ENCODER_WORDS, _DECODER_WORDS, _DROPOUT, _SCHEDULED = range(5)
 

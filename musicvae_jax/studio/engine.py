@@ -10,11 +10,11 @@ import numpy as np
 
 from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render, transitions
 from musicvae_jax.bridges import BridgeMaker
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import single
 from musicvae_jax.options import Options
-from musicvae_jax.piece import single
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 
 DRAWN = 10  # melodies from the prior, beside the examples
 _SEED, _TEMPERATURE = 0, 0.7

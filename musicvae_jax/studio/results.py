@@ -14,11 +14,11 @@ import numpy as np
 
 from musicvae_jax import audio, interpolate, midi, render, render_piece
 from musicvae_jax.compose import Composition
-from musicvae_jax.key_path import find_key
-from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
-from musicvae_jax.piece import Piece, single
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.modulation import find_key
+from musicvae_jax.music.piece import Piece, single
+from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tempo import microseconds_per_quarter
 
 MAX_BARS = 1000
 _MADE = 0.5  # of colours: between melody 1, at 0, and melody 2, at 1

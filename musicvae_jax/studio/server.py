@@ -20,18 +20,18 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from musicvae_jax import doctor, midi, mode_files
-from musicvae_jax.examples import example_melodies
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.melody import Melody
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import single
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.options import Options, StudioOptions
-from musicvae_jax.piece import single
 from musicvae_jax.studio import fields, reader, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs, Tell
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
-from musicvae_jax.windows import WindowRules
 
 logger = logging.getLogger(__name__)
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"

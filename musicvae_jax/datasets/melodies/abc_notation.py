@@ -9,7 +9,7 @@ import functools
 import re
 from fractions import Fraction
 
-from musicvae_jax.melody import STEPS_PER_QUARTER
+from musicvae_jax.music.melody import STEPS_PER_QUARTER
 
 # Accidentals hold to the end of the bar (ABC 2.1, section 11.3). music21 assumes
 # that only if the text claims that version. These collections follow it: within

@@ -22,10 +22,10 @@ from musicvae_jax.datasets.melodies.songs import (
     normal_title,
     source_song,
 )
-from musicvae_jax.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, Melody
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
-from musicvae_jax.windows import WindowRules
 
 COLLECTIONS = ("oneills1850", "ryansMammoth", "airdsAirs")
 # Steps per notated bar; two bars of 2/4 make one bar of 16 steps.

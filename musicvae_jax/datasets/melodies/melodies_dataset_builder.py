@@ -19,11 +19,11 @@ from musicvae_jax.datasets.melodies.midi_files import (
     fingerprint,
     read_midi,
 )
-from musicvae_jax.melody import STEPS_PER_BAR
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system import locks
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import on_terminal
-from musicvae_jax.windows import WindowRules
 
 AnyBuilder = TypeVar("AnyBuilder", bound=tfds.core.DatasetBuilder)
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 
 from musicvae_jax import bulk_midi, preprocessing, seed_chain
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
-from musicvae_jax.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.tokens import RollCodec
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.song import Song
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
-from musicvae_jax.tokens import RollCodec
-from musicvae_jax.windows import WindowRules
 
 MIDI_SUFFIXES = (".mid", ".midi")
 # Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.

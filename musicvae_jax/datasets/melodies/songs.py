@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.melody import Melody
-from musicvae_jax.windows import WindowRules, Windows, melody_windows
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.windows import WindowRules, Windows, melody_windows
 
 # Words that say how a tune is danced or which copy of it this is, not which tune it is.
 _GENERIC_WORDS = frozenset(

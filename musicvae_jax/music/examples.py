@@ -1,6 +1,6 @@
 """Two melodies that come with the package, so that every mode runs without files."""
 
-from musicvae_jax.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 
 _NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 

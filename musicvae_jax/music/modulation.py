@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.keys import find_keys, key_name, pitch_class_weights
-from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
+from musicvae_jax.music.keys import find_keys, key_name, pitch_class_weights
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
 
 # keep: every melody as it is; a bridge goes between two keys as the model sees fit.
 # transpose: the later melodies are moved to the first one's key.

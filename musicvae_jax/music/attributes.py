@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from musicvae_jax.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.tokens import FIRST_ONSET, previous_onset
+from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.tokens import FIRST_ONSET, previous_onset
 
 _C_MAJOR = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musicvae_jax.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
+from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 # A MIDI tempo is a whole number of microseconds a quarter, in three bytes.
 _MICROSECONDS_PER_MINUTE, _MAX_MICROSECONDS = 60_000_000, 2**24 - 1

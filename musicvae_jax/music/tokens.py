@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, Melody
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 
 HOLD = 0  # nothing happens: a note goes on sounding, or silence goes on
 NOTE_OFF = 1  # the sounding note ends and silence begins

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.key_path import find_key, glide, plan_keys
-from musicvae_jax.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
-from musicvae_jax.tempo import microseconds_per_quarter, tempo_ramp
+from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.modulation import find_key, glide, plan_keys
+from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
 
 VELOCITY = 80
 MAX_BRIDGE_BARS = 64

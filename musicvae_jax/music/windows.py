@@ -5,9 +5,9 @@ import dataclasses
 
 import numpy as np
 
-from musicvae_jax.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Melodies as notes, tokens, windows and pieces: NumPy alone, no files, no JAX."""
