@@ -23,10 +23,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, midi, train
+from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, train
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
 from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
 from musicvae_jax.input_pipeline import Split  # noqa: E402
+from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.system import memory
@@ -59,7 +60,7 @@ def write_folders(folder: pathlib.Path, songs: list[Melody]) -> tuple[pathlib.Pa
     for place, number in enumerate(order):
         target = own if place < OWN else others
         target.mkdir(parents=True, exist_ok=True)
-        midi.write_melody(target / f"song_{number:03d}.mid", songs[number])
+        write.write_melody(target / f"song_{number:03d}.mid", songs[number])
     return own, others
 
 

@@ -20,15 +20,15 @@ import time
 import seed_preprocessing
 import synthetic_midi
 
-from musicvae_jax import bulk_midi, seed_chain
+from musicvae_jax.midi import arpeggio, read_bulk
 
 STEPS = 256
 
 
 def ours(path: pathlib.Path) -> int:
     """One file by our chain; returns the number of segments."""
-    on, _, _ = seed_chain.one_voice_roll(bulk_midi.read_song(path))
-    return len(seed_chain.to_tokens(seed_chain.cut(seed_chain.pad(on, STEPS), STEPS)))
+    on, _, _ = arpeggio.one_voice_roll(read_bulk.read_song(path))
+    return len(arpeggio.to_tokens(arpeggio.cut(arpeggio.pad(on, STEPS), STEPS)))
 
 
 def many(paths: list[pathlib.Path]) -> int:

@@ -5,14 +5,16 @@ import collections
 import ml_collections
 import numpy as np
 
-from musicvae_jax import bulk_midi, input_pipeline, preprocessing, render
+from musicvae_jax import input_pipeline, render
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
+from musicvae_jax.midi import extraction as midi_extraction
+from musicvae_jax.midi import read_bulk
+from musicvae_jax.midi.song import Song
 from musicvae_jax.music import keys
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.options import Options
-from musicvae_jax.song import Song
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -97,10 +99,10 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     if not options.inputs:
         raise UserError("--mode=inspect needs --input, one or more MIDI files")
     bars = config.model.bars if config is not None else WindowRules().bars
-    songs = {name: bulk_midi.read_song(name) for name in options.inputs}
+    songs = {name: read_bulk.read_song(name) for name in options.inputs}
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
-        extraction = preprocessing.extract(song)
+        extraction = midi_extraction.extract(song)
         lines = explain(name, song, extraction, WindowRules(bars=bars))
         print("\n".join(lines))
         stem = f"inspect_{number:02d}"
@@ -112,7 +114,7 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
 
 
 def explain(
-    name: str, song: Song, extraction: preprocessing.Extraction, rules: WindowRules
+    name: str, song: Song, extraction: midi_extraction.Extraction, rules: WindowRules
 ) -> list[str]:
     """What `inspect` prints of a file, in lines."""
     meters = ", ".join(f"{n}/{d} from quarter note {start:g}" for start, n, d in song.meters)
@@ -128,7 +130,7 @@ def explain(
         )
     if extraction.melody is None:
         return [*lines, f"  no usable melody: {extraction.refusal}"]
-    lines += [f"  {change}" for change in preprocessing.explain_changes(song, extraction)]
+    lines += [f"  {change}" for change in midi_extraction.explain_changes(song, extraction)]
     melody = extraction.melody
     weights = keys.pitch_class_weights(melody.pitch, melody.end - melody.start)
     tonic, is_minor, correlation = keys.find_keys(weights[None])

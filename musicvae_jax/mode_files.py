@@ -7,13 +7,14 @@ from typing import Any
 
 import ml_collections
 
-from musicvae_jax import __version__, audio, checkpoints, midi
+from musicvae_jax import __version__, checkpoints
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.midi import audio, write
+from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.options import Options
-from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system import files
 from musicvae_jax.train import abstract_params
 
@@ -47,7 +48,7 @@ def input_melodies(options: Options) -> dict[str, Melody]:
 def _melody(name: str, examples: Mapping[str, Melody]) -> Melody:
     if name in examples and not pathlib.Path(name).exists():
         return examples[name]
-    return extract_melody(midi.read_song(name), name)
+    return extract_melody(write.read_song(name), name)
 
 
 def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:
@@ -63,7 +64,7 @@ def write_piece(
 ) -> str:
     """Writes MIDI, and audio if asked for; returns the MIDI file's name."""
     path = folder / f"{stem}.mid"
-    midi.write_piece(path, piece, name=stem, provenance=provenance)
+    write.write_piece(path, piece, name=stem, provenance=provenance)
     logger.info("wrote %s", path)
     if options.audio:
         sound = path.with_suffix(".wav")

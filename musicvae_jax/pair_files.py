@@ -4,10 +4,10 @@ import dataclasses
 import pathlib
 import time
 
-from musicvae_jax import bulk_midi, midi
+from musicvae_jax.midi import read_bulk, write
+from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
-from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -38,7 +38,7 @@ def read_pair(paths: tuple[str, str]) -> Done:
     read = time.perf_counter()
     try:
         melodies = tuple(
-            extract_melody(bulk_midi.song_from_bytes(content, path), path)
+            extract_melody(read_bulk.song_from_bytes(content, path), path)
             for content, path in zip(contents, paths, strict=True)
         )
     except UserError as error:
@@ -50,7 +50,7 @@ def write_piece(item: tuple[pathlib.Path, Piece, str]) -> Done:
     """Writes a MIDI file of `(path, piece, provenance)`."""
     path, piece, provenance = item
     begin = time.perf_counter()
-    content = midi.piece_bytes(piece, path.stem, provenance)
+    content = write.piece_bytes(piece, path.stem, provenance)
     made = time.perf_counter()
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)

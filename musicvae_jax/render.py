@@ -7,9 +7,9 @@ import matplotlib
 import matplotlib.ticker
 import numpy as np
 
+from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.music.keys import key_name
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
-from musicvae_jax.preprocessing import Extraction
 from musicvae_jax.system import files
 
 matplotlib.use("Agg")  # files only; never looks for a display

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import doctor, input_pipeline, midi
+from musicvae_jax import doctor, input_pipeline
+from musicvae_jax.midi import write
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.options import Options
@@ -61,7 +62,7 @@ def test_inspect_explains_what_was_taken(tmp_path, capsys):
     assert printed.count("taken") == 1
     assert "drums" in printed
     assert "windows of 16 bars" in printed
-    song = midi.read_song(path)
+    song = write.read_song(path)
     for track in song.tracks:
         assert f"{track.pitch.size} notes" in printed
     assert (tmp_path / "out" / "inspect_00.txt").read_text() in printed
@@ -69,7 +70,7 @@ def test_inspect_explains_what_was_taken(tmp_path, capsys):
 
 
 def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
-    midi.write_melody(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
+    write.write_melody(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
     doctor.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import bulk_midi, midi, preprocessing
+from musicvae_jax.midi import extraction as midi_extraction
+from musicvae_jax.midi import read_bulk, write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.system.errors import UserError
@@ -20,7 +21,7 @@ MEANINGFUL = (0x00, 0x2F, 0x51, 0x58, 0x7F, 0x80, 0x90, 0xC0, 0xF0, 0xFF)
 
 def seeds(folder) -> list[bytes]:
     """Small valid files to damage."""
-    midi.write_melody(folder / "a.mid", example_melodies()["reel"].window(0, 2))
+    write.write_melody(folder / "a.mid", example_melodies()["reel"].window(0, 2))
     part = synthetic_midi.make_score(1).clip(0, 4000)
     return [(folder / "a.mid").read_bytes(), part.dumps_midi()]
 
@@ -58,9 +59,9 @@ def read_batch(item: tuple[int, list[bytes]]) -> tuple[int, int, float, int]:
         data = damaged(rng, valid)
         start = time.perf_counter()
         try:
-            song = bulk_midi.song_from_bytes(data, "x")
+            song = read_bulk.song_from_bytes(data, "x")
             songs += 1
-            melody = preprocessing.extract(song).melody
+            melody = midi_extraction.extract(song).melody
             if melody is not None:
                 melodies += 1
                 melody_windows(melody, WindowRules())
@@ -146,10 +147,10 @@ def test_odd_files_give_a_song_or_a_typed_error(data, tmp_path):
     _, content = data
     path = tmp_path / "x.mid"
     path.write_bytes(content)
-    for read in (bulk_midi.read_song, midi.read_song):
+    for read in (read_bulk.read_song, write.read_song):
         start = time.perf_counter()
         try:
-            melody = preprocessing.extract(read(path)).melody
+            melody = midi_extraction.extract(read(path)).melody
             if melody is not None:
                 melody_windows(melody, WindowRules(bars=1))
         except UserError as error:
@@ -163,7 +164,7 @@ def test_a_very_large_file_is_read_in_bounded_time():
     data = header(1, 1, 96) + chunk(b"MTrk", NOTES * (10_000_000 // len(NOTES)) + END)
     start = time.perf_counter()
     try:
-        extraction = preprocessing.extract(bulk_midi.song_from_bytes(data, "x"))
+        extraction = midi_extraction.extract(read_bulk.song_from_bytes(data, "x"))
         assert extraction.melody is not None
     except UserError as error:
         assert "beyond 10000 bars" in str(error)

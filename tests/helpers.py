@@ -10,7 +10,7 @@ import ml_collections
 import numpy as np
 
 from configs import default
-from musicvae_jax import midi
+from musicvae_jax.midi import write
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 
 
@@ -57,7 +57,7 @@ def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathli
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     for number in range(songs):
-        midi.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
+        write.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
     return folder
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from musicvae_jax import checkpoints, input_pipeline, midi, modes, train
+from musicvae_jax import checkpoints, input_pipeline, modes, train
+from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
@@ -48,7 +49,7 @@ def snapshot(folder):
 def write_song(path, track_name, seed=0):
     """A MIDI file of four bars whose track has a name."""
     melody = helpers.random_melody(np.random.default_rng(seed), 4)
-    midi.write_melody(path, melody)
+    write.write_melody(path, melody)
     file = pretty_midi.PrettyMIDI(str(path))
     file.instruments[0].name = track_name
     file.write(str(path))
@@ -141,19 +142,19 @@ def midi_bytes(events):
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "large.mid"
-    path.write_bytes(midi_bytes(b"\x00\xff\x01\x00") + bytes(midi.MAX_BYTES))
+    path.write_bytes(midi_bytes(b"\x00\xff\x01\x00") + bytes(write.MAX_BYTES))
     monkeypatch.setattr(pretty_midi, "PrettyMIDI", None)
     with pytest.raises(UserError, match=r"large\.mid: larger than 2 MiB"):
-        midi.read_song(path)
+        write.read_song(path)
 
 
 def test_a_file_of_too_many_notes_is_refused(tmp_path):
     path = tmp_path / "dense.mid"
-    notes = midi.MAX_NOTES + 1
+    notes = write.MAX_NOTES + 1
     events = b"\x00\x90\x3c\x40" + b"\x01\x3c\x00\x00\x3c\x40" * notes + b"\x01\x3c\x00"
     path.write_bytes(midi_bytes(events))
     with pytest.raises(UserError, match=f"dense.mid: {notes + 1} notes, more than the 100000"):
-        midi.read_song(path)
+        write.read_song(path)
 
 
 def test_a_note_years_away_is_refused(tmp_path):
@@ -161,4 +162,4 @@ def test_a_note_years_away_is_refused(tmp_path):
     far = b"\xff\xff\xff\x7f"  # the longest delta there is, in ticks
     path.write_bytes(midi_bytes(far + b"\x90\x3c\x40" + far + b"\x3c\x00"))
     with pytest.raises(UserError, match=r"far\.mid: not a readable MIDI file"):
-        midi.read_song(path)
+        write.read_song(path)

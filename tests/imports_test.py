@@ -44,9 +44,9 @@ def test_no_import_goes_in_a_circle():
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("pretty_midi", {"musicvae_jax.midi"}),
-        ("mido", {"musicvae_jax.midi"}),
-        ("symusic", {"musicvae_jax.bulk_midi"}),
+        ("pretty_midi", {"musicvae_jax.midi.write"}),
+        ("mido", {"musicvae_jax.midi.write"}),
+        ("symusic", {"musicvae_jax.midi.read_bulk"}),
         ("apache_beam", {"musicvae_jax.datasets.melodies.beam_builder"}),
         ("orbax", {"musicvae_jax.checkpoints"}),
         ("fcntl", {"musicvae_jax.system.locks"}),

@@ -11,7 +11,8 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import integrity, main, midi, modes, reconstruction_metrics, transitions
+from musicvae_jax import integrity, main, modes, reconstruction_metrics, transitions
+from musicvae_jax.midi import write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
 from tests import helpers
@@ -362,7 +363,7 @@ def test_errors_that_need_a_model(cli, trained, home):
     workdir, args, _ = trained
     run = ("--mode=reconstruct", f"--workdir={workdir}")
     short = home / "short.mid"
-    midi.write_melody(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
+    write.write_melody(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
     check_error(cli(*run, f"--input={short}"), str(short), "has 1 bars", "2 are needed")
     (home / "corrupt.mid").write_bytes(b"MThd rubbish")
     check_error(cli(*run, f"--input={home / 'corrupt.mid'}"), "corrupt.mid", "not a readable MIDI")
@@ -401,7 +402,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
         assert result.returncode == 0, result.stderr
         report = json.loads((output / "generate.json").read_text())
         assert report["checkpoint"]["sha256"] == card["sha256"]
-        generated[name] = [midi.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
+        generated[name] = [write.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
     # The shared one draws from the fitted prior.
     assert str(generated["shared"]) != str(generated["run"])
     assert set(card["attributes"]) == set(attributes.ATTRIBUTES)

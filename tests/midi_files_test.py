@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import bulk_midi
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies import midi_files
 from musicvae_jax.datasets.melodies.midi_files import MidiRules
 from musicvae_jax.datasets.melodies.songs import Refusal
+from musicvae_jax.midi import read_bulk
 from musicvae_jax.music import keys
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
@@ -106,7 +106,7 @@ def test_the_arpeggio_extraction_gives_pianos_in_c_or_a(tmp_path):
         assert len(song.windows.tokens) > 10
         assert song.windows.tokens[song.windows.tokens >= 2].min() - 2 + 21 >= 48
         # The melody, taken as the whole song, is in C major or A minor.
-        original = bulk_midi.read_song(paths[file.index])
+        original = read_bulk.read_song(paths[file.index])
         weights = sum(
             keys.pitch_class_weights(t.pitch + song.key_shift, t.end - t.start)
             for t in original.tracks

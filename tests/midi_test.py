@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import symusic
 
-from musicvae_jax import midi
+from musicvae_jax.midi import write
+from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music import piece, tempo
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.preprocessing import extract_melody
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -21,8 +21,8 @@ MELODY = Melody.from_notes(
 
 
 def test_round_trip_keeps_notes_tempo_and_program(tmp_path):
-    midi.write_melody(tmp_path / "a.mid", MELODY)
-    assert extract_melody(midi.read_song(tmp_path / "a.mid"), "a.mid") == MELODY
+    write.write_melody(tmp_path / "a.mid", MELODY)
+    assert extract_melody(write.read_song(tmp_path / "a.mid"), "a.mid") == MELODY
 
 
 @pytest.mark.parametrize("tempo_bpm", [33.0, 120.0, 217.3])
@@ -32,15 +32,15 @@ def test_round_trip_of_random_melodies(tmp_path, tempo_bpm):
         written = helpers.random_melody(rng, 6)
         first_bar = written.notes()[0][1] // 16
         written = Melody.from_notes(written.notes(), 96, tempo_bpm=tempo_bpm, program=1)
-        midi.write_melody(tmp_path / "a.mid", written)
-        read = extract_melody(midi.read_song(tmp_path / "a.mid"), "a.mid")
+        write.write_melody(tmp_path / "a.mid", written)
+        read = extract_melody(write.read_song(tmp_path / "a.mid"), "a.mid")
         assert first_bar == 0
         assert read.notes() == written.notes()
         assert read.tempo_bpm == tempo_bpm
 
 
 def test_another_library_reads_what_is_written(tmp_path):
-    midi.write_melody(tmp_path / "a.mid", MELODY, name="bridge")
+    write.write_melody(tmp_path / "a.mid", MELODY, name="bridge")
     file = mido.MidiFile(tmp_path / "a.mid")
     step = file.ticks_per_beat // 4
     notes, sounding, tick = [], {}, 0
@@ -69,7 +69,7 @@ def test_notes_lie_on_the_beat_grid_through_tempo_changes(tmp_path):
             track.append(mido.Message("note_on", note=pitch, velocity=64, time=24))
             track.append(mido.Message("note_off", note=pitch, time=72))
     file.save(tmp_path / "a.mid")
-    song = midi.read_song(tmp_path / "a.mid")
+    song = write.read_song(tmp_path / "a.mid")
     np.testing.assert_allclose(song.tracks[0].start, np.arange(8) + 0.25, atol=1e-6)
     np.testing.assert_allclose(song.tracks[0].end, np.arange(8) + 1.0, atol=1e-6)
     assert song.tempos == ((0.0, 120.0), (4.0, 61.0))
@@ -94,14 +94,14 @@ def test_unreadable_files_are_named_in_one_line(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
-        midi.read_song(path)
+        write.read_song(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.mid"
-    midi.write_melody(path, MELODY)
+    write.write_melody(path, MELODY)
     before = path.read_bytes()
 
     written = pathlib.Path.write_bytes
@@ -112,17 +112,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "write_bytes", fail)
     with pytest.raises(OSError, match="disk full"):
-        midi.write_melody(path, MELODY)
+        write.write_melody(path, MELODY)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.mid"]
 
 
 def test_synthesize_file_sounds_at_the_notes_pitch(tmp_path):
-    midi.write_melody(tmp_path / "a.mid", Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
-    audio = midi.synthesize_file(tmp_path / "a.mid")
+    write.write_melody(tmp_path / "a.mid", Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
+    audio = write.synthesize_file(tmp_path / "a.mid")
     assert audio.dtype == np.float32
     spectrum = np.abs(np.fft.rfft(audio))
-    peak_hz = spectrum.argmax() * midi.SAMPLE_RATE_HZ / audio.size
+    peak_hz = spectrum.argmax() * write.SAMPLE_RATE_HZ / audio.size
     assert peak_hz == pytest.approx(440, abs=2)
 
 
@@ -151,7 +151,7 @@ def test_a_piece_is_exact_to_the_tick_for_two_other_libraries(tmp_path_factory, 
     melodies, bridges, programs = parts
     made = piece.chain(melodies, bridges, programs=programs)
     path = tmp_path_factory.mktemp("piece") / "a.mid"
-    midi.write_piece(path, made, name="both", provenance="seed 1, checkpoint abc, latent")
+    write.write_piece(path, made, name="both", provenance="seed 1, checkpoint abc, latent")
 
     file = mido.MidiFile(path)
     assert (file.type, file.ticks_per_beat) == (1, 480)
@@ -193,8 +193,8 @@ def test_a_piece_is_exact_to_the_tick_for_two_other_libraries(tmp_path_factory, 
 def test_our_own_reader_finds_the_grid_again_through_all_tempo_changes(tmp_path):
     ode, reel = example_melodies().values()
     made = piece.splice(ode, ode.window(0, 5), reel)
-    midi.write_piece(tmp_path / "a.mid", made, name="both")
-    song = midi.read_song(tmp_path / "a.mid")
+    write.write_piece(tmp_path / "a.mid", made, name="both")
+    song = write.read_song(tmp_path / "a.mid")
     [track] = song.tracks
     notes = np.stack([track.pitch, track.start * 4, track.end * 4], axis=1)
     np.testing.assert_allclose(notes, np.array(made.line.notes()), atol=1e-6)
@@ -206,7 +206,7 @@ def test_our_own_reader_finds_the_grid_again_through_all_tempo_changes(tmp_path)
 def test_names_of_tracks_tell_the_instruments_apart(tmp_path):
     ode, reel = example_melodies().values()
     flute = dataclasses.replace(reel, program=73)
-    midi.write_piece(tmp_path / "a.mid", piece.splice(ode, ode.window(0, 1), flute), name="both")
+    write.write_piece(tmp_path / "a.mid", piece.splice(ode, ode.window(0, 1), flute), name="both")
     names = [track.name for track in mido.MidiFile(tmp_path / "a.mid").tracks]
     assert names == ["both", "both: Acoustic Grand Piano", "both: Flute"]
 
@@ -214,12 +214,12 @@ def test_names_of_tracks_tell_the_instruments_apart(tmp_path):
 def test_any_file_name_can_be_a_title(tmp_path):
     title = "æ—\u672c \udce9.mid"
     made = piece.single(MELODY, title=title)
-    midi.write_piece(tmp_path / "a.mid", made)
+    write.write_piece(tmp_path / "a.mid", made)
     [marker] = symusic.Score(tmp_path / "a.mid").markers
     assert marker.text == "melody 1: æ—\u672c ?.mid"
 
 
 def test_a_melody_keeps_how_it_was_made(tmp_path):
-    midi.write_melody(tmp_path / "a.mid", MELODY, provenance="seed 7")
+    write.write_melody(tmp_path / "a.mid", MELODY, provenance="seed 7")
     texts = [m.text for m in mido.MidiFile(tmp_path / "a.mid").tracks[0] if m.type == "text"]
     assert texts == ["seed 7"]

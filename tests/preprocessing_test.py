@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import preprocessing
-from musicvae_jax.preprocessing import extract_melody
-from musicvae_jax.song import Song, Track
+from musicvae_jax.midi import extraction
+from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.system.errors import UserError
 
 
@@ -23,7 +23,7 @@ SCALE = [(60 + i, i, i + 1) for i in range(8)]
 
 def test_the_top_note_of_a_chord_is_taken_and_the_next_onset_ends_it():
     chords = [(48, 0, 4), (60, 0, 4), (67, 0, 4), (65, 1, 2), (64, 2.02, 3), (62, 3, 3.01)]
-    line = preprocessing.highest_line(track(chords), 0.0, 16.0)
+    line = extraction.highest_line(track(chords), 0.0, 16.0)
     assert line == [(67, 0, 4), (65, 4, 8), (64, 8, 12), (62, 12, 13)]
 
 

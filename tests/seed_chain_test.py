@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from musicvae_jax import seed_chain
+from musicvae_jax.midi import arpeggio as midi_arpeggio
+from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.tokens import RollCodec
-from musicvae_jax.song import Song, Track
 
 on_rolls = hnp.arrays(bool, st.tuples(st.integers(0, 70), st.integers(1, 6)))
 
@@ -28,8 +28,8 @@ def test_tracks_are_chosen_by_program_and_name():
         track([], "piano", is_drum=True),
     )
     song = Song(tracks, ((0.0, 4, 4),), ((0.0, 120.0),))
-    assert seed_chain.choose_tracks(song) == [tracks[0]]
-    assert seed_chain.choose_tracks(song, (0, 1), "") == [tracks[0], tracks[1], tracks[2]]
+    assert midi_arpeggio.choose_tracks(song) == [tracks[0]]
+    assert midi_arpeggio.choose_tracks(song, (0, 1), "") == [tracks[0], tracks[1], tracks[2]]
 
 
 @given(
@@ -41,7 +41,7 @@ def test_tracks_are_chosen_by_program_and_name():
 )
 def test_piano_roll(notes):
     notes = [(p, v, s, s + length) for p, v, s, length in notes]
-    roll = seed_chain.piano_roll([track(notes[:3]), track(notes[3:])], steps=60)
+    roll = midi_arpeggio.piano_roll([track(notes[:3]), track(notes[3:])], steps=60)
     expected = np.zeros((60, 128), int)
     for pitch, velocity, start, end in notes:
         first = int(np.floor(start * 4 + 0.5))
@@ -52,7 +52,7 @@ def test_piano_roll(notes):
 
 
 def test_the_roll_is_as_long_as_the_music():
-    assert seed_chain.piano_roll([track([(60, 9, 0, 2.5)])]).shape == (10, 128)
+    assert midi_arpeggio.piano_roll([track([(60, 9, 0, 2.5)])]).shape == (10, 128)
 
 
 @given(st.integers(-12, 12))
@@ -62,11 +62,11 @@ def test_transpose(shift):
     for pitch in range(20):
         if 0 <= pitch + shift < 20:
             expected[:, pitch + shift] = roll[:, pitch]
-    np.testing.assert_array_equal(seed_chain.transpose(roll, shift), expected)
+    np.testing.assert_array_equal(midi_arpeggio.transpose(roll, shift), expected)
 
 
 def test_chop_keeps_48_to_107():
-    chopped = seed_chain.chop(np.arange(128)[None])
+    chopped = midi_arpeggio.chop(np.arange(128)[None])
     assert chopped[0].tolist() == list(range(48, 108))
 
 
@@ -75,12 +75,12 @@ def test_trim_blanks(on):
     rows = list(on)
     while rows and not any(rows[0]):
         rows.pop(0)
-    trimmed = seed_chain.trim_blanks(on)
+    trimmed = midi_arpeggio.trim_blanks(on)
     assert trimmed.tolist() == [row.tolist() for row in rows]
 
 
 def test_to_on_off():
-    assert seed_chain.to_on_off(np.array([[0, 1, 127]])).tolist() == [[False, True, True]]
+    assert midi_arpeggio.to_on_off(np.array([[0, 1, 127]])).tolist() == [[False, True, True]]
 
 
 @given(on_rolls)
@@ -90,17 +90,17 @@ def test_arpeggiate(on):
         sounding = [pitch for pitch in range(on.shape[1]) if on[step][pitch]]
         if sounding:
             expected[step][sounding[step % len(sounding)]] = True
-    arpeggio = seed_chain.arpeggiate(on)
+    arpeggio = midi_arpeggio.arpeggiate(on)
     np.testing.assert_array_equal(arpeggio, expected)
-    assert not seed_chain.is_polyphonic(arpeggio)
+    assert not midi_arpeggio.is_polyphonic(arpeggio)
 
 
 def test_arpeggio_golden():
     """A C major triad held for four steps comes out as C E G C."""
     on = np.zeros((4, 12), bool)
     on[:, [0, 4, 7]] = True
-    assert seed_chain.arpeggiate(on).argmax(axis=1).tolist() == [0, 4, 7, 0]
-    assert seed_chain.is_polyphonic(on)
+    assert midi_arpeggio.arpeggiate(on).argmax(axis=1).tolist() == [0, 4, 7, 0]
+    assert midi_arpeggio.is_polyphonic(on)
 
 
 @given(on_rolls, st.sampled_from([0.125, 0.5, 1]))
@@ -115,17 +115,17 @@ def test_drop_long_silences(on, max_bars):
         silence = []
         if row is not None:
             expected.append(row)
-    assert seed_chain.drop_long_silences(on, max_bars).tolist() == expected
+    assert midi_arpeggio.drop_long_silences(on, max_bars).tolist() == expected
 
 
 @given(on_rolls, st.integers(1, 20))
 def test_pad_and_cut(on, steps):
-    padded = seed_chain.pad(on, steps)
+    padded = midi_arpeggio.pad(on, steps)
     assert len(padded) % steps == 0
     assert 0 <= len(padded) - len(on) < steps
     assert padded[: len(on)].tolist() == on.tolist()
     assert not padded[len(on) :].any()
-    segments = seed_chain.cut(padded, steps)
+    segments = midi_arpeggio.cut(padded, steps)
     assert segments.shape == (len(padded) // steps, steps, on.shape[1])
     assert segments.reshape(padded.shape).tolist() == padded.tolist()
 
@@ -136,6 +136,6 @@ def test_to_tokens_are_those_of_the_roll_codec(seed):
     on = np.zeros((64, 60), bool)
     sounding = np.flatnonzero(tokens < 60)
     on[sounding, tokens[sounding]] = True
-    assert seed_chain.to_tokens(on).tolist() == tokens.tolist()
+    assert midi_arpeggio.to_tokens(on).tolist() == tokens.tolist()
     codec = RollCodec()
-    assert codec.encode(codec.decode(seed_chain.to_tokens(on))).tolist() == tokens.tolist()
+    assert codec.encode(codec.decode(midi_arpeggio.to_tokens(on))).tolist() == tokens.tolist()

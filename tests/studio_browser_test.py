@@ -14,7 +14,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, midi, train
+from musicvae_jax import checkpoints, train
+from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from tests import helpers
 
@@ -229,7 +230,7 @@ def test_the_map_is_heard_where_it_is_touched(browser, url):
 def test_a_bad_file_is_told_beside_its_melody(browser, url, tmp_path):
     bad, large = tmp_path / "bad.mid", tmp_path / "large.mid"
     bad.write_bytes(b"MThd rubbish")
-    large.write_bytes(b"x" * (midi.MAX_BYTES + 1))
+    large.write_bytes(b"x" * (write.MAX_BYTES + 1))
     with user(browser, url) as page:
         for path, words in ((bad, "not a readable MIDI file"), (large, "larger than 2 MiB")):
             page.set_input_files('.melody[data-side="0"] input[type=file]', path)

@@ -22,7 +22,6 @@ from musicvae_jax import (
     attribute_vectors,
     interpolate,
     main,
-    midi,
     mode_files,
     modes,
     options,
@@ -32,6 +31,7 @@ from musicvae_jax import (
 )
 from musicvae_jax.checkpoints import Checkpoint
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes
 from musicvae_jax.music.examples import example_melodies
@@ -247,9 +247,9 @@ def test_the_doctor_says_what_became_of_an_upload(client, songs):
         (b"", 400, ["bad.mid", "empty"]),
         (b"MThd rubbish", 400, ["bad.mid", "not a readable MIDI file"]),
         (b"<html><script>alert(1)</script>", 400, ["not a readable MIDI file"]),
-        (b"x" * (midi.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
+        (b"x" * (write.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
         (
-            midi.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
+            write.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
             400,
             ["bad.mid", "no usable melody", "has 1 notes"],
         ),

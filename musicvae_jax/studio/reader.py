@@ -1,8 +1,8 @@
 """Uploads, read in a process that may hang or die, and that starts without JAX."""
 
-from musicvae_jax import midi, preprocessing
-from musicvae_jax.preprocessing import Extraction
-from musicvae_jax.song import Song
+from musicvae_jax.midi import extraction, write
+from musicvae_jax.midi.extraction import Extraction
+from musicvae_jax.midi.song import Song
 from musicvae_jax.system.errors import UserError
 
 
@@ -14,7 +14,7 @@ def read(item: tuple[bytes, str]) -> tuple[Song, Extraction] | str:
     """
     content, name = item
     try:
-        song = midi.song_from_bytes(content, name)
+        song = write.song_from_bytes(content, name)
     except UserError as error:
         return str(error)
-    return song, preprocessing.extract(song)
+    return song, extraction.extract(song)

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import audio, interpolate, midi, render, render_piece
+from musicvae_jax import interpolate, render, render_piece
 from musicvae_jax.compose import Composition
+from musicvae_jax.midi import audio
+from musicvae_jax.midi import write as midi_write
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece, single
@@ -44,7 +46,7 @@ class Item:
     provenance: str = ""
 
     def midi(self) -> bytes:
-        return midi.piece_bytes(self.piece, self.stem, self.provenance)
+        return midi_write.piece_bytes(self.piece, self.stem, self.provenance)
 
     def png(self) -> bytes:
         return _written(self.draw, ".png")

@@ -19,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from musicvae_jax import doctor, midi, mode_files
+from musicvae_jax import doctor, mode_files
 from musicvae_jax.inference import MelodyModel
+from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
@@ -143,7 +144,7 @@ class Studio:
             modes=modes,
             examples=list(example_melodies()),
             model=engine.describe(),
-            max_bytes=midi.MAX_BYTES,
+            max_bytes=write.MAX_BYTES,
         )
         return Response(html, media_type="text/html")
 
@@ -172,7 +173,7 @@ class Studio:
 
     def _example(self, name: str, tell: Tell) -> dict[str, Any]:
         if name not in self._examples:
-            content = midi.piece_bytes(single(example_melodies()[name]), name)
+            content = write.piece_bytes(single(example_melodies()[name]), name)
             self._examples[name] = self._read(content, name, tell)
         return self._examples[name]
 
@@ -185,7 +186,7 @@ class Studio:
     async def read(self, request: Request) -> Response:
         """A MIDI file as the request's body: its melody, and what the doctor says."""
         name = _clean(request.query_params.get("name", ""))
-        limit = midi.MAX_BYTES
+        limit = write.MAX_BYTES
         content = await _body(request, limit, f"{name}: larger than {limit >> 20} MiB")
         work = functools.partial(self._read, content, name)
         return JSONResponse(await _done(self._read_jobs, work))

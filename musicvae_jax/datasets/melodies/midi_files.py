@@ -9,12 +9,13 @@ import pathlib
 import re
 from collections.abc import Iterable, Iterator
 
-from musicvae_jax import bulk_midi, preprocessing, seed_chain
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
+from musicvae_jax.midi import arpeggio, read_bulk
+from musicvae_jax.midi import extraction as midi_extraction
+from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.tokens import RollCodec
 from musicvae_jax.music.windows import WindowRules
-from musicvae_jax.song import Song
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
 
@@ -120,11 +121,11 @@ def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
     The top line gives one melody for each stretch in a duple meter.
     """
     if rules.extraction == "highest":
-        stretches = preprocessing.duple_stretches(song)
-        extractions = [preprocessing.extract(song, stretch) for stretch in stretches]
+        stretches = midi_extraction.duple_stretches(song)
+        extractions = [midi_extraction.extract(song, stretch) for stretch in stretches]
         melodies = [e.melody for e in extractions if e.melody is not None]
-        return melodies, 0, "" if melodies else preprocessing.extract(song).refusal
-    on, shift, refusal = seed_chain.one_voice_roll(
+        return melodies, 0, "" if melodies else midi_extraction.extract(song).refusal
+    on, shift, refusal = arpeggio.one_voice_roll(
         song,
         rules.programs,
         rules.name_contains,
@@ -132,7 +133,7 @@ def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
     )
     if refusal:
         return [], shift, refusal
-    tokens = seed_chain.to_tokens(seed_chain.pad(on, STEPS_PER_BAR))
+    tokens = arpeggio.to_tokens(arpeggio.pad(on, STEPS_PER_BAR))
     tempo_bpm = song.tempos[0][1]
     melody = RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0])
     return [melody], shift, ""
@@ -143,7 +144,7 @@ def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
     try:
         if file.path.stat().st_size > MAX_MIDI_BYTES:
             return Refusal(file.id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
-        song = bulk_midi.read_song(file.path)
+        song = read_bulk.read_song(file.path)
     except (UserError, OSError):
         return Refusal(file.id, "not a readable MIDI file")
     melodies, key_shift, refusal = _melodies(song, rules)

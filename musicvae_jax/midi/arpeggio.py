@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music import keys
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
-from musicvae_jax.song import Song, Track
 
 MIDI_PITCHES = 128
 LOW_PITCH, HIGH_PITCH = 48, 107

@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 import symusic
 
-from musicvae_jax.song import Song, Track, make_song
+from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.system.errors import UserError
 
 

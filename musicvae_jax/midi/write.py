@@ -16,10 +16,10 @@ import mido
 import numpy as np
 import pretty_midi
 
+from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.piece import Piece, Voice, single
 from musicvae_jax.music.tempo import microseconds_per_quarter
-from musicvae_jax.song import Song, Track, make_song
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 

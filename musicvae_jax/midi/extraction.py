@@ -5,8 +5,8 @@ import itertools
 
 import numpy as np
 
+from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
-from musicvae_jax.song import Song, Track
 from musicvae_jax.system.errors import UserError
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
