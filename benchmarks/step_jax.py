@@ -21,7 +21,8 @@ import ml_collections
 import optax
 from plain_flax import PlainVAE
 
-from musicvae_jax import losses, train
+from musicvae_jax import train
+from musicvae_jax.models import losses
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import memory
 

@@ -9,9 +9,9 @@ import ml_collections
 import numpy as np
 from jax import lax
 
-from musicvae_jax import input_pipeline, losses
+from musicvae_jax import input_pipeline
 from musicvae_jax.input_pipeline import Split
-from musicvae_jax.models import noise
+from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import processes

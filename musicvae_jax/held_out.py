@@ -11,13 +11,13 @@ from musicvae_jax import (
     evaluate,
     importance_weighting,
     input_pipeline,
-    losses,
     prior_samples,
     reconstruction,
     reconstruction_metrics,
 )
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.input_pipeline import Split
+from musicvae_jax.models import losses
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system.errors import UserError

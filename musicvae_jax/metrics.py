@@ -36,7 +36,7 @@ import jax.numpy as jnp
 
 from musicvae_jax import constraints, encoding
 from musicvae_jax import notes as notes_lib
-from musicvae_jax.losses import kl_nats, nll_nats
+from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.notes import SILENCE, Notes

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicvae_jax import input_pipeline, losses
+from musicvae_jax import input_pipeline
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
-from musicvae_jax.models import noise
+from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
 from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system import processes

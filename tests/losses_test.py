@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from configs import default
-from musicvae_jax import losses, schedules
+from musicvae_jax import schedules
+from musicvae_jax.models import losses
 
 LN_2 = np.log(2)
 

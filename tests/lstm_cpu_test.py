@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from configs import seed, tiny
-from musicvae_jax import losses
-from musicvae_jax.models import lstm_cpu, noise
+from musicvae_jax.models import losses, lstm_cpu, noise
 from musicvae_jax.models.lstm import Drive, LSTMLayer
 from musicvae_jax.models.vae import create_model
 

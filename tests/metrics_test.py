@@ -9,7 +9,7 @@ import pytest
 
 from musicvae_jax import metrics, train
 from musicvae_jax import notes as notes_lib
-from musicvae_jax.losses import kl_nats, nll_nats
+from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.tokens import CODECS
