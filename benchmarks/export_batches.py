@@ -27,7 +27,7 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
-from musicvae_jax import input_pipeline
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
 

@@ -23,10 +23,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, train
+from musicvae_jax import checkpoints, evaluate, loop, train
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split  # noqa: E402
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
 from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
-from musicvae_jax.input_pipeline import Split  # noqa: E402
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402

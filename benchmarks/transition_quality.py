@@ -26,8 +26,9 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
-from musicvae_jax import checkpoints, input_pipeline, transitions
+from musicvae_jax import checkpoints, transitions
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import MelodyModel  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402

@@ -5,7 +5,8 @@ import collections
 import ml_collections
 import numpy as np
 
-from musicvae_jax import input_pipeline, render
+from musicvae_jax import render
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi import read_bulk

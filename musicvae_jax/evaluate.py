@@ -9,8 +9,8 @@ import ml_collections
 import numpy as np
 from jax import lax
 
-from musicvae_jax import input_pipeline
-from musicvae_jax.input_pipeline import Split
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE
 from musicvae_jax.music.tokens import CODECS

@@ -10,10 +10,10 @@ from musicvae_jax import (
     attribute_vectors,
     checkpoints,
     held_out,
-    input_pipeline,
     integrity,
     latent_prior,
 )
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.music import attributes
 from musicvae_jax.music.tokens import transpose_tokens

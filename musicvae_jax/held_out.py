@@ -10,13 +10,13 @@ from musicvae_jax import (
     confidence,
     evaluate,
     importance_weighting,
-    input_pipeline,
     prior_samples,
     reconstruction,
     reconstruction_metrics,
 )
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.inference import MelodyModel
-from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models import losses
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax import input_pipeline, latent_prior
+from musicvae_jax import latent_prior
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens

@@ -33,7 +33,8 @@ import ml_collections
 import optax
 from tqdm import tqdm
 
-from musicvae_jax import checkpoints, evaluate, input_pipeline, manifest, preemption, telemetry
+from musicvae_jax import checkpoints, evaluate, manifest, preemption, telemetry
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.metric_log import MetricLog
 from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.system import files, locks, processes

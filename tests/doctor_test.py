@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import doctor, input_pipeline
+from musicvae_jax import doctor
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec

@@ -2,7 +2,7 @@ import numpy as np
 
 from benchmarks import export_batches
 from configs import hier
-from musicvae_jax import input_pipeline
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.music.tokens import CODECS
 
 

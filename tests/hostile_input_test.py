@@ -10,7 +10,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from musicvae_jax import checkpoints, input_pipeline, modes, train
+from musicvae_jax import checkpoints, modes, train
+from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.options import Options

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import input_pipeline
-from musicvae_jax.input_pipeline import Split, TrainBatches
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split, TrainBatches
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 

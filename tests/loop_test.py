@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import checkpoints, loop, manifest, telemetry, train
-from musicvae_jax.input_pipeline import TrainBatches
+from musicvae_jax.datasets.input_pipeline import TrainBatches
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import locks, processes
 from musicvae_jax.system.errors import PreemptedError, UserError

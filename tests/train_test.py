@@ -9,9 +9,10 @@ import optax
 import pytest
 
 from configs import tiny
-from musicvae_jax import checkpoints, evaluate, input_pipeline, loop, train
+from musicvae_jax import checkpoints, evaluate, loop, train
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.input_pipeline import Split
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system.errors import TrainingDivergedError, UserError
 from tests import helpers
