@@ -23,7 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax import checkpoints, evaluate, loop, train
+from musicvae_jax import evaluate, loop, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split  # noqa: E402
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
@@ -74,8 +75,8 @@ def all_windows(config) -> Split:
 
 def measure(checkpoint: str, split: Split) -> dict[str, float]:
     """A checkpoint's metrics on a split."""
-    directory = checkpoints.find(checkpoint, pathlib.Path())
-    loaded = checkpoints.load(directory, train.abstract_params)
+    directory = store.find(checkpoint, pathlib.Path())
+    loaded = store.load(directory, train.abstract_params)
     evaluator = evaluate.Evaluator(create_model(loaded.config.model), loaded.config)
     return evaluator(train.replicate(loaded.params), split)
 

@@ -26,8 +26,9 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
-from musicvae_jax import checkpoints, transitions
+from musicvae_jax import transitions
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import MelodyModel  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
@@ -144,8 +145,8 @@ def main() -> None:
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = checkpoints.find(args.checkpoint, pathlib.Path("runs/small"))
-    model = MelodyModel(checkpoints.load(directory, abstract_params))
+    directory = store.find(args.checkpoint, pathlib.Path("runs/small"))
+    model = MelodyModel(store.load(directory, abstract_params))
     config = small.get_config()
     config.model.bars = model.bars
     builder = input_pipeline.build_dataset(config)

@@ -5,14 +5,8 @@ import logging
 import jax
 import numpy as np
 
-from musicvae_jax import (
-    __version__,
-    attribute_vectors,
-    checkpoints,
-    held_out,
-    integrity,
-    latent_prior,
-)
+from musicvae_jax import __version__, attribute_vectors, held_out, latent_prior
+from musicvae_jax.checkpoints import hashes, store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.music import attributes
@@ -78,11 +72,9 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
     model.prior = prior
     headline = held_out.measure(model, data, options).headline
     numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
-    with checkpoints.open_manager(output) as manager:
-        checkpoints.save(
-            manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers
-        )
-        checkpoints.wait(manager, checkpoint.step)
+    with store.open_manager(output) as manager:
+        store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)
+        store.wait(manager, checkpoint.step)
     # Orbax names in them the folder that it wrote to, which is nobody's business.
     for note in output.rglob("commit_success.txt"):
         note.unlink()
@@ -100,6 +92,6 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
         "config": checkpoint.config.to_dict(),
     }
     files.write_json(output / CARD, card)
-    integrity.write_hashes(output)
+    hashes.write_hashes(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)

@@ -33,7 +33,8 @@ import ml_collections
 import optax
 from tqdm import tqdm
 
-from musicvae_jax import checkpoints, evaluate, manifest, preemption, telemetry
+from musicvae_jax import evaluate, manifest, preemption, telemetry
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.metric_log import MetricLog
 from musicvae_jax.models.vae import MusicVAE, create_model
@@ -176,7 +177,7 @@ def train(
     with _alone_in(workdir):
         data = _load_data(config)
         model, optimizer = create_model(config.model), create_optimizer(config.train)
-        with checkpoints.open_manager(workdir) as manager:
+        with store.open_manager(workdir) as manager:
             state = _first_state(manager, model, optimizer, config)
             step = int(state.step)
             if step >= config.train.num_steps:
@@ -197,11 +198,11 @@ def _first_state(
 ) -> TrainState:
     """Of the run's latest checkpoint; else of `init_from`; else of the seed."""
     state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
-    restored = checkpoints.restore_latest(manager, state.params, state.optimizer, config)
+    restored = store.restore_latest(manager, state.params, state.optimizer, config)
     if restored is None and config.train.init_from:
         source = config.train.init_from
-        directory = checkpoints.find(source, manager.directory, "--config.train.init_from")
-        params = checkpoints.load(directory, abstract_params, config).params
+        directory = store.find(source, manager.directory, "--config.train.init_from")
+        params = store.load(directory, abstract_params, config).params
         logger.info("beginning from the parameters of %s", directory)
         return create_train_state(model, optimizer, config.seed, params)
     if restored is None:
@@ -240,7 +241,7 @@ class _Run:
 
     def _save(self, done: int, state: TrainState, results: dict[str, float] | None) -> None:
         params, optimizer = host_copy(state.params), host_copy(state.optimizer)
-        checkpoints.save(self._manager, done, params, optimizer, self._config, results)
+        store.save(self._manager, done, params, optimizer, self._config, results)
 
     def __call__(
         self, model: MusicVAE, optimizer: optax.GradientTransformation, state: TrainState
@@ -289,7 +290,7 @@ class _Run:
                     self._log.write(done, "validation", results)
                     self._save(done, state, results)
                 if is_over:
-                    checkpoints.wait(self._manager, done)
+                    store.wait(self._manager, done)
                     break
                 window = telemetry.MetricWindow(done, compile_clock)
         if is_stopped:

@@ -29,7 +29,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import attribute_flags, config_check, transition_flags
+from musicvae_jax import attribute_flags, transition_flags
+from musicvae_jax.checkpoints import config_check
 from musicvae_jax.system import memory
 from musicvae_jax.system.errors import (
     CheckpointError,

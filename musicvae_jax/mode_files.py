@@ -7,7 +7,8 @@ from typing import Any
 
 import ml_collections
 
-from musicvae_jax import __version__, checkpoints
+from musicvae_jax import __version__
+from musicvae_jax.checkpoints import store
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.midi import audio, write
 from musicvae_jax.midi.extraction import extract_melody
@@ -27,8 +28,8 @@ def load_model(config: ml_collections.ConfigDict | None, options: Options) -> Me
     Raises:
       UserError: there is none, or it is not of the configuration's model.
     """
-    directory = checkpoints.find(options.checkpoint, options.workdir)
-    checkpoint = checkpoints.load(directory, abstract_params, config)
+    directory = store.find(options.checkpoint, options.workdir)
+    checkpoint = store.load(directory, abstract_params, config)
     logger.info("model of step %d from %s", checkpoint.step, checkpoint.path)
     return MelodyModel(checkpoint)
 

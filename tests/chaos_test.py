@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from musicvae_jax import checkpoints, main, manifest, train
+from musicvae_jax import main, manifest, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.models.vae import create_model
 from tests import helpers
 
@@ -130,8 +131,8 @@ def final_state(workdir):
     config.model.update(SIZES)
     optimizer = train.create_optimizer(config.train)
     state = train.create_train_state(create_model(config.model), optimizer, 0)
-    with checkpoints.open_manager(workdir, read_only=True) as manager:
-        tree = checkpoints.restore_for_training(manager, STEPS, state.params, state.optimizer)
+    with store.open_manager(workdir, read_only=True) as manager:
+        tree = store.restore_for_training(manager, STEPS, state.params, state.optimizer)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, integrity
+from musicvae_jax.checkpoints import hashes as checkpoints_hashes
+from musicvae_jax.checkpoints import store
 from musicvae_jax.system.errors import CheckpointError, UserError
 from tests import helpers
 
@@ -24,13 +25,13 @@ def tree(seed):
 
 def save(manager, step, metrics=None):
     config = helpers.small_config()
-    checkpoints.save(manager, step, tree(step), tree(step + 100), config, metrics)
-    checkpoints.wait(manager, step)
+    store.save(manager, step, tree(step), tree(step + 100), config, metrics)
+    store.wait(manager, step)
 
 
 def restore(manager):
     """The step that is gone on from, after checking that it holds what was saved."""
-    step, params, optimizer = checkpoints.restore_latest(
+    step, params, optimizer = store.restore_latest(
         manager, tree(0), tree(0), helpers.small_config()
     )
     for found, expected in ((params, tree(step)), (optimizer, tree(step + 100))):
@@ -41,7 +42,7 @@ def restore(manager):
 @pytest.fixture
 def workdir(tmp_path):
     """Two checkpoints, of steps 1 and 2."""
-    with checkpoints.open_manager(tmp_path) as manager:
+    with store.open_manager(tmp_path) as manager:
         save(manager, 1, {"nll_per_token": 1.0})
         save(manager, 2)
     return tmp_path
@@ -66,12 +67,12 @@ def fill_with_zeros(path):
 def test_a_damaged_checkpoint_is_put_aside_and_the_one_before_taken(workdir, item, damage, caplog):
     files = [p for p in (workdir / "checkpoints" / "2" / item).rglob("*") if p.is_file()]
     damage(max(files, key=lambda path: path.stat().st_size))
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         assert restore(manager) == 1
         assert "the checkpoint of step 2 cannot be used" in caplog.text
         assert (workdir / "checkpoints" / "damaged-2-0").is_dir()
         save(manager, 2)  # its step is free again
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         assert restore(manager) == 2
 
 
@@ -83,10 +84,10 @@ def test_every_altered_file_is_noticed_or_harmless(workdir):
         if not whole:
             continue
         flip_a_bit(path)
-        with checkpoints.open_manager(workdir, read_only=True) as manager:
+        with store.open_manager(workdir, read_only=True) as manager:
             try:
-                checkpoints.restore_config(manager, 2)
-                params, _ = checkpoints.restore_for_training(manager, 2, tree(0), tree(0))
+                store.restore_config(manager, 2)
+                params, _ = store.restore_for_training(manager, 2, tree(0), tree(0))
                 jax.tree.map(np.testing.assert_array_equal, params, tree(2))
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 noticed += 1
@@ -98,7 +99,7 @@ def test_checkpoints_that_are_all_damaged_are_an_error(workdir):
     for step in ("1", "2"):
         shutil.rmtree(workdir / "checkpoints" / step / "params")
     with (
-        checkpoints.open_manager(workdir) as manager,
+        store.open_manager(workdir) as manager,
         pytest.raises(UserError, match=r"no checkpoint in .* can be read \(steps \[2, 1\]\)"),
     ):
         restore(manager)
@@ -108,7 +109,7 @@ def test_checkpoints_that_are_all_damaged_are_an_error(workdir):
 def test_what_a_kill_left_half_written_is_removed_and_never_read(workdir):
     half = workdir / "checkpoints" / "3.orbax-checkpoint-tmp"
     shutil.copytree(workdir / "checkpoints" / "2", half)
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         assert restore(manager) == 2
         save(manager, 3)
         assert not half.exists()
@@ -116,13 +117,13 @@ def test_what_a_kill_left_half_written_is_removed_and_never_read(workdir):
 
 
 def test_a_directory_that_vanishes_is_made_anew(workdir, caplog):
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         shutil.rmtree(workdir / "checkpoints")
         save(manager, 3, {"nll_per_token": 2.0})
         save(manager, 4, {"nll_per_token": 1.5})
         assert "has vanished" in caplog.text
         assert sorted(manager.all_steps()) == [3, 4]
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         assert restore(manager) == 4
 
 
@@ -131,14 +132,14 @@ def test_a_full_disk_is_one_line_and_leaves_the_checkpoints_before(workdir):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with (
         pytest.raises(CheckpointError, match=r"cannot be written .* at step 3"),
-        checkpoints.open_manager(workdir) as manager,
+        store.open_manager(workdir) as manager,
     ):
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
         try:
             save(manager, 3)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    with checkpoints.open_manager(workdir) as manager:
+    with store.open_manager(workdir) as manager:
         assert restore(manager) == 2
         save(manager, 3)
         assert restore(manager) == 3
@@ -187,9 +188,9 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     config = helpers.small_config()
     params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
     run, bombed = tmp_path / "run", tmp_path / "exploded"
-    with checkpoints.open_manager(run) as manager:
-        checkpoints.save(manager, 1, params, params, config, None)
-        checkpoints.wait(manager, 1)
+    with store.open_manager(run) as manager:
+        store.save(manager, 1, params, params, config, None)
+        store.wait(manager, 1)
     bomb = pickle.dumps(_Bomb(bombed))
     script = f"open({str(bombed)!r}, 'w')\n"
     for folder in [run, *(p for p in run.rglob("*") if p.is_dir())]:
@@ -225,25 +226,27 @@ def test_a_checkpoint_whose_configuration_is_absurd_is_refused(workdir):
     path.write_text(json.dumps(config))
     shutil.rmtree(workdir / "checkpoints" / "1" / "hashes")
     with pytest.raises(UserError, match=r"--config\.model\.decoder=.* unknown"):
-        checkpoints.load(workdir, abstract_params)
+        store.load(workdir, abstract_params)
 
 
 @pytest.fixture
 def shipped(workdir):
-    integrity.write_hashes(workdir)
+    checkpoints_hashes.write_hashes(workdir)
     return workdir
 
 
 def test_hashes_are_those_of_sha256sum(shipped):
     if shutil.which("sha256sum") is None:
         pytest.skip("no sha256sum here")
-    command = ["sha256sum", "--check", "--strict", "--quiet", integrity.HASHES]
+    command = ["sha256sum", "--check", "--strict", "--quiet", checkpoints_hashes.HASHES]
     subprocess.run(command, cwd=shipped, check=True)
-    integrity.check_hashes(shipped)
+    checkpoints_hashes.check_hashes(shipped)
 
 
 def shipped_files(folder):
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != integrity.HASHES)
+    return sorted(
+        p for p in folder.rglob("*") if p.is_file() and p.name != checkpoints_hashes.HASHES
+    )
 
 
 def test_a_shipped_model_is_refused_if_any_file_is_altered_missing_or_new(shipped):
@@ -256,13 +259,13 @@ def test_a_shipped_model_is_refused_if_any_file_is_altered_missing_or_new(shippe
         else:
             path.write_bytes(whole + b"x")
         with pytest.raises(UserError, match="not the file that was shipped"):
-            integrity.check_hashes(shipped)
+            checkpoints_hashes.check_hashes(shipped)
         path.write_bytes(whole)
     (shipped / "new.py").write_text("")
     with pytest.raises(UserError, match=r"new\.py: not the file that was shipped"):
-        integrity.check_hashes(shipped)
+        checkpoints_hashes.check_hashes(shipped)
     (shipped / "new.py").unlink()
-    integrity.check_hashes(shipped)
+    checkpoints_hashes.check_hashes(shipped)
 
 
 def test_a_shipped_model_may_not_link_out_of_its_folder(shipped, tmp_path_factory):
@@ -272,21 +275,21 @@ def test_a_shipped_model_may_not_link_out_of_its_folder(shipped, tmp_path_factor
     path.unlink()
     path.symlink_to(elsewhere)
     with pytest.raises(UserError, match="not the file that was shipped"):
-        integrity.check_hashes(shipped)
+        checkpoints_hashes.check_hashes(shipped)
 
 
 def test_pretrained_is_verified_before_it_is_read(shipped, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkpoints, "SHIPPED", shipped)
+    monkeypatch.setattr(store, "SHIPPED", shipped)
     nowhere = tmp_path / "nowhere"
-    for asked in ("", checkpoints.PRETRAINED):
-        assert checkpoints.find(asked, nowhere) == shipped
+    for asked in ("", store.PRETRAINED):
+        assert store.find(asked, nowhere) == shipped
     truncate(max(shipped_files(shipped), key=lambda path: path.stat().st_size))
-    for asked in ("", checkpoints.PRETRAINED):
+    for asked in ("", store.PRETRAINED):
         with pytest.raises(UserError, match="not the file that was shipped"):
-            checkpoints.find(asked, nowhere)
-    (shipped / integrity.HASHES).unlink()
+            store.find(asked, nowhere)
+    (shipped / checkpoints_hashes.HASHES).unlink()
     with pytest.raises(UserError, match="no SHA256SUMS"):
-        checkpoints.find(checkpoints.PRETRAINED, nowhere)
+        store.find(store.PRETRAINED, nowhere)
 
 
 def test_the_hash_of_a_tree_knows_names_shapes_types_and_values():
@@ -297,5 +300,5 @@ def test_the_hash_of_a_tree_knows_names_shapes_types_and_values():
         {"w": np.zeros((2, 3), np.int32)},
         {"w": np.eye(2, 3, dtype=np.float32)},
     ]
-    hashes = [integrity.tree_sha256(t) for t in trees]
+    hashes = [checkpoints_hashes.tree_sha256(t) for t in trees]
     assert all(a != b for a, b in itertools.combinations(hashes, 2))

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from configs import default
-from musicvae_jax import config_check
+from musicvae_jax.checkpoints import config_check
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.train import abstract_params
 

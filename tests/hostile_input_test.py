@@ -10,7 +10,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from musicvae_jax import checkpoints, modes, train
+from musicvae_jax import modes, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
@@ -67,9 +68,9 @@ def workdir(tmp_path_factory):
     config = helpers.small_config()
     params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
     workdir = tmp_path_factory.mktemp("run")
-    with checkpoints.open_manager(workdir) as manager:
-        checkpoints.save(manager, 1, params, params, config, None)
-        checkpoints.wait(manager, 1)
+    with store.open_manager(workdir) as manager:
+        store.save(manager, 1, params, params, config, None)
+        store.wait(manager, 1)
     return workdir
 
 

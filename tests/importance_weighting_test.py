@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 
 from musicvae_jax import (
-    checkpoints,
     importance_weighting,
     latent_prior,
     reconstruction,
     reconstruction_metrics,
     train,
 )
+from musicvae_jax.checkpoints import store
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.models.vae import create_model
 from tests import helpers
@@ -59,7 +59,7 @@ def test_the_bound_by_hand():
 def model(request, tmp_path):
     config = helpers.small_config(**request.param)
     params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
-    return MelodyModel(checkpoints.Checkpoint(tmp_path, 1, config, params))
+    return MelodyModel(store.Checkpoint(tmp_path, 1, config, params))
 
 
 def test_one_sample_is_the_loss_that_evaluation_reports(model):

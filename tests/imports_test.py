@@ -48,7 +48,7 @@ def test_no_import_goes_in_a_circle():
         ("mido", {"musicvae_jax.midi.write"}),
         ("symusic", {"musicvae_jax.midi.read_bulk"}),
         ("apache_beam", {"musicvae_jax.datasets.melodies.beam_builder"}),
-        ("orbax", {"musicvae_jax.checkpoints"}),
+        ("orbax", {"musicvae_jax.checkpoints.store"}),
         ("fcntl", {"musicvae_jax.system.locks"}),
         (
             "matplotlib",

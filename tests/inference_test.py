@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax import train
-from musicvae_jax.checkpoints import Checkpoint
+from musicvae_jax.checkpoints.store import Checkpoint
 from musicvae_jax.inference import MAX_BATCH, MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.examples import example_melodies

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, loop, manifest, telemetry, train
+from musicvae_jax import loop, manifest, telemetry, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import TrainBatches
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import locks, processes
@@ -43,9 +44,9 @@ def final_state(workdir, config):
     """Parameters and optimizer of step 6, as a list of arrays."""
     optimizer = train.create_optimizer(config.train)
     state = train.create_train_state(create_model(config.model), optimizer, 0)
-    with checkpoints.open_manager(workdir, read_only=True) as manager:
+    with store.open_manager(workdir, read_only=True) as manager:
         assert manager.latest_step() == 6
-        tree = checkpoints.restore_for_training(manager, 6, state.params, state.optimizer)
+        tree = store.restore_for_training(manager, 6, state.params, state.optimizer)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
@@ -77,8 +78,8 @@ def still(config, source):
 
 def test_a_run_begins_from_given_parameters_with_a_new_optimizer(config, straight, tmp_path):
     loop.train(still(config, straight), tmp_path)
-    given = checkpoints.load(straight, train.abstract_params)
-    found = checkpoints.load(tmp_path, train.abstract_params)
+    given = store.load(straight, train.abstract_params)
+    found = store.load(tmp_path, train.abstract_params)
     assert found.step == 1
     assert found.sha256() == given.sha256()
 
@@ -87,11 +88,11 @@ def test_a_run_that_has_begun_goes_on_from_itself(config, straight, tmp_path):
     first = config.copy_and_resolve_references()
     first.train.num_steps = 3
     loop.train(first, tmp_path)
-    own = checkpoints.load(tmp_path, train.abstract_params)
+    own = store.load(tmp_path, train.abstract_params)
     then = still(config, straight)
     then.train.num_steps = 4
     loop.train(then, tmp_path)
-    assert checkpoints.load(tmp_path, train.abstract_params).sha256() == own.sha256()
+    assert store.load(tmp_path, train.abstract_params).sha256() == own.sha256()
 
 
 def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straight, tmp_path):
@@ -111,7 +112,7 @@ def test_sigterm_saves_at_once_and_the_run_goes_on_bit_identically(
         do_at_step(patch, step, lambda: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(PreemptedError, match=f"the state of step {step + 1} is saved"):
             loop.train(config, tmp_path)
-    with checkpoints.open_manager(tmp_path, read_only=True) as manager:
+    with store.open_manager(tmp_path, read_only=True) as manager:
         assert manager.latest_step() == step + 1
     loop.train(config, tmp_path)
     for one, two in zip(final_state(tmp_path, config), final_state(straight, config), strict=True):

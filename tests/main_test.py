@@ -11,7 +11,8 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import integrity, main, modes, reconstruction_metrics, transitions
+from musicvae_jax import main, modes, reconstruction_metrics, transitions
+from musicvae_jax.checkpoints import hashes
 from musicvae_jax.midi import write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
@@ -393,7 +394,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
     assert card["test"]["windows"] == card["data"]["windows"]["test"] > 0
     assert {"sampled_accuracy", "sampled_accuracy_ci95", "active_units"} <= card["test"].keys()
     assert not list(shared.rglob("optimizer"))
-    integrity.check_hashes(shared)
+    hashes.check_hashes(shared)
     generated = {}
     for name, checkpoint in (("shared", shared), ("run", workdir)):
         output = home / f"generated_{name}"

@@ -2,7 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, evaluate, reconstruction, reconstruction_metrics, train
+from musicvae_jax import evaluate, reconstruction, reconstruction_metrics, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.models.vae import create_model
@@ -15,7 +16,7 @@ def model_of(tmp_path, **fields) -> MelodyModel:
     """An untrained model."""
     config = helpers.small_config(**fields)
     params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
-    return MelodyModel(checkpoints.Checkpoint(tmp_path, 1, config, params))
+    return MelodyModel(store.Checkpoint(tmp_path, 1, config, params))
 
 
 @pytest.mark.parametrize("fields", [{}, {"codec": "roll"}, {"latent": "per_bar"}])

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import checkpoints, train
+from musicvae_jax import train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from tests import helpers
@@ -46,9 +47,9 @@ def checkpoint(home):
     params = jax.tree.map(
         lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
     )
-    with checkpoints.open_manager(home / "model") as manager:
-        checkpoints.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
-        checkpoints.wait(manager, 1)
+    with store.open_manager(home / "model") as manager:
+        store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
+        store.wait(manager, 1)
     return home / "model"
 
 

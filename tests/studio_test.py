@@ -29,7 +29,7 @@ from musicvae_jax import (
     transition_flags,
     transitions,
 )
-from musicvae_jax.checkpoints import Checkpoint
+from musicvae_jax.checkpoints.store import Checkpoint
 from musicvae_jax.inference import MelodyModel
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model

@@ -9,7 +9,8 @@ import optax
 import pytest
 
 from configs import tiny
-from musicvae_jax import checkpoints, evaluate, loop, train
+from musicvae_jax import evaluate, loop, train
+from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
@@ -112,13 +113,11 @@ def test_stop_and_resume_is_bit_identical(config, tmp_path):
     loop.train(straight, tmp_path / "resumed")
     states = []
     for name in ("straight", "resumed"):
-        with checkpoints.open_manager(tmp_path / name, read_only=True) as manager:
+        with store.open_manager(tmp_path / name, read_only=True) as manager:
             assert manager.latest_step() == 6
             optimizer = train.create_optimizer(config.train)
             state = train.create_train_state(create_model(config.model), optimizer, 0)
-            states.append(
-                checkpoints.restore_for_training(manager, 6, state.params, state.optimizer)
-            )
+            states.append(store.restore_for_training(manager, 6, state.params, state.optimizer))
     for one, two in zip(host(states[0]), host(states[1]), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -144,14 +143,14 @@ def test_metrics_are_logged_and_not_doubled_by_a_resume(config, tmp_path):
 def test_the_latest_two_and_the_best_are_kept(tmp_path):
     config = helpers.small_config()
     params = {"w": np.zeros(3, np.float32)}
-    with checkpoints.open_manager(tmp_path) as manager:
+    with store.open_manager(tmp_path) as manager:
         for step, nll in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 2.5), (5, 4.0)):
-            checkpoints.save(manager, step, params, params, config, {"nll_per_token": nll})
+            store.save(manager, step, params, params, config, {"nll_per_token": nll})
         manager.wait_until_finished()
         assert sorted(manager.all_steps()) == [2, 4, 5]
         assert manager.best_step() == 2
-    with checkpoints.open_manager(tmp_path) as manager:
-        checkpoints.save(manager, 6, params, params, config, {"nll_per_token": 5.0})
+    with store.open_manager(tmp_path) as manager:
+        store.save(manager, 6, params, params, config, {"nll_per_token": 5.0})
         manager.wait_until_finished()
         assert sorted(manager.all_steps()) == [2, 5, 6]
 
@@ -171,7 +170,7 @@ def test_divergence_stops_with_the_step(config, tmp_path):
 
 def test_training_stops_when_its_minutes_are_over_and_goes_on_later(config, tmp_path):
     loop.train(copy(config, max_minutes=1e-6), tmp_path)
-    with checkpoints.open_manager(tmp_path, read_only=True) as manager:
+    with store.open_manager(tmp_path, read_only=True) as manager:
         assert manager.latest_step() == 2
     assert loop.train(config, tmp_path)["nll_per_token"] > 0
     assert loop.train(config, tmp_path) == {}

@@ -23,8 +23,8 @@ import ml_collections
 import numpy as np
 import orbax.checkpoint as ocp
 
-from musicvae_jax import config_check
-from musicvae_jax.integrity import check_hashes, json_sha256, tree_sha256
+from musicvae_jax.checkpoints import config_check
+from musicvae_jax.checkpoints.hashes import check_hashes, json_sha256, tree_sha256
 from musicvae_jax.system import processes
 from musicvae_jax.system.errors import CheckpointError, UserError
 

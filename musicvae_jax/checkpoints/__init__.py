@@ -1,0 +1,1 @@
+"""Trained states on disk: written whole, checked by hashes, read back."""
