@@ -31,7 +31,7 @@ from musicvae_jax.system.errors import CheckpointError, UserError
 logger = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
-SHIPPED = pathlib.Path(__file__).parent / PRETRAINED
+SHIPPED = pathlib.Path(__file__).parents[1] / PRETRAINED
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
 # Fields of `config.model` that say how it is computed, and not what it is.
