@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from musicvae_jax.checkpoints import store
-from musicvae_jax.inference import MelodyModel  # noqa: E402
+from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
 from musicvae_jax.music.attributes import ATTRIBUTES, measure  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402

@@ -30,7 +30,7 @@ from musicvae_jax import transitions
 from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.inference import MelodyModel  # noqa: E402
+from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402

@@ -10,7 +10,7 @@ import numpy as np
 
 from musicvae_jax import curves, metrics, train, transitions
 from musicvae_jax.evaluate import AXIS
-from musicvae_jax.inference import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import bridge_ends

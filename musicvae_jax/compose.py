@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS

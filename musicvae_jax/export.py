@@ -5,10 +5,11 @@ import logging
 import jax
 import numpy as np
 
-from musicvae_jax import __version__, attribute_vectors, held_out, latent_prior
+from musicvae_jax import __version__, held_out
 from musicvae_jax.checkpoints import hashes, store
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference import attribute_vectors, latent_prior
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
 from musicvae_jax.music.tokens import transpose_tokens
 from musicvae_jax.options import Options

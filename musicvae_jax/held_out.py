@@ -16,7 +16,7 @@ from musicvae_jax import (
 )
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction

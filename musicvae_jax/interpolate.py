@@ -10,7 +10,7 @@ import numpy as np
 
 from musicvae_jax import __version__, pairs, render_piece
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.mode_files import (
     input_melodies,
     load_model,

@@ -9,7 +9,7 @@ import ml_collections
 
 from musicvae_jax import __version__
 from musicvae_jax.checkpoints import store
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.examples import example_melodies

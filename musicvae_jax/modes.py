@@ -18,7 +18,7 @@ from musicvae_jax import (
     render_evaluation,
 )
 from musicvae_jax.compose import Composition
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.mode_files import (
     checkpoint_facts,
     input_melodies,

@@ -16,7 +16,7 @@ import numpy as np
 
 from musicvae_jax import __version__
 from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
-from musicvae_jax.inference import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import single, splice

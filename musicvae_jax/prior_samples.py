@@ -8,7 +8,7 @@ import numpy as np
 from musicvae_jax import copy_check, sample_statistics
 from musicvae_jax.copy_check import Copies
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.sample_statistics import Statistics
 

@@ -8,7 +8,7 @@ from musicvae_jax import bridges, curves, train
 from musicvae_jax.bridges import BridgeMaker, Plan
 from musicvae_jax.checkpoints.store import Checkpoint
 from musicvae_jax.constraints import scale_mask
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.transitions import Settings
 from tests import helpers

@@ -2,15 +2,10 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import (
-    importance_weighting,
-    latent_prior,
-    reconstruction,
-    reconstruction_metrics,
-    train,
-)
+from musicvae_jax import importance_weighting, reconstruction, reconstruction_metrics, train
 from musicvae_jax.checkpoints import store
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference import latent_prior
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from tests import helpers
 

@@ -6,7 +6,7 @@ import pytest
 
 from musicvae_jax import train
 from musicvae_jax.checkpoints.store import Checkpoint
-from musicvae_jax.inference import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody

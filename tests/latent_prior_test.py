@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import latent_prior
+from musicvae_jax.inference import latent_prior
 from musicvae_jax.system.errors import UserError
 
 

@@ -5,7 +5,7 @@ import pytest
 from musicvae_jax import evaluate, reconstruction, reconstruction_metrics, train
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import Split
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system import processes as system_processes

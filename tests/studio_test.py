@@ -19,7 +19,6 @@ from starlette.testclient import TestClient
 
 from musicvae_jax import (
     attribute_flags,
-    attribute_vectors,
     interpolate,
     main,
     mode_files,
@@ -30,7 +29,8 @@ from musicvae_jax import (
     transitions,
 )
 from musicvae_jax.checkpoints.store import Checkpoint
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference import attribute_vectors
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes

@@ -10,7 +10,7 @@ import numpy as np
 
 from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render, transitions
 from musicvae_jax.bridges import BridgeMaker
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single

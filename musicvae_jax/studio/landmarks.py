@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.inference import MelodyModel
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 
