@@ -27,7 +27,7 @@ from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
 from musicvae_jax.music.attributes import ATTRIBUTES, measure  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
-from musicvae_jax.train import abstract_params  # noqa: E402
+from musicvae_jax.training.step import abstract_params  # noqa: E402
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402

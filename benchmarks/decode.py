@@ -18,10 +18,11 @@ import jax.numpy as jnp
 from step_jax import STEPS, STEPS_PER_BAR, load_config
 from train_step import Contender
 
-from musicvae_jax import train, transitions
+from musicvae_jax import transitions
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import memory
+from musicvae_jax.training import step
 
 STRATEGIES = ("latent", "teacher_forcing", "combined")
 SEED_RUNS = 20  # transitions of the seed's way in each round
@@ -33,7 +34,7 @@ class Ours:
     def __init__(self, name: str):
         config = load_config(name, 1, "float32").model
         self._model = model = create_model(config)
-        self._params = params = jax.jit(lambda: train.init_params(model, 0))()
+        self._params = params = jax.jit(lambda: step.init_params(model, 0))()
         t = jnp.linspace(0.0, 1.0, STEPS // STEPS_PER_BAR)
         settings = transitions.Settings()
 

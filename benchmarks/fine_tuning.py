@@ -23,7 +23,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax import evaluate, loop, train
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split  # noqa: E402
@@ -33,6 +32,7 @@ from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.system import memory
+from musicvae_jax.training import loop, step, validation
 
 FILES = ("han1", "han2")
 OWN = 50
@@ -76,9 +76,9 @@ def all_windows(config) -> Split:
 def measure(checkpoint: str, split: Split) -> dict[str, float]:
     """A checkpoint's metrics on a split."""
     directory = store.find(checkpoint, pathlib.Path())
-    loaded = store.load(directory, train.abstract_params)
-    evaluator = evaluate.Evaluator(create_model(loaded.config.model), loaded.config)
-    return evaluator(train.replicate(loaded.params), split)
+    loaded = store.load(directory, step.abstract_params)
+    evaluator = validation.Evaluator(create_model(loaded.config.model), loaded.config)
+    return evaluator(step.replicate(loaded.params), split)
 
 
 def main() -> None:

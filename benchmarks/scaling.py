@@ -23,10 +23,10 @@ import numpy as np
 from step_jax import load_config
 from train_step import step_operations
 
-from musicvae_jax import train
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.system import memory
+from musicvae_jax.training import step as training_step
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -57,11 +57,11 @@ def make_step(batch: int, bars: int, features: int, lstm: str, devices: int):
     config.model.bars, config.model.lstm = bars, lstm
     for part in ("encoder", "conductor", "decoder"):
         config.model[f"{part}_features"] = features
-    model, optimizer = create_model(config.model), train.create_optimizer(config.train)
+    model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
     chosen = jax.local_devices()[:devices]
-    step = train.pmap_train_step(model, optimizer, config, chosen)
-    state = train.replicate(
-        jax.jit(lambda: train.create_train_state(model, optimizer, 0))(), chosen
+    step = training_step.pmap_train_step(model, optimizer, config, chosen)
+    state = training_step.replicate(
+        jax.jit(lambda: training_step.create_train_state(model, optimizer, 0))(), chosen
     )
     shape = (devices, batch // devices, bars * STEPS_PER_BAR)
     tokens = np.random.default_rng(0).integers(0, model.vocab, shape, np.int32)
@@ -143,7 +143,7 @@ def projections(name: str, per_device: int) -> dict[str, float]:
     """
     config = load_config(name, per_device, "float32")
     model = create_model(config.model)
-    params = jax.eval_shape(lambda: train.init_params(model, 0))
+    params = jax.eval_shape(lambda: training_step.init_params(model, 0))
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
     operations = 3 * sum(step_operations(config.model, model.vocab, per_device))
     result = {}

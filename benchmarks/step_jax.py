@@ -21,10 +21,10 @@ import ml_collections
 import optax
 from plain_flax import PlainVAE
 
-from musicvae_jax import train
 from musicvae_jax.models import losses
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import memory
+from musicvae_jax.training import step as training_step
 
 STEPS, STEPS_PER_BAR = 256, 16
 
@@ -48,12 +48,12 @@ def peak_memory_mib() -> float:
 
 
 def ours(config: ml_collections.ConfigDict, tokens: jax.Array):
-    """The mapped step of `musicvae_jax.train`, as `main` sets it up."""
-    model, optimizer = create_model(config.model), train.create_optimizer(config.train)
+    """The mapped step of `musicvae_jax.training.step`, as `main` sets it up."""
+    model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
     devices = jax.local_devices()[:1]
-    step = train.pmap_train_step(model, optimizer, config, devices)
-    state = train.replicate(
-        jax.jit(lambda: train.create_train_state(model, optimizer, 0))(), devices
+    step = training_step.pmap_train_step(model, optimizer, config, devices)
+    state = training_step.replicate(
+        jax.jit(lambda: training_step.create_train_state(model, optimizer, 0))(), devices
     )
     tokens = tokens[None]
 
@@ -70,7 +70,7 @@ def plain_flax(config: ml_collections.ConfigDict, tokens: jax.Array):
     model = PlainVAE(
         ml_collections.FrozenConfigDict(config.model), create_model(config.model).vocab
     )
-    optimizer = train.create_optimizer(config.train)
+    optimizer = training_step.create_optimizer(config.train)
     latents = STEPS // STEPS_PER_BAR if config.model.latent == "per_bar" else 1
     shape = (tokens.shape[0], latents, config.model.z)
     params = jax.jit(model.init)(jax.random.key(0), tokens, jnp.zeros(shape))

@@ -34,7 +34,7 @@ from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
-from musicvae_jax.train import abstract_params  # noqa: E402
+from musicvae_jax.training.step import abstract_params  # noqa: E402
 from musicvae_jax.transitions import Settings  # noqa: E402
 
 matplotlib.use("Agg")

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax import curves, metrics, train, transitions
-from musicvae_jax.evaluate import AXIS
+from musicvae_jax import curves, metrics, transitions
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import bridge_ends
+from musicvae_jax.training import step
+from musicvae_jax.training.validation import AXIS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,7 @@ class BridgeMaker:
     def __init__(self, model: MelodyModel):
         self._melodies = model
         self._codec = model.checkpoint.config.model.codec
-        self._params = train.replicate(model.params)
+        self._params = step.replicate(model.params)
         pmap = functools.partial(jax.pmap, axis_name=AXIS)
         self._make = pmap(
             self._make_on_device,

@@ -8,7 +8,6 @@ import numpy as np
 
 from musicvae_jax import (
     confidence,
-    evaluate,
     importance_weighting,
     prior_samples,
     reconstruction,
@@ -21,6 +20,7 @@ from musicvae_jax.models import losses
 from musicvae_jax.options import Options
 from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training import validation
 
 PRIOR_SAMPLES = 512
 # Windows for the bound, which decodes each as often as it has samples; and the numbers of
@@ -143,9 +143,9 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     headline |= {
         "kl_bits": float(made.kl_bits.mean()),
         "loss": headline["nll_per_token"] * test.tokens.shape[1] + kl_nats,
-        "active_units": evaluate.active_units(made.mu),
+        "active_units": validation.active_units(made.mu),
     }
-    nll = evaluate.baselines(model.checkpoint.config, data.splits["train"], test)
+    nll = validation.baselines(model.checkpoint.config, data.splits["train"], test)
     headline |= {f"{name}_nll_per_token": value for name, value in nll.items()}
     headline |= {"windows": len(test), "songs": len(np.unique(data.songs))}
     bounds, of_bounds = _importance_weighted(model, data, options.seed)

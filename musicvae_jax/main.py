@@ -225,7 +225,8 @@ def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
-    from musicvae_jax import loop, options
+    from musicvae_jax import options
+    from musicvae_jax.training import loop
 
     return options.Options(
         workdir=workdir,

@@ -17,7 +17,7 @@ from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.options import Options
 from musicvae_jax.system import files
-from musicvae_jax.train import abstract_params
+from musicvae_jax.training.step import abstract_params
 
 logger = logging.getLogger(__name__)
 

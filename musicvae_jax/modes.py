@@ -12,7 +12,6 @@ from musicvae_jax import (
     held_out,
     held_out_table,
     interpolate,
-    loop,
     reconstruction_metrics,
     render,
     render_evaluation,
@@ -29,6 +28,7 @@ from musicvae_jax.mode_files import (
 from musicvae_jax.options import Options
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training import loop
 
 
 def train_model(config: ml_collections.ConfigDict, options: Options) -> None:

@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Mapping
 
 from musicvae_jax import constraints, curves, transitions
-from musicvae_jax.loop import LoopOptions
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training.loop import LoopOptions
 
 
 @dataclasses.dataclass(frozen=True)

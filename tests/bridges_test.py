@@ -4,12 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import bridges, curves, train
+from musicvae_jax import bridges, curves
 from musicvae_jax.bridges import BridgeMaker, Plan
 from musicvae_jax.checkpoints.store import Checkpoint
 from musicvae_jax.constraints import scale_mask
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.training import step
 from musicvae_jax.transitions import Settings
 from tests import helpers
 
@@ -18,7 +19,7 @@ from tests import helpers
 def maker():
     config = helpers.small_config(bars=2, latent="per_bar")
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), step.init_params(create_model(config.model), 0)
     )
     return BridgeMaker(MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params)))
 

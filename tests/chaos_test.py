@@ -23,9 +23,10 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from musicvae_jax import main, manifest, train
+from musicvae_jax import main
 from musicvae_jax.checkpoints import store
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.training import manifest, step
 from tests import helpers
 
 pytestmark = pytest.mark.slow
@@ -129,8 +130,8 @@ def straight(home, launcher):
 def final_state(workdir):
     config = tiny.get_config()
     config.model.update(SIZES)
-    optimizer = train.create_optimizer(config.train)
-    state = train.create_train_state(create_model(config.model), optimizer, 0)
+    optimizer = step.create_optimizer(config.train)
+    state = step.create_train_state(create_model(config.model), optimizer, 0)
     with store.open_manager(workdir, read_only=True) as manager:
         tree = store.restore_for_training(manager, STEPS, state.params, state.optimizer)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]

@@ -182,11 +182,11 @@ class _Bomb:
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     """Pickles and modules are planted in the place of, and beside, every file."""
-    from musicvae_jax import train
     from musicvae_jax.models.vae import create_model
+    from musicvae_jax.training import step as training_step
 
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
+    params = jax.tree.map(np.asarray, training_step.init_params(create_model(config.model), 0))
     run, bombed = tmp_path / "run", tmp_path / "exploded"
     with store.open_manager(run) as manager:
         store.save(manager, 1, params, params, config, None)
@@ -218,7 +218,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
 
 
 def test_a_checkpoint_whose_configuration_is_absurd_is_refused(workdir):
-    from musicvae_jax.train import abstract_params
+    from musicvae_jax.training.step import abstract_params
 
     [path] = (workdir / "checkpoints" / "1" / "config").glob("metadata")
     config = json.loads(path.read_text())

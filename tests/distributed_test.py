@@ -12,10 +12,10 @@ import time
 import numpy as np
 import pytest
 
-from musicvae_jax import loop, manifest
 from musicvae_jax.system import processes as system_processes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.processes import Cluster, find_cluster
+from musicvae_jax.training import loop, manifest
 from tests import helpers
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -10,13 +10,14 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from musicvae_jax import modes, train
+from musicvae_jax import modes
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training import step
 from tests import helpers
 
 NAMES = [
@@ -66,7 +67,7 @@ def file_name(name):
 def workdir(tmp_path_factory):
     """An untrained model of two bars."""
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
+    params = jax.tree.map(np.asarray, step.init_params(create_model(config.model), 0))
     workdir = tmp_path_factory.mktemp("run")
     with store.open_manager(workdir) as manager:
         store.save(manager, 1, params, params, config, None)

@@ -36,8 +36,8 @@ def test_no_import_goes_in_a_circle():
     }
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert order.index("musicvae_jax.music.melody") < order.index("musicvae_jax.models.vae")
-    assert order.index("musicvae_jax.system.processes") < order.index("musicvae_jax.train")
-    assert order.index("musicvae_jax.train") < order.index("musicvae_jax.loop")
+    assert order.index("musicvae_jax.system.processes") < order.index("musicvae_jax.training.step")
+    assert order.index("musicvae_jax.training.step") < order.index("musicvae_jax.training.loop")
     assert order[-1] == "musicvae_jax.main"
 
 

@@ -11,12 +11,13 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import loop, manifest, telemetry, train
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import TrainBatches
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import locks, processes
 from musicvae_jax.system.errors import PreemptedError, UserError
+from musicvae_jax.training import loop, manifest, telemetry
+from musicvae_jax.training import step as training_step
 from tests import helpers
 
 
@@ -42,8 +43,8 @@ def straight(config, tmp_path_factory):
 
 def final_state(workdir, config):
     """Parameters and optimizer of step 6, as a list of arrays."""
-    optimizer = train.create_optimizer(config.train)
-    state = train.create_train_state(create_model(config.model), optimizer, 0)
+    optimizer = training_step.create_optimizer(config.train)
+    state = training_step.create_train_state(create_model(config.model), optimizer, 0)
     with store.open_manager(workdir, read_only=True) as manager:
         assert manager.latest_step() == 6
         tree = store.restore_for_training(manager, 6, state.params, state.optimizer)
@@ -78,8 +79,8 @@ def still(config, source):
 
 def test_a_run_begins_from_given_parameters_with_a_new_optimizer(config, straight, tmp_path):
     loop.train(still(config, straight), tmp_path)
-    given = store.load(straight, train.abstract_params)
-    found = store.load(tmp_path, train.abstract_params)
+    given = store.load(straight, training_step.abstract_params)
+    found = store.load(tmp_path, training_step.abstract_params)
     assert found.step == 1
     assert found.sha256() == given.sha256()
 
@@ -88,11 +89,11 @@ def test_a_run_that_has_begun_goes_on_from_itself(config, straight, tmp_path):
     first = config.copy_and_resolve_references()
     first.train.num_steps = 3
     loop.train(first, tmp_path)
-    own = store.load(tmp_path, train.abstract_params)
+    own = store.load(tmp_path, training_step.abstract_params)
     then = still(config, straight)
     then.train.num_steps = 4
     loop.train(then, tmp_path)
-    assert store.load(tmp_path, train.abstract_params).sha256() == own.sha256()
+    assert store.load(tmp_path, training_step.abstract_params).sha256() == own.sha256()
 
 
 def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straight, tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from configs import default
-from musicvae_jax import schedules
 from musicvae_jax.models import losses
+from musicvae_jax.training import schedules
 
 LN_2 = np.log(2)
 

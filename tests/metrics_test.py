@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicvae_jax import metrics, train
+from musicvae_jax import metrics
 from musicvae_jax import notes as notes_lib
 from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.training import step
 from tests import helpers
 
 BARS = 4
@@ -110,7 +111,7 @@ def test_key_stability_by_hand():
 def test_the_bound_is_the_training_loss_at_the_mean(latent):
     config = helpers.small_config(bars=2, latent=latent)
     model = create_model(config.model)
-    params = train.init_params(model, 0)
+    params = step.init_params(model, 0)
     melodies = [melody.window(0, 2) for melody in random_melodies(3, 4)]
     tokens = jnp.asarray(tokens_of(*melodies))
     bar_nll = jax.jit(lambda params, notes: metrics.bar_nll(model, params, "melody", notes))
@@ -126,7 +127,7 @@ def test_the_bound_is_the_training_loss_at_the_mean(latent):
 
 def test_measures_of_whole_transitions():
     model = create_model(helpers.small_config(bars=2).model)
-    params = train.init_params(model, 0)
+    params = step.init_params(model, 0)
     one, two = random_melodies(3, 5), random_melodies(3, 6)
     t = jnp.linspace(0, 1, BARS)
     bars = [[*bars_of(a)[:1], *bars_of(b)[1:]] for a, b in zip(one, two, strict=True)]

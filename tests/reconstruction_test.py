@@ -2,20 +2,21 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import evaluate, reconstruction, reconstruction_metrics, train
+from musicvae_jax import reconstruction, reconstruction_metrics
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system import processes as system_processes
+from musicvae_jax.training import step, validation
 from tests import helpers
 
 
 def model_of(tmp_path, **fields) -> MelodyModel:
     """An untrained model."""
     config = helpers.small_config(**fields)
-    params = jax.tree.map(np.asarray, train.init_params(create_model(config.model), 0))
+    params = jax.tree.map(np.asarray, step.init_params(create_model(config.model), 0))
     return MelodyModel(store.Checkpoint(tmp_path, 1, config, params))
 
 
@@ -30,12 +31,12 @@ def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
     truth = truth.astype(np.uint8)
     made = reconstruction.reconstruct(model, truth, np.arange(21), seed=0)
     config = model.checkpoint.config
-    evaluator = evaluate.Evaluator(model.model, config)
-    expected = evaluator(train.replicate(model.params), Split(truth))
+    evaluator = validation.Evaluator(model.model, config)
+    expected = evaluator(step.replicate(model.params), Split(truth))
     values = reconstruction_metrics.headline(made.tokens)
     assert values["sampled_accuracy"] == pytest.approx(expected["sampled_accuracy"], abs=1e-6)
     assert made.kl_bits.mean() == pytest.approx(expected["kl_bits"], rel=1e-5)
-    assert evaluate.active_units(made.mu) == expected["active_units"]
+    assert validation.active_units(made.mu) == expected["active_units"]
     # Over other draws of the latent.
     assert values["nll_per_token"] == pytest.approx(expected["nll_per_token"], rel=5e-2)
     codes = [model.melody(row) for row in made.tokens.target]

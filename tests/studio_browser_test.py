@@ -14,10 +14,10 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import train
 from musicvae_jax.checkpoints import store
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.training import step
 from tests import helpers
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,7 +45,7 @@ def checkpoint(home):
     """A model that was not trained, but knows what it wants."""
     config = helpers.small_config(bars=BARS)
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), step.init_params(create_model(config.model), 0)
     )
     with store.open_manager(home / "model") as manager:
         store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})

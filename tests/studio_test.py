@@ -24,7 +24,6 @@ from musicvae_jax import (
     mode_files,
     modes,
     options,
-    train,
     transition_flags,
     transitions,
 )
@@ -44,6 +43,7 @@ from musicvae_jax.studio.jobs import BusyError, Jobs
 from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training import step as training_step
 from tests import helpers
 
 BARS = 2
@@ -61,7 +61,7 @@ def command_line():
 def model():
     config = helpers.small_config(bars=BARS)
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), train.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), training_step.init_params(create_model(config.model), 0)
     )
     model = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
     measured = attributes.measure(helpers.random_tokens(50, 16 * BARS))

@@ -9,13 +9,14 @@ import optax
 import pytest
 
 from configs import tiny
-from musicvae_jax import evaluate, loop, train
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system.errors import TrainingDivergedError, UserError
+from musicvae_jax.training import loop, validation
+from musicvae_jax.training import step as training_step
 from tests import helpers
 
 
@@ -44,9 +45,9 @@ def run_on(devices, config, optimizer, tokens, steps):
     """Losses, and the parameters after `steps` on that many devices."""
     model = create_model(config.model)
     chosen = jax.devices()[:devices]
-    state = train.create_train_state(model, optimizer, config.seed)
-    state = train.replicate(state, chosen)
-    step = train.pmap_train_step(model, optimizer, config, chosen)
+    state = training_step.create_train_state(model, optimizer, config.seed)
+    state = training_step.replicate(state, chosen)
+    step = training_step.pmap_train_step(model, optimizer, config, chosen)
     losses = []
     for number in range(steps):
         batch = tokens[number].reshape(devices, -1, tokens.shape[-1])
@@ -58,7 +59,7 @@ def run_on(devices, config, optimizer, tokens, steps):
 @pytest.mark.parametrize("extras", [{}, {"dropout": 0.3, "decoder_word_dropout": 0.3}])
 def test_eight_devices_and_one_give_the_same_losses(extras):
     config = helpers.small_config(**extras)
-    optimizer = train.create_optimizer(config.train)
+    optimizer = training_step.create_optimizer(config.train)
     tokens = np.stack([helpers.random_tokens(16, 32, seed=n) for n in range(20)])
     one, _ = run_on(1, config, optimizer, tokens, 20)
     eight, _ = run_on(8, config, optimizer, tokens, 20)
@@ -70,7 +71,7 @@ def test_eight_devices_and_one_give_the_same_gradient():
     """Under plain SGD, where a gradient eight times too large would show."""
     config = helpers.small_config()
     tokens = helpers.random_tokens(16, 32)[None]
-    start = host(train.init_params(create_model(config.model), config.seed))
+    start = host(training_step.init_params(create_model(config.model), config.seed))
     _, one = run_on(1, config, optax.sgd(1.0), tokens, 1)
     _, eight = run_on(8, config, optax.sgd(1.0), tokens, 1)
     for before, a, b in zip(start, one, eight, strict=True):
@@ -99,8 +100,8 @@ def test_the_step_is_traced_once():
             traces.append(1)
             return model.apply(*args, **kwargs)
 
-    step = train.pmap_train_step(Counting(), optimizer, config)
-    state = train.replicate(train.create_train_state(model, optimizer, 0))
+    step = training_step.pmap_train_step(Counting(), optimizer, config)
+    state = training_step.replicate(training_step.create_train_state(model, optimizer, 0))
     for number in range(4):
         state, _ = step(state, input_pipeline.shard(helpers.random_tokens(16, 32, seed=number)))
     assert len(traces) == 1
@@ -115,8 +116,8 @@ def test_stop_and_resume_is_bit_identical(config, tmp_path):
     for name in ("straight", "resumed"):
         with store.open_manager(tmp_path / name, read_only=True) as manager:
             assert manager.latest_step() == 6
-            optimizer = train.create_optimizer(config.train)
-            state = train.create_train_state(create_model(config.model), optimizer, 0)
+            optimizer = training_step.create_optimizer(config.train)
+            state = training_step.create_train_state(create_model(config.model), optimizer, 0)
             states.append(store.restore_for_training(manager, 6, state.params, state.optimizer))
     for one, two in zip(host(states[0]), host(states[1]), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -196,8 +197,8 @@ def test_a_file_in_the_place_of_the_workdir(config, tmp_path):
 def test_evaluation_ignores_padding():
     config = helpers.small_config()
     model = create_model(config.model)
-    params = train.replicate(train.init_params(model, 0))
-    evaluator = evaluate.Evaluator(model, config)
+    params = training_step.replicate(training_step.init_params(model, 0))
+    evaluator = validation.Evaluator(model, config)
     tokens = helpers.random_tokens(21, 32).astype(np.uint8)
     whole = evaluator(params, Split(tokens))
     parts = [evaluator(params, Split(tokens[s])) for s in (slice(0, 16), slice(16, 21))]
@@ -208,7 +209,7 @@ def test_evaluation_ignores_padding():
 
 def test_ngram_baselines_by_hand():
     tokens = np.array([[0, 1, 0, 1]])
-    nll = evaluate.ngram_nll_nats(tokens, tokens, vocab=2)
+    nll = validation.ngram_nll_nats(tokens, tokens, vocab=2)
     assert nll["unigram"] == pytest.approx(np.log(2))
     # 0 -> 1 twice of two, 1 -> 0 once of one; one is added to each count.
     expected = -(np.log(1 / 2) + 2 * np.log(3 / 4) + np.log(2 / 3)) / 4
@@ -223,10 +224,10 @@ def test_tiny_overfits_one_batch():
     config.train.batch_size = 8
     builder = melodies.build(melodies.folk_config(16), "")
     batch = input_pipeline.load_split(builder, "train").tokens[::1500][:8]
-    model, optimizer = create_model(config.model), train.create_optimizer(config.train)
-    state = train.replicate(train.create_train_state(model, optimizer, 0))
-    step = train.pmap_train_step(model, optimizer, config)
-    evaluator = evaluate.Evaluator(model, config)
+    model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
+    state = training_step.replicate(training_step.create_train_state(model, optimizer, 0))
+    step = training_step.pmap_train_step(model, optimizer, config)
+    evaluator = validation.Evaluator(model, config)
     accuracy = 0.0
     for number in range(6000):
         state, metrics = step(state, input_pipeline.shard(batch.astype(np.int32)))

@@ -13,13 +13,13 @@ import optax
 from flax import jax_utils
 from jax import lax
 
-from musicvae_jax import schedules
-from musicvae_jax.evaluate import AXIS
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.system import processes
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.training import schedules
+from musicvae_jax.training.validation import AXIS
 
 
 @flax.struct.dataclass

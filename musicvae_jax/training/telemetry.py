@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from musicvae_jax.system.errors import TrainingDivergedError
-from musicvae_jax.train import host_copy
+from musicvae_jax.training.step import host_copy
 
 logger = logging.getLogger(__name__)
 

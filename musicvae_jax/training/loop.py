@@ -33,15 +33,16 @@ import ml_collections
 import optax
 from tqdm import tqdm
 
-from musicvae_jax import evaluate, manifest, preemption, telemetry
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.metric_log import MetricLog
 from musicvae_jax.models.vae import MusicVAE, create_model
 from musicvae_jax.system import files, locks, processes
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.system.progress import on_terminal
-from musicvae_jax.train import (
+from musicvae_jax.training import manifest, preemption, telemetry
+from musicvae_jax.training import validation as training_validation
+from musicvae_jax.training.metric_log import MetricLog
+from musicvae_jax.training.step import (
     TrainState,
     abstract_params,
     create_optimizer,
@@ -251,7 +252,7 @@ class _Run:
         devices = processes.devices()
         state = replicate(state, devices)
         step_devices = pmap_train_step(model, optimizer, self._config, devices)
-        evaluator = evaluate.Evaluator(model, self._config)
+        evaluator = training_validation.Evaluator(model, self._config)
         results: dict[str, float] = {}
         # Emulated devices that share few cores deadlock when many steps are queued.
         waits = jax.default_backend() == "cpu"

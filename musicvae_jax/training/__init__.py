@@ -1,0 +1,1 @@
+"""Training: steps, schedules, validation, and a loop that survives however it ends."""
