@@ -18,11 +18,11 @@ import jax.numpy as jnp
 from step_jax import STEPS, STEPS_PER_BAR, load_config
 from train_step import Contender
 
-from musicvae_jax import transitions
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import memory
 from musicvae_jax.training import step
+from musicvae_jax.transitions import strategies
 
 STRATEGIES = ("latent", "teacher_forcing", "combined")
 SEED_RUNS = 20  # transitions of the seed's way in each round
@@ -36,10 +36,10 @@ class Ours:
         self._model = model = create_model(config)
         self._params = params = jax.jit(lambda: step.init_params(model, 0))()
         t = jnp.linspace(0.0, 1.0, STEPS // STEPS_PER_BAR)
-        settings = transitions.Settings()
+        settings = strategies.Settings()
 
         def transition(strategy, tokens_1, tokens_2, keys):
-            return transitions.transition(
+            return strategies.transition(
                 *(model, params, config.codec, strategy, tokens_1, tokens_2, t, t, keys, 0.0),
                 settings,
             )[0]

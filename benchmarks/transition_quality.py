@@ -4,7 +4,7 @@ Run: python benchmarks/transition_quality.py [--quick] [--checkpoint=runs/small]
 Needs: pip install -e . and a trained model of the melody codec
 
 The pairs are windows of the test split of folk, each used once. Prints a table of the
-metrics of `musicvae_jax.metrics`, with `ngram_excess`: the same excess over the melodies'
+metrics of `musicvae_jax.transitions.scores`, with `ngram_excess`: the same excess over the melodies'
 own cost by an n-gram model of the training split, which no strategy has a part in. Also
 draws the two interpolation curves of Roberts et al. 2018 (arXiv 1803.05428): the whole
 melody at one alpha, its normalised Hamming distance from A and its likelihood cost
@@ -26,8 +26,6 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
-from musicvae_jax import transitions
-from musicvae_jax.bridges import BridgeMaker, Plan  # noqa: E402
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
@@ -35,7 +33,9 @@ from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
 from musicvae_jax.training.step import abstract_params  # noqa: E402
-from musicvae_jax.transitions import Settings  # noqa: E402
+from musicvae_jax.transitions import strategies
+from musicvae_jax.transitions.maker import BridgeMaker, Plan  # noqa: E402
+from musicvae_jax.transitions.strategies import Settings  # noqa: E402
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -47,7 +47,7 @@ COLUMNS = (
     *("key_stability", "copied_1", "copied_2"),
 )
 VARIANTS: dict[str, tuple[str, Settings]] = {
-    **{name: (name, Settings()) for name in transitions.STRATEGIES},
+    **{name: (name, Settings()) for name in strategies.STRATEGIES},
     "latent_spherical": ("latent", Settings(path="spherical")),
     "teacher_forcing_note": ("teacher_forcing", Settings(granularity="note")),
     "combined_note": ("combined", Settings(granularity="note")),

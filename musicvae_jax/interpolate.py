@@ -9,7 +9,6 @@ import ml_collections
 import numpy as np
 
 from musicvae_jax import __version__, pairs, render_piece
-from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.mode_files import (
     input_melodies,
@@ -23,9 +22,10 @@ from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, chain, single
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.options import Options
-from musicvae_jax.ordering import order_by_distance
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.order import order_by_distance
 
 
 @dataclasses.dataclass(frozen=True)

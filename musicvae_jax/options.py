@@ -4,9 +4,10 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
-from musicvae_jax import constraints, curves, transitions
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training.loop import LoopOptions
+from musicvae_jax.transitions import constraints, curves
+from musicvae_jax.transitions import strategies as transitions_strategies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TransitionOptions:
     strategies: tuple[str, ...]
     curve: str | tuple[float, ...]
     control_curve: str | tuple[float, ...]
-    settings: transitions.Settings
+    settings: transitions_strategies.Settings
     keep_all: bool
     splice: bool
     order_by_latent: bool
@@ -108,7 +109,7 @@ def check_strategies(names: list[str]) -> tuple[str, ...]:
     Raises:
       UserError: one is unknown.
     """
-    valid = list(transitions.STRATEGIES)
+    valid = list(transitions_strategies.STRATEGIES)
     if names == ["all"]:
         return tuple(valid)
     for name in names:

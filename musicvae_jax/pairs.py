@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.bridges import Bridge, BridgeMaker, Plan
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
@@ -26,6 +25,7 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
 from musicvae_jax.system.workers import SafePool, WorkerFailure
+from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
 
 logger = logging.getLogger(__name__)
 TIMEOUT_SEC = 60.0

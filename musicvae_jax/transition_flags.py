@@ -106,7 +106,8 @@ def read(texts: Mapping[str, str] | None = None) -> "TransitionOptions":
       UserError: one cannot be used.
     """
     # Imports JAX, which `--help` need not wait for.
-    from musicvae_jax import options, transitions
+    from musicvae_jax import options
+    from musicvae_jax.transitions import strategies
 
     def value(flag: flags.FlagHolder) -> Any:
         return value_of(flag.name, texts or {})
@@ -119,7 +120,7 @@ def read(texts: Mapping[str, str] | None = None) -> "TransitionOptions":
         strategies=options.check_strategies(value(_STRATEGY)),
         curve=curve,
         control_curve=control_curve,
-        settings=transitions.Settings(
+        settings=strategies.Settings(
             path=value(_PATH),
             granularity=value(_GRANULARITY),
             ends=value(_ENDS),

@@ -4,14 +4,15 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import bridges, curves
-from musicvae_jax.bridges import BridgeMaker, Plan
 from musicvae_jax.checkpoints.store import Checkpoint
-from musicvae_jax.constraints import scale_mask
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.training import step
-from musicvae_jax.transitions import Settings
+from musicvae_jax.transitions import curves
+from musicvae_jax.transitions import maker as transitions_maker
+from musicvae_jax.transitions.constraints import scale_mask
+from musicvae_jax.transitions.maker import BridgeMaker, Plan
+from musicvae_jax.transitions.strategies import Settings
 from tests import helpers
 
 
@@ -35,7 +36,7 @@ def test_many_pairs_at_once_over_the_devices_are_each_as_alone(maker, pairs, str
     """In parts, padded to eight devices, with candidates: as one pair and candidate alone."""
     plan = Plan(bars=3, settings=Settings(ends="model"))
     whole = maker(pairs, strategy, plan, num=2, temperature=1.0)
-    monkeypatch.setattr(bridges, "MAX_BATCH", 8)
+    monkeypatch.setattr(transitions_maker, "MAX_BATCH", 8)
     parts = maker(pairs, strategy, plan, num=2, temperature=1.0)
     for n in (0, 7, 10):
         [alone] = maker(pairs[n : n + 1], strategy, plan, temperature=1.0, pair_numbers=[n])

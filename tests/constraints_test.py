@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax import constraints
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.music import keys
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.transitions import constraints
+from musicvae_jax.transitions import notes as notes_lib
 from tests import helpers
 
 STEPS = 48

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from musicvae_jax import curves
+from musicvae_jax.transitions import curves
 
 BARS = st.integers(1, 64)
 

@@ -11,11 +11,12 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import main, modes, reconstruction_metrics, transitions
+from musicvae_jax import main, modes, reconstruction_metrics
 from musicvae_jax.checkpoints import hashes
 from musicvae_jax.midi import write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.transitions import strategies
 from tests import helpers
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -151,12 +152,12 @@ def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
     assert report["checkpoint"]["step"] in (2, 4)
     assert len(report["checkpoint"]["sha256"]) == 64
     assert report["config"]["model"]["z"] == 4
-    assert list(report["outputs"]) == list(transitions.STRATEGIES)
+    assert list(report["outputs"]) == list(strategies.STRATEGIES)
     for strategy, [entry] in report["outputs"].items():
         assert entry["output"] == f"transition_{strategy}.mid"
         [bridge] = entry["bridges"]
         curves = {"t_latent", "t_control"} & bridge.keys()
-        assert curves == set(transitions.STRATEGIES[strategy].curves)
+        assert curves == set(strategies.STRATEGIES[strategy].curves)
         assert len(bridge["nll"]) == len(bridge["progress"]) == 2
         assert entry["score"] == bridge["score"]
         mido.MidiFile(output / entry["output"])
@@ -164,7 +165,7 @@ def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
         with wave.open(str(output / f"transition_{strategy}.wav")) as file:
             assert file.getframerate() == 44_100
     scores = [entry["score"] for entry in report["ranking"]]
-    assert len(scores) == len(transitions.STRATEGIES)
+    assert len(scores) == len(strategies.STRATEGIES)
     assert scores == sorted(scores, reverse=True)
     first = mido.MidiFile(output / "melody_1.mid")
     [tempo] = [m.tempo for track in first.tracks for m in track if m.type == "set_tempo"]

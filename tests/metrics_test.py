@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicvae_jax import metrics
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.training import step
+from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions import scores
 from tests import helpers
 
 BARS = 4
@@ -28,7 +28,7 @@ def notes_of(*melodies):
 
 
 def alone(melody):
-    return metrics.bars_alone(notes_of(melody))
+    return scores.bars_alone(notes_of(melody))
 
 
 def random_melodies(count, seed):
@@ -43,23 +43,23 @@ def bars_of(melody):
 def test_similarity_golden():
     tokens = jnp.zeros((1, 32), jnp.int32)
     reference = tokens.at[0, :4].set(5).at[0, 16:].set(5)
-    np.testing.assert_allclose(metrics.similarity(tokens, reference), [[0.75, 0.0]])
+    np.testing.assert_allclose(scores.similarity(tokens, reference), [[0.75, 0.0]])
 
 
 def test_pitch_overlap_by_hand():
     one = Melody.from_notes([(60, 0, 4), (64, 4, 8)], 32)
     two = Melody.from_notes([(72, 0, 2), (67, 2, 8)], 32)  # a quarter of it is a C too
     np.testing.assert_allclose(
-        metrics.pitch_overlap(notes_of(one), notes_of(two)), [[0.25, 1.0]], atol=1e-6
+        scores.pitch_overlap(notes_of(one), notes_of(two)), [[0.25, 1.0]], atol=1e-6
     )
     silent = Melody.from_notes([], 32)
-    np.testing.assert_allclose(metrics.pitch_overlap(notes_of(one), notes_of(silent)), [[0, 1]])
+    np.testing.assert_allclose(scores.pitch_overlap(notes_of(one), notes_of(silent)), [[0, 1]])
 
 
 def test_overlaps_against_numpy():
     one, two = random_melodies(5, 1), random_melodies(5, 2)
-    pitches = np.asarray(metrics.pitch_overlap(notes_of(*one), notes_of(*two)))
-    onsets = np.asarray(metrics.onset_overlap(notes_of(*one), notes_of(*two)))
+    pitches = np.asarray(scores.pitch_overlap(notes_of(*one), notes_of(*two)))
+    onsets = np.asarray(scores.onset_overlap(notes_of(*one), notes_of(*two)))
     for row, pair in enumerate(zip(one, two, strict=True)):
         for bar, both in enumerate(zip(*map(bars_of, pair), strict=True)):
             shares, starts = [], []
@@ -78,7 +78,7 @@ def test_overlaps_against_numpy():
 def test_progress_is_0_in_one_melody_and_1_in_the_other_whatever_they_share():
     likeness = jnp.array([[1.0, 0.7, 0.85, 1.0]]), jnp.array([[0.7, 1.0, 0.85, 1.0]])
     t = jnp.array([0.0, 0.2, 0.4, 0.6])
-    np.testing.assert_allclose(metrics.progress(*likeness, t), [[0, 1, 0.5, 0.6]], atol=1e-6)
+    np.testing.assert_allclose(scores.progress(*likeness, t), [[0, 1, 0.5, 0.6]], atol=1e-6)
 
 
 def test_copied_bars_are_found_anywhere_but_only_whole():
@@ -88,10 +88,10 @@ def test_copied_bars_are_found_anywhere_but_only_whole():
                                 16)  # fmt: skip
     mixed = join([a[2], b[0], changed, b[3]])
     between = jnp.ones(4, bool)
-    copied = [metrics.copied(alone(mixed), alone(m), between) for m in (one, other)]
+    copied = [scores.copied(alone(mixed), alone(m), between) for m in (one, other)]
     np.testing.assert_allclose(copied, [[0.25], [0.5]])
     between = jnp.array([True, False, True, False])
-    np.testing.assert_allclose(metrics.copied(alone(mixed), alone(one), between), [0.5])
+    np.testing.assert_allclose(scores.copied(alone(mixed), alone(one), between), [0.5])
 
 
 def test_key_stability_by_hand():
@@ -103,7 +103,7 @@ def test_key_stability_by_hand():
         Melody.from_notes([(65, 0, 16)], 16), Melody.from_notes([(61, 0, 4), (65, 4, 16)], 16),
         Melody.from_notes([], 16), Melody.from_notes([(61, 0, 16)], 16),
     ])  # fmt: skip
-    stability = metrics.key_stability(notes_of(between), notes_of(c_major), notes_of(d_major))
+    stability = scores.key_stability(notes_of(between), notes_of(c_major), notes_of(d_major))
     np.testing.assert_allclose(stability, [(1 + 0.75 + 1 + 1) / 4])
 
 
@@ -114,7 +114,7 @@ def test_the_bound_is_the_training_loss_at_the_mean(latent):
     params = step.init_params(model, 0)
     melodies = [melody.window(0, 2) for melody in random_melodies(3, 4)]
     tokens = jnp.asarray(tokens_of(*melodies))
-    bar_nll = jax.jit(lambda params, notes: metrics.bar_nll(model, params, "melody", notes))
+    bar_nll = jax.jit(lambda params, notes: scores.bar_nll(model, params, "melody", notes))
     nll = bar_nll(params, notes_of(*melodies))
     mu, sigma = model.apply({"params": params}, tokens, method="encode")
     path = model.apply({"params": params}, mu, method="path")
@@ -137,7 +137,7 @@ def test_measures_of_whole_transitions():
         "back": [join([b[0], b[1], a2, b[3]]) for b, a in zip(bars, one, strict=True)
                  for a2 in bars_of(a)[2:3]],
     }  # fmt: skip
-    measure = jax.jit(functools.partial(metrics.measure, model), static_argnums=1)
+    measure = jax.jit(functools.partial(scores.measure, model), static_argnums=1)
     measured = {}
     for name, melodies in cases.items():
         values = measure(params, "melody", tokens_of(*melodies), notes_of(*one), notes_of(*two), t)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax import mixing
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.models import noise
 from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.transitions import mixing
+from musicvae_jax.transitions import notes as notes_lib
 from tests import helpers
 
 BARS, STEPS = 3, 48

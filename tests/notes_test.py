@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
 
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.transitions import notes as notes_lib
 from tests import helpers
 
 STEPS = 48

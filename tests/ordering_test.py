@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from musicvae_jax.ordering import MAX_EXACT, order_by_distance, path_length
+from musicvae_jax.transitions.order import MAX_EXACT, order_by_distance, path_length
 
 
 def points(count, seed=0):
@@ -41,13 +41,13 @@ def test_many_melodies_on_a_line_and_on_a_circle():
 
 
 def test_the_heuristic_is_near_the_shortest_where_both_can_be_had():
-    from musicvae_jax import ordering
+    from musicvae_jax.transitions import order as transitions_order
 
     excess = []
     for seed in range(20):
         distances = points(MAX_EXACT - 2, seed)
         nothing = np.zeros(len(distances))
-        short = ordering._short(distances, nothing, nothing)
+        short = transitions_order._short(distances, nothing, nothing)
         exact = order_by_distance(distances)
         excess.append(path_length(distances, short) / path_length(distances, exact) - 1)
     assert min(excess) >= -1e-9

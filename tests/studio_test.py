@@ -25,7 +25,6 @@ from musicvae_jax import (
     modes,
     options,
     transition_flags,
-    transitions,
 )
 from musicvae_jax.checkpoints.store import Checkpoint
 from musicvae_jax.inference import attribute_vectors
@@ -44,6 +43,7 @@ from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import step as training_step
+from musicvae_jax.transitions import strategies
 from tests import helpers
 
 BARS = 2
@@ -385,7 +385,7 @@ def test_the_controls_are_the_flags(client):
             assert f"--{name}" in page
             if control.kind == "choice":
                 assert control.choices == tuple(flags.FLAGS[name].parser.enum_values)
-    for strategy in transitions.STRATEGIES:
+    for strategy in strategies.STRATEGIES:
         assert f'value="{strategy}"' in page
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax import curves, transitions
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.training import step
-from musicvae_jax.transitions import STRATEGIES, Settings
+from musicvae_jax.transitions import curves, strategies
+from musicvae_jax.transitions.strategies import STRATEGIES, Settings
 from tests import helpers
 
 # Three bars from a model of two: the second round of the conductor is part of it.
@@ -39,7 +39,7 @@ def tiny(latent="per_bar", codec="melody", decoder="hierarchical"):
 def _transition(kind, strategy, how, params, *args):
     model, _ = tiny(*kind)  # made before the first call
     codec = kind[1] if len(kind) > 1 else "melody"
-    return transitions.transition(model, params, codec, strategy, *args, how)
+    return strategies.transition(model, params, codec, strategy, *args, how)
 
 
 def run(strategy, tokens_1, tokens_2, t, kind=(), how=ENDS_ARE_MELODIES, temperature=0.0, **more):

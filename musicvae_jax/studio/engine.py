@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render, transitions
-from musicvae_jax.bridges import BridgeMaker
+from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -20,6 +19,8 @@ from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import strategies as transitions_strategies
+from musicvae_jax.transitions.maker import BridgeMaker
 
 logger = logging.getLogger(__name__)
 # Kinds of work beside transitions, and of how many inputs.
@@ -40,7 +41,7 @@ class Engine:
         self.model = model
         self.options = options
         self.warmed = 0
-        self.steps = len(transitions.STRATEGIES) + len(_OTHERS) + 1
+        self.steps = len(transitions_strategies.STRATEGIES) + len(_OTHERS) + 1
         self._maker = BridgeMaker(model)
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
@@ -59,7 +60,7 @@ class Engine:
         """Compiles what the page's defaults need, so that nobody waits for it later."""
         begin = time.perf_counter()
         examples = example_melodies()
-        for strategy in transitions.STRATEGIES:
+        for strategy in transitions_strategies.STRATEGIES:
             self.make("interpolate", {"strategy": strategy, "splice": "true"}, examples, tell)
             self.warmed += 1
         for mode, count in _OTHERS.items():

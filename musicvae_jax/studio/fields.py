@@ -10,9 +10,10 @@ from typing import Any
 
 from absl import flags
 
-from musicvae_jax import attribute_flags, curves, transition_flags, transitions
+from musicvae_jax import attribute_flags, transition_flags
 from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import curves, strategies
 
 # Of each kind of work the flags that the page asks for, the usual ones first.
 USUAL = {
@@ -116,7 +117,7 @@ def field(mode: str, name: str) -> Field:
             step="1" if isinstance(flag.parser, flags.IntegerParser) else "0.1",
         )
     if name == "strategy":
-        return Field(name, "strategies", *shown, choices=tuple(transitions.STRATEGIES))
+        return Field(name, "strategies", *shown, choices=tuple(strategies.STRATEGIES))
     known = tuple(curves.CURVES) if "curve" in name else ()
     return Field(name, "text", *shown, choices=known)
 

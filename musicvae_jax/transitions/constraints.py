@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.music.keys import NAMES, profile_matrix
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS, FIRST_ONSET
-from musicvae_jax.notes import SILENCE, Notes
+from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions.notes import SILENCE, Notes
 
 FORBIDDEN = -1e9  # of a logit: as good as minus infinity, and safe to add
 # Semitones above the tonic. Minor has its sixth and seventh degree both ways, as

@@ -34,12 +34,12 @@ melody, and not how well it keeps to a latent.
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax import constraints, encoding
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.notes import SILENCE, Notes
+from musicvae_jax.transitions import constraints, encoding
+from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions.notes import SILENCE, Notes
 
 
 def _by_bar(per_step: jax.Array) -> jax.Array:

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax import curves, metrics, transitions
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.training import step
 from musicvae_jax.training.validation import AXIS
+from musicvae_jax.transitions import curves, strategies
+from musicvae_jax.transitions import scores as transitions_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Plan:
     is_spliced: bool = False
     curve: str | tuple[float, ...] = "linear"
     control_curve: str | tuple[float, ...] = "linear"
-    settings: transitions.Settings = dataclasses.field(default_factory=transitions.Settings)
+    settings: strategies.Settings = dataclasses.field(default_factory=strategies.Settings)
 
     def t(self, name: str) -> np.ndarray:
         """The curve `t_latent` or `t_control`: [bars] float32."""
@@ -42,7 +43,7 @@ class Plan:
 
     def t_of(self, strategy: str) -> np.ndarray:
         """The mean of the curves that a strategy follows: [bars] float32."""
-        followed = transitions.STRATEGIES[strategy].curves
+        followed = strategies.STRATEGIES[strategy].curves
         return np.mean([self.t(name) for name in followed], axis=0, dtype=np.float32)
 
 
@@ -91,14 +92,14 @@ class BridgeMaker:
     def _make_on_device(
         self, params, tokens_1, tokens_2, t_latent, t_control, keys, temperature, strategy, settings
     ):
-        tokens, bridge = transitions.transition(
+        tokens, bridge = strategies.transition(
             *(self._melodies.model, params, self._codec, strategy, tokens_1, tokens_2),
             *(t_latent, t_control, keys, temperature, settings),
         )
         return tokens, bridge.notes_1, bridge.notes_2
 
     def _measure_on_device(self, params, tokens, notes_1, notes_2, t):
-        return metrics.measure(
+        return transitions_scores.measure(
             self._melodies.model, params, self._codec, tokens, notes_1, notes_2, t
         )
 
@@ -171,7 +172,7 @@ class BridgeMaker:
 
     def _bridge(self, row, tokens, measured, like, strategy, plan, first_row) -> Bridge:
         values = {name: value[row] for name, value in measured.items()}
-        by_bar = {name: plan.t(name) for name in transitions.STRATEGIES[strategy].curves}
+        by_bar = {name: plan.t(name) for name in strategies.STRATEGIES[strategy].curves}
         by_bar |= {name: value for name, value in values.items() if value.ndim}
         scores = {name: float(value) for name, value in values.items() if not value.ndim}
         melody = self._melodies.melody(tokens[row], like=like)

@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.notes import Notes
+from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions.notes import Notes
 
 
 def linear_path(path_1: jax.Array, path_2: jax.Array, t: jax.Array) -> jax.Array:

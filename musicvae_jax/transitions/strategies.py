@@ -20,12 +20,12 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax import constraints, encoding, mixing
-from musicvae_jax import notes as notes_lib
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.notes import Notes
+from musicvae_jax.transitions import constraints, encoding, mixing
+from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions.notes import Notes
 
 _CONTROL, _DECODE = 0, 1  # purposes of random numbers
 

@@ -1,0 +1,1 @@
+"""Transitions from one melody to another: strategies, plans, scores."""
