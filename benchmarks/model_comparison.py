@@ -15,8 +15,8 @@ import json
 import pathlib
 import sys
 
-from musicvae_jax import reconstruction_metrics
-from musicvae_jax.reconstruction_metrics import Reconstruction
+from musicvae_jax.evaluation import accuracy
+from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.system.errors import UserError
 
 # What is the same thing whatever the codec is comes last.
@@ -40,7 +40,7 @@ def parse(argument: str) -> tuple[str, Reconstruction]:
     name, _, path = argument.partition("=")
     if not path:
         raise UserError(f"{argument}: NAME=FILE.npz is needed, as hier=runs/hier/evaluate/...")
-    return name, reconstruction_metrics.read(pathlib.Path(path))
+    return name, accuracy.read(pathlib.Path(path))
 
 
 def cell(metric: str, values: dict) -> str:
@@ -56,7 +56,7 @@ def cell(metric: str, values: dict) -> str:
 
 def difference(first: Reconstruction, other: Reconstruction) -> dict[str, list[float]]:
     """By how much the first is ahead: `[difference, low, high]` of a few metrics."""
-    compared = reconstruction_metrics.paired_differences(first, other)
+    compared = accuracy.paired_differences(first, other)
     return {
         metric: [compared[metric]["difference"], *compared[metric]["ci95"]]
         for metric in COLUMNS
@@ -73,7 +73,7 @@ def main() -> None:
     try:
         models = dict(parse(argument) for argument in args.models)
         reference, first = next(iter(models.items()))
-        values = {name: reconstruction_metrics.headline(model) for name, model in models.items()}
+        values = {name: accuracy.headline(model) for name, model in models.items()}
         behind = {
             name: difference(first, model) for name, model in models.items() if name != reference
         }

@@ -5,9 +5,10 @@ import logging
 import jax
 import numpy as np
 
-from musicvae_jax import __version__, held_out
+from musicvae_jax import __version__
 from musicvae_jax.checkpoints import hashes, store
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.evaluation import measure
 from musicvae_jax.inference import attribute_vectors, latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
@@ -30,8 +31,8 @@ def fit_prior(
     codec = model.checkpoint.config.model.codec
     mu, sigma = model.posteriors(input_pipeline.convert(train.tokens, codec))
     held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
-    held_out = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
-    return latent_prior.fit(mu, sigma, held_out)
+    measure = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
+    return latent_prior.fit(mu, sigma, measure)
 
 
 def fit_attributes(
@@ -51,7 +52,7 @@ def fit_attributes(
     return attribute_vectors.fit(mu, attributes.measure(tokens))
 
 
-def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
+def export(model: MelodyModel, data: measure.Data, options: Options) -> None:
     """Writes `--output`, a directory that `--checkpoint` takes.
 
     Args:
@@ -71,7 +72,7 @@ def export(model: MelodyModel, data: held_out.Data, options: Options) -> None:
     prior, figures = fit_prior(model, splits["train"], splits["validation"])
     vectors = fit_attributes(model, splits["train"])
     model.prior = prior
-    headline = held_out.measure(model, data, options).headline
+    headline = measure.measure(model, data, options).headline
     numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
     with store.open_manager(output) as manager:
         store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)

@@ -5,18 +5,9 @@ import pathlib
 import jax
 import ml_collections
 
-from musicvae_jax import (
-    compose,
-    doctor,
-    export,
-    held_out,
-    held_out_table,
-    interpolate,
-    reconstruction_metrics,
-    render,
-    render_evaluation,
-)
+from musicvae_jax import compose, doctor, export, interpolate, render, render_evaluation
 from musicvae_jax.compose import Composition
+from musicvae_jax.evaluation import accuracy, measure, table
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.mode_files import (
     checkpoint_facts,
@@ -39,24 +30,24 @@ def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
 def export_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes a checkpoint to share: parameters, configuration, metrics, prior, hashes."""
     model = load_model(config, options)
-    export.export(model, held_out.load_data(model.checkpoint.config), options)
+    export.export(model, measure.load_data(model.checkpoint.config), options)
 
 
 def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Measures a checkpoint on the test split; the last line printed is JSON."""
     model = load_model(config, options)
-    data = held_out.load_data(config or model.checkpoint.config)
+    data = measure.load_data(config or model.checkpoint.config)
     folder = files.make_output_dir(options.output)
-    measured = held_out.measure(model, data, options)
+    measured = measure.measure(model, data, options)
     of_model = checkpoint_facts(model)
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
     files.write_json(folder / "metrics.json", written | measured.details)
-    reconstruction_metrics.write(folder / "reconstruction.npz", measured.reconstruction)
+    accuracy.write(folder / "reconstruction.npz", measured.reconstruction)
     title = f"test split of {data.name}, model of step {of_model['step']}"
     render_evaluation.evaluation_png(folder / "evaluation.png", measured, title)
     print(f"{title}, {of_model['path']}")
-    print("\n".join(held_out_table.lines(measured)))
-    print(held_out_table.as_json_line(measured.headline))
+    print("\n".join(table.lines(measured)))
+    print(table.as_json_line(measured.headline))
 
 
 def generate(config: ml_collections.ConfigDict | None, options: Options) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import copy_check
+from musicvae_jax.evaluation import copies as evaluation_copies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
 from tests import helpers
@@ -26,8 +26,8 @@ def nearest_by_brute_force(melody, train):
 
 
 def test_the_nearest_is_that_of_every_window_in_every_transposition():
-    train, melodies = windows(copy_check.CANDIDATES), windows(20, seed=1)
-    copies = copy_check.check(melodies, train)
+    train, melodies = windows(evaluation_copies.CANDIDATES), windows(20, seed=1)
+    copies = evaluation_copies.check(melodies, train)
     expected = [nearest_by_brute_force(melody, train) for melody in melodies]
     np.testing.assert_allclose(copies.nearest, expected)
     for melody, window, share in zip(melodies, copies.nearest_window, expected, strict=True):
@@ -40,14 +40,14 @@ def test_a_transposed_copy_is_found_among_many_though_its_first_note_differs():
     melodies = transpose_tokens(train[copied], np.array([3, -4, 0]))
     for melody in melodies:
         melody[np.flatnonzero(melody >= 2)[0]] += 1
-    copies = copy_check.check(melodies, train)
+    copies = evaluation_copies.check(melodies, train)
     assert copies.nearest_window.tolist() == copied.tolist()
     np.testing.assert_allclose(copies.nearest, 63 / 64)
 
 
 def test_intervals_by_hand():
     tokens = np.array([[0, 40, 0, 43, 1, 42, 42], [1, 0, 0, 0, 0, 89, 2]], np.uint8)
-    assert copy_check.intervals(tokens).tolist() == [
+    assert evaluation_copies.intervals(tokens).tolist() == [
         [0, 255, 0, 131, 1, 127, 128],
         [1, 0, 0, 0, 0, 255, 128 - 87],
     ]
@@ -79,7 +79,7 @@ def up(bar, semitones=5):
     ],
 )
 def test_runs_of_bars(melody, run):
-    assert copy_check.check(melody, notes(A, B, C, D)).run_bars.tolist() == [run]
+    assert evaluation_copies.check(melody, notes(A, B, C, D)).run_bars.tolist() == [run]
 
 
 def test_a_note_held_into_a_run_is_struck():
@@ -87,16 +87,16 @@ def test_a_note_held_into_a_run_is_struck():
     struck = CODEC.encode(Melody.from_notes([(60, 0, 8), (64, 8, 16), (80, 16, 32)], 32))
     silent = CODEC.encode(Melody.from_notes([(64, 8, 16), (80, 16, 32)], 32))
     melodies = np.stack([struck, silent]).astype(np.uint8)
-    copies = copy_check.check(melodies, held[None].astype(np.uint8))
+    copies = evaluation_copies.check(melodies, held[None].astype(np.uint8))
     # The second bar of the first is the bar that is held through, which is anywhere.
     assert copies.run_bars.tolist() == [1, 0]
 
 
 def test_summary_by_hand():
-    copies = copy_check.Copies(np.array([0.5, 1.0]), np.arange(2), np.array([0, 9]))
-    summary = copy_check.summary(copies)
+    copies = evaluation_copies.Copies(np.array([0.5, 1.0]), np.arange(2), np.array([0, 9]))
+    summary = evaluation_copies.summary(copies)
     assert summary["nearest_mean"] == 0.75
     assert summary["share_nearest_above_90_percent"] == 0.5
     assert summary["share_run_of_8_bars_or_more"] == 0.5
     assert summary["run_bars_histogram"] == [0.5, *[0] * 8, 0.5]
-    assert copy_check.summary(copies[:1])["nearest_max"] == 0.5
+    assert evaluation_copies.summary(copies[:1])["nearest_max"] == 0.5

@@ -2,7 +2,7 @@ import pathlib
 
 import numpy as np
 
-from musicvae_jax import held_out
+from musicvae_jax.evaluation import measure
 from musicvae_jax.midi import write
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.windows import WindowRules, melody_windows
@@ -14,7 +14,7 @@ def test_each_window_knows_its_song(tmp_path):
     config.dataset.name = "midi"
     config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=20))
     config.dataset.data_dir = str(tmp_path / "data")
-    data = held_out.load_data(config)
+    data = measure.load_data(config)
     assert len(data.songs) == len(data.splits["test"]) == data.facts()["windows"]["test"]
     assert len(set(data.songs)) > 1
     for song, tokens in zip(data.songs, data.splits["test"].tokens, strict=True):

@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import importance_weighting, reconstruction, reconstruction_metrics
 from musicvae_jax.checkpoints import store
+from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
 from musicvae_jax.inference import latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
@@ -35,7 +35,7 @@ def linear_gaussian(samples, rng):
 
 def test_the_bound_goes_from_the_elbo_to_the_likelihood():
     weights, nll, negative_elbo = linear_gaussian((200, 1000), np.random.default_rng(0))
-    bounds = {k: importance_weighting.nll_bound(weights, k).mean() for k in (1, 2, 10, 100, 1000)}
+    bounds = {k: likelihood.nll_bound(weights, k).mean() for k in (1, 2, 10, 100, 1000)}
     assert bounds[1] == pytest.approx(negative_elbo, abs=0.005)
     values = list(bounds.values())
     assert values == sorted(values, reverse=True)
@@ -45,9 +45,9 @@ def test_the_bound_goes_from_the_elbo_to_the_likelihood():
 
 def test_the_bound_by_hand():
     weights = np.log([[1.0, 3.0, 2.0, 2.0, 100.0]])
-    bound = importance_weighting.nll_bound(weights, 2)
+    bound = likelihood.nll_bound(weights, 2)
     np.testing.assert_allclose(bound, [-(np.log(2) + np.log(2)) / 2])
-    huge = importance_weighting.nll_bound(weights - 5000.0, 4)  # nothing underflows
+    huge = likelihood.nll_bound(weights - 5000.0, 4)  # nothing underflows
     np.testing.assert_allclose(huge, [5000 - np.log(2)])
 
 
@@ -61,15 +61,15 @@ def model(request, tmp_path):
 def test_one_sample_is_the_loss_that_evaluation_reports(model):
     """With another way to it: nats of tokens, and the divergence in closed form."""
     truth = helpers.random_tokens(6, 32).astype(np.uint8)
-    logs = importance_weighting.log_weights(model, truth, 100, seed=1)
-    assert list(logs) == [importance_weighting.STANDARD]
-    weights = logs[importance_weighting.STANDARD]
+    logs = likelihood.log_weights(model, truth, 100, seed=1)
+    assert list(logs) == [likelihood.STANDARD]
+    weights = logs[likelihood.STANDARD]
     assert weights.shape == (6, 100)
     again = np.repeat(truth, 40, axis=0)  # so many draws
     made = reconstruction.reconstruct(model, again, np.arange(len(again)), seed=0)
-    nats = reconstruction_metrics.ratios(made.tokens)["nll_per_token"].part.reshape(6, 40)
+    nats = accuracy.ratios(made.tokens)["nll_per_token"].part.reshape(6, 40)
     loss = nats.mean(axis=1) + made.kl_bits[::40] * np.log(2)
-    bounds = [importance_weighting.nll_bound(weights, k) for k in (1, 10, 100)]
+    bounds = [likelihood.nll_bound(weights, k) for k in (1, 10, 100)]
     error = weights.std(axis=1).max() / 10 + nats.std(axis=1).max() / 40**0.5
     np.testing.assert_allclose(bounds[0], loss, atol=4 * error)
     assert (bounds[0] > bounds[1]).all()
@@ -80,10 +80,8 @@ def test_a_fitted_prior_replaces_the_standard_normal(model):
     truth = helpers.random_tokens(3, 32).astype(np.uint8)
     size = int(np.prod(model.model.latent_shape))
     model.prior = latent_prior.LatentPrior(np.zeros(size), np.eye(size))
-    logs = importance_weighting.log_weights(model, truth, 5, seed=0)
-    np.testing.assert_allclose(
-        logs[importance_weighting.FITTED], logs[importance_weighting.STANDARD], rtol=1e-6
-    )
+    logs = likelihood.log_weights(model, truth, 5, seed=0)
+    np.testing.assert_allclose(logs[likelihood.FITTED], logs[likelihood.STANDARD], rtol=1e-6)
     model.prior = latent_prior.LatentPrior(np.full(size, 3.0), np.eye(size))
-    farther = importance_weighting.log_weights(model, truth, 5, seed=0)
-    assert (farther[importance_weighting.FITTED] < logs[importance_weighting.STANDARD]).all()
+    farther = likelihood.log_weights(model, truth, 5, seed=0)
+    assert (farther[likelihood.FITTED] < logs[likelihood.STANDARD]).all()

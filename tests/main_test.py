@@ -11,8 +11,9 @@ import matplotlib.image
 import mido
 import pytest
 
-from musicvae_jax import main, modes, reconstruction_metrics
+from musicvae_jax import main, modes
 from musicvae_jax.checkpoints import hashes
+from musicvae_jax.evaluation import accuracy
 from musicvae_jax.midi import write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
@@ -129,8 +130,8 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
     assert samples["prior"] == "standard normal"
     assert 0 < samples["distances_to_test"]["samples"]["pitch_class"]["overlap"] <= 1
     assert matplotlib.image.imread(workdir / "evaluate" / "evaluation.png").shape[1] > 1000
-    again = reconstruction_metrics.read(workdir / "evaluate" / "reconstruction.npz")
-    assert reconstruction_metrics.headline(again)["nll_per_token"] == written["nll_per_token"]
+    again = accuracy.read(workdir / "evaluate" / "reconstruction.npz")
+    assert accuracy.headline(again)["nll_per_token"] == written["nll_per_token"]
 
 
 def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import prior_samples
+from musicvae_jax.evaluation import samples
+from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK
 from musicvae_jax.music.tokens import MelodyCodec
-from musicvae_jax.prior_samples import REAL, SAMPLES, YARDSTICK
 from tests import helpers
 
 
@@ -15,7 +15,7 @@ def windows(count, seed):
 
 def test_samples_that_are_training_windows_are_found_out():
     train, test = windows(60, seed=0), windows(40, seed=1)
-    comparison = prior_samples.compare(train[:10], train, test)
+    comparison = samples.compare(train[:10], train, test)
     assert comparison.copies[SAMPLES].nearest.tolist() == [1.0] * 10
     assert comparison.copies[SAMPLES].run_bars.tolist() == [4] * 10
     assert comparison.copies[REAL].nearest.max() < 1
@@ -27,7 +27,7 @@ def test_samples_that_are_training_windows_are_found_out():
 
 def test_the_test_split_itself_has_no_distance():
     train, test = windows(60, seed=0), windows(40, seed=1)
-    distances = prior_samples.compare(test, train, test).distances()
+    distances = samples.compare(test, train, test).distances()
     assert distances[SAMPLES].keys() == distances[YARDSTICK].keys()
     for name, of_samples in distances[SAMPLES].items():
         assert of_samples == {"overlap": pytest.approx(1), "kl_nats": 0}

@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musicvae_jax import reconstruction_metrics as metrics
+from musicvae_jax.evaluation import accuracy as metrics
+from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec, RollCodec, melody_to_roll
-from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 

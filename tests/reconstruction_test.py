@@ -2,9 +2,9 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax import reconstruction, reconstruction_metrics
 from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets.input_pipeline import Split
+from musicvae_jax.evaluation import accuracy, reconstruction
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
@@ -33,7 +33,7 @@ def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
     config = model.checkpoint.config
     evaluator = validation.Evaluator(model.model, config)
     expected = evaluator(step.replicate(model.params), Split(truth))
-    values = reconstruction_metrics.headline(made.tokens)
+    values = accuracy.headline(made.tokens)
     assert values["sampled_accuracy"] == pytest.approx(expected["sampled_accuracy"], abs=1e-6)
     assert made.kl_bits.mean() == pytest.approx(expected["kl_bits"], rel=1e-5)
     assert validation.active_units(made.mu) == expected["active_units"]

@@ -1,10 +1,12 @@
 import matplotlib.image
 import numpy as np
 
-from musicvae_jax import prior_samples, reconstruction_metrics, render, render_evaluation
-from musicvae_jax.held_out import Measured
+from musicvae_jax import render, render_evaluation
+from musicvae_jax.evaluation import accuracy
+from musicvae_jax.evaluation import samples as evaluation_samples
+from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.music.tokens import MelodyCodec
-from musicvae_jax.reconstruction_metrics import Reconstruction
 from tests import helpers
 from tests.render_test import colors_in, rgb
 
@@ -18,9 +20,9 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
     made = Reconstruction("melody", np.arange(12), test, test[::-1], test)
     measured = Measured(
         headline={},
-        details={"reconstruction": reconstruction_metrics.by_position(made)},
+        details={"reconstruction": accuracy.by_position(made)},
         reconstruction=made,
-        samples=prior_samples.compare(samples, train, test),
+        samples=evaluation_samples.compare(samples, train, test),
     )
     path = tmp_path / "evaluation.png"
     render_evaluation.evaluation_png(path, measured, "title")
@@ -35,9 +37,9 @@ def test_samples_without_notes_are_drawn(tmp_path):
     made = Reconstruction("melody", np.arange(3), silence, silence, silence)
     measured = Measured(
         headline={},
-        details={"reconstruction": reconstruction_metrics.by_position(made)},
+        details={"reconstruction": accuracy.by_position(made)},
         reconstruction=made,
-        samples=prior_samples.compare(silence, silence, silence),
+        samples=evaluation_samples.compare(silence, silence, silence),
     )
     render_evaluation.evaluation_png(tmp_path / "evaluation.png", measured, "title")
     assert (tmp_path / "evaluation.png").stat().st_size > 0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import sample_statistics as statistics
+from musicvae_jax.evaluation import statistics
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
 from tests import helpers

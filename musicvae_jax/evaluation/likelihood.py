@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.evaluation.reconstruction import in_parts
 from musicvae_jax.inference import latent_prior
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
-from musicvae_jax.reconstruction import in_parts
 
 STANDARD, FITTED = "standard_normal", "fitted_prior"
 

@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicvae_jax import confidence
-from musicvae_jax.confidence import Ratio
+from musicvae_jax.evaluation import intervals as evaluation_intervals
+from musicvae_jax.evaluation.intervals import Ratio
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import (
     CODECS,
@@ -205,7 +205,7 @@ def headline(r: Reconstruction) -> dict[str, float | list[float]]:
     """The value of each metric, and `METRIC_ci95` with its interval over songs."""
     by_window = ratios(r)
     values = {name: ratio.value for name, ratio in by_window.items()}
-    intervals = confidence.intervals_95(by_window, r.songs)
+    intervals = evaluation_intervals.intervals_95(by_window, r.songs)
     return values | {f"{name}_ci95": interval for name, interval in intervals.items()}
 
 
@@ -249,11 +249,11 @@ def paired_differences(one: Reconstruction, other: Reconstruction) -> dict[str, 
     if one.truth.shape != other.truth.shape or (one.truth != other.truth).any():
         raise UserError("two models can be compared only on the same windows in the same order")
     sides = ratios(one), ratios(other)
-    drawn = [confidence.resample(side, one.songs) for side in sides]
+    drawn = [evaluation_intervals.resample(side, one.songs) for side in sides]
     return {
         name: {
             "difference": sides[0][name].value - sides[1][name].value,
-            "ci95": confidence.interval_95(drawn[0][name] - drawn[1][name]),
+            "ci95": evaluation_intervals.interval_95(drawn[0][name] - drawn[1][name]),
         }
         for name in sides[0]
         if name in sides[1]

@@ -6,19 +6,15 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax import (
-    confidence,
-    importance_weighting,
-    prior_samples,
-    reconstruction,
-    reconstruction_metrics,
-)
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
+from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
+from musicvae_jax.evaluation import intervals as evaluation_intervals
+from musicvae_jax.evaluation import samples as evaluation_samples
+from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses
 from musicvae_jax.options import Options
-from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import validation
 
@@ -66,7 +62,7 @@ class Measured:
     headline: dict[str, float | list[float]]
     details: dict[str, Any]
     reconstruction: Reconstruction
-    samples: prior_samples.Comparison
+    samples: evaluation_samples.Comparison
 
 
 def load_data(config: ml_collections.ConfigDict) -> Data:
@@ -85,7 +81,7 @@ def load_data(config: ml_collections.ConfigDict) -> Data:
 
 def _forced_from_mean(tokens: Reconstruction) -> dict[str, float | list[float]]:
     """`teacher_forced_from_mean_accuracy` and so on: the likeliest of the latents given."""
-    forced = reconstruction_metrics.headline(tokens)
+    forced = accuracy.headline(tokens)
     return {
         name.replace("teacher_forced", "teacher_forced_from_mean"): value
         for name, value in forced.items()
@@ -99,22 +95,22 @@ def _importance_weighted(
     """The bound of most samples, in nats a token; and all of them, in nats a melody."""
     chosen = input_pipeline.spread(len(data.songs), BOUND_WINDOWS)
     truth = data.splits["test"].tokens[chosen]
-    by_prior = importance_weighting.log_weights(model, truth, BOUND_SAMPLES[-1], seed)
+    by_prior = likelihood.log_weights(model, truth, BOUND_SAMPLES[-1], seed)
     steps = np.full(truth.shape[0], truth.shape[1])
     ratios, details = {}, {"windows": len(truth), "nats_per_melody": {}}
     for prior, logs in by_prior.items():
-        bounds = {k: importance_weighting.nll_bound(logs, k) for k in BOUND_SAMPLES}
+        bounds = {k: likelihood.nll_bound(logs, k) for k in BOUND_SAMPLES}
         details["nats_per_melody"][prior] = {str(k): float(b.mean()) for k, b in bounds.items()}
         name = f"importance_weighted_nll_per_token_{prior}"
-        ratios[name] = confidence.Ratio(bounds[BOUND_SAMPLES[-1]], steps)
-    intervals = confidence.intervals_95(ratios, data.songs[chosen])
+        ratios[name] = evaluation_intervals.Ratio(bounds[BOUND_SAMPLES[-1]], steps)
+    intervals = evaluation_intervals.intervals_95(ratios, data.songs[chosen])
     headline = {name: ratio.value for name, ratio in ratios.items()}
     return headline | {f"{name}_ci95": value for name, value in intervals.items()}, details
 
 
 def _prior_samples(
     model: MelodyModel, data: Data, options: Options
-) -> tuple[prior_samples.Comparison, dict[str, Any]]:
+) -> tuple[evaluation_samples.Comparison, dict[str, Any]]:
     """Samples compared with the data, and how they were drawn."""
     how = {
         "count": options.num_or(PRIOR_SAMPLES),
@@ -122,9 +118,9 @@ def _prior_samples(
         "seed": options.seed,
         "prior": "standard normal" if model.prior is None else "fitted to the training latents",
     }
-    tokens = prior_samples.draw(model, how["count"], how["seed"], how["temperature"])
+    tokens = evaluation_samples.draw(model, how["count"], how["seed"], how["temperature"])
     train, test = (data.splits[name].tokens for name in ("train", "test"))
-    return prior_samples.compare(tokens, train, test), how
+    return evaluation_samples.compare(tokens, train, test), how
 
 
 def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
@@ -138,7 +134,7 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     test = data.splits["test"]
     made = reconstruction.reconstruct(model, test.tokens, data.songs, options.seed)
     from_mean = dataclasses.replace(made.tokens, teacher_forced=made.forced_from_mean)
-    headline = reconstruction_metrics.headline(made.tokens) | _forced_from_mean(from_mean)
+    headline = accuracy.headline(made.tokens) | _forced_from_mean(from_mean)
     kl_nats = float(made.kl_bits.mean()) * losses.LN_2
     headline |= {
         "kl_bits": float(made.kl_bits.mean()),
@@ -152,8 +148,8 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     samples, of_samples = _prior_samples(model, data, options)
     details = {
         "reconstruction": {
-            **reconstruction_metrics.by_position(made.tokens),
-            "ceilings": reconstruction_metrics.ceilings(made.tokens),
+            **accuracy.by_position(made.tokens),
+            "ceilings": accuracy.ceilings(made.tokens),
         },
         "importance_weighted": of_bounds,
         "prior_samples": of_samples | samples.details(),

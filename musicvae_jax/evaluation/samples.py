@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import copy_check, sample_statistics
-from musicvae_jax.copy_check import Copies
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.evaluation import copies as evaluation_copies
+from musicvae_jax.evaluation import statistics as evaluation_statistics
+from musicvae_jax.evaluation.copies import Copies
+from musicvae_jax.evaluation.statistics import Statistics
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.tokens import MelodyCodec
-from musicvae_jax.sample_statistics import Statistics
 
 REAL, SAMPLES, YARDSTICK = "test", "samples", "train"
 
@@ -32,22 +33,22 @@ class Comparison:
     def distances(self) -> dict[str, dict[str, dict[str, float]]]:
         """`sample_statistics.distances` to the test split, of `SAMPLES` and `YARDSTICK`."""
         return {
-            name: sample_statistics.distances(self.statistics[REAL], self.statistics[name])
+            name: evaluation_statistics.distances(self.statistics[REAL], self.statistics[name])
             for name in (SAMPLES, YARDSTICK)
         }
 
     def details(self) -> dict[str, Any]:
         """Everything, for JSON."""
         return {
-            "statistics": {n: sample_statistics.summary(s) for n, s in self.statistics.items()},
+            "statistics": {n: evaluation_statistics.summary(s) for n, s in self.statistics.items()},
             "distances_to_test": self.distances(),
-            "copies_of_train": {n: copy_check.summary(c) for n, c in self.copies.items()},
+            "copies_of_train": {n: evaluation_copies.summary(c) for n, c in self.copies.items()},
         }
 
     def headline(self) -> dict[str, float]:
         """`samples_STATISTIC_overlap` with the test split, and how near copies are."""
         of_samples = self.distances()[SAMPLES]
-        copies = copy_check.summary(self.copies[SAMPLES])
+        copies = evaluation_copies.summary(self.copies[SAMPLES])
         overlaps = {f"samples_{n}_overlap": d["overlap"] for n, d in of_samples.items()}
         return overlaps | {
             "samples_nearest_train_mean": copies["nearest_mean"],
@@ -68,8 +69,8 @@ def compare(samples: np.ndarray, train: np.ndarray, test: np.ndarray) -> Compari
     some_train = train[input_pipeline.spread(len(train), num)]
     some_test = test[input_pipeline.spread(len(test), num)]
     crowds = {REAL: test, SAMPLES: samples, YARDSTICK: some_train}
-    copies = copy_check.check(np.concatenate([samples, some_test]), train)
+    copies = evaluation_copies.check(np.concatenate([samples, some_test]), train)
     return Comparison(
-        {name: sample_statistics.measure(tokens) for name, tokens in crowds.items()},
+        {name: evaluation_statistics.measure(tokens) for name, tokens in crowds.items()},
         {SAMPLES: copies[:num], REAL: copies[num:]},
     )

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, previous_tokens
-from musicvae_jax.reconstruction_metrics import Reconstruction
 from musicvae_jax.system import processes
 from musicvae_jax.system.progress import progress
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from musicvae_jax import copy_check
-from musicvae_jax.held_out import Measured
-from musicvae_jax.prior_samples import REAL, SAMPLES, YARDSTICK, Comparison
+from musicvae_jax.evaluation import copies as evaluation_copies
+from musicvae_jax.evaluation.measure import Measured
+from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK, Comparison
 
 _WAYS = {
     "sampled": "sampled",
@@ -64,7 +64,7 @@ def _statistics_lines(samples: Comparison) -> list[str]:
         texts = [f"{c['overlap']:.3f}, KL {c['kl_nats']:.4f}" for c in cells]
         lines.append(f"  {'overlap, ' + name:32s}" + "".join(f"{text:>26s}" for text in texts))
     lines.append(f"  {'copies of training windows':32s}{'samples':>26s}{'test windows':>26s}")
-    copies = [copy_check.summary(samples.copies[crowd]) for crowd in (SAMPLES, REAL)]
+    copies = [evaluation_copies.summary(samples.copies[crowd]) for crowd in (SAMPLES, REAL)]
     for name, meaning in _COPIES.items():
         lines.append(f"  {meaning:32s}" + "".join(f"{c[name]:>26.3f}" for c in copies))
     return lines
