@@ -5,7 +5,6 @@ import collections
 import ml_collections
 import numpy as np
 
-from musicvae_jax import render
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.midi import extraction as midi_extraction
@@ -16,6 +15,7 @@ from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.options import Options
+from musicvae_jax.plots import rolls
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -85,7 +85,7 @@ def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
     statistics = _train_statistics(builder)
     report["train_histograms"] = {name: h.tolist() for name, h in statistics.items()}
     files.write_json(folder / "report.json", report)
-    render.statistics_png(folder / "report.png", statistics, f"{builder.info.full_name}, train")
+    rolls.statistics_png(folder / "report.png", statistics, f"{builder.info.full_name}, train")
     print(f"wrote {folder / 'report.json'} and {folder / 'report.png'}")
     batch, windows = config.train.batch_size, report["splits"]["train"]["windows"]
     if windows < batch:
@@ -110,7 +110,7 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
         with files.replacing(folder / f"{stem}.txt") as temporary:
             temporary.write_text("\n".join(lines) + "\n")
         if extraction.tracks:
-            render.tracks_png(folder / f"{stem}.png", name, extraction)
+            rolls.tracks_png(folder / f"{stem}.png", name, extraction)
         print(f"  wrote {folder / stem}.txt and .png")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax import __version__, pairs, render_piece
+from musicvae_jax import __version__, pairs
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.mode_files import (
     input_melodies,
@@ -22,6 +22,7 @@ from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, chain, single
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.options import Options
+from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
@@ -61,18 +62,18 @@ class Transition:
     def title(self) -> str:
         return f"transition by {self.strategy}"
 
-    def curves(self) -> list[render_piece.Curves | None]:
+    def curves(self) -> list[plots_piece.Curves | None]:
         """What is known of the bars of each section that is shown."""
         left = iter(self.bridges)
         known = ("t_latent", "t_control", "nll")
-        curves: list[render_piece.Curves | None] = []
+        curves: list[plots_piece.Curves | None] = []
         for section in self.shown.sections:
             if not section.is_bridge:
                 curves.append(None)
                 continue
             by_bar = next(left).by_bar
             curves.append(
-                render_piece.Curves(
+                plots_piece.Curves(
                     **{name: by_bar[name] for name in known if name in by_bar},
                     similarity_1=by_bar["likeness_1"],
                     similarity_2=by_bar["likeness_2"],
@@ -219,7 +220,7 @@ def _write_inputs(
     made = []
     for transition in make_transitions(inputs, model, BridgeMaker(model), plan, options):
         write_piece(folder, transition.stem, transition.piece, options, transition.provenance)
-        render_piece.piece_png(
+        plots_piece.piece_png(
             folder / f"{transition.stem}.png",
             transition.shown,
             transition.curves(),

@@ -5,7 +5,7 @@ import pathlib
 import jax
 import ml_collections
 
-from musicvae_jax import compose, doctor, export, interpolate, render, render_evaluation
+from musicvae_jax import compose, doctor, export, interpolate
 from musicvae_jax.compose import Composition
 from musicvae_jax.evaluation import accuracy, measure, table
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -17,6 +17,7 @@ from musicvae_jax.mode_files import (
     write_report,
 )
 from musicvae_jax.options import Options
+from musicvae_jax.plots import evaluation, rolls
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import loop
@@ -44,7 +45,7 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     files.write_json(folder / "metrics.json", written | measured.details)
     accuracy.write(folder / "reconstruction.npz", measured.reconstruction)
     title = f"test split of {data.name}, model of step {of_model['step']}"
-    render_evaluation.evaluation_png(folder / "evaluation.png", measured, title)
+    evaluation.evaluation_png(folder / "evaluation.png", measured, title)
     print(f"{title}, {of_model['path']}")
     print("\n".join(table.lines(measured)))
     print(table.as_json_line(measured.headline))
@@ -80,7 +81,7 @@ def _write(
 ) -> None:
     for stem, melody in made.melodies.items():
         write_melody(folder, stem, melody, options)
-    render.melodies_png(folder / f"{mode}.png", made.shown)
+    rolls.melodies_png(folder / f"{mode}.png", made.shown)
     write_report(folder, mode, model, options, made.temperature, made.results)
 
 

@@ -53,9 +53,9 @@ def test_no_import_goes_in_a_circle():
         (
             "matplotlib",
             {
-                "musicvae_jax.render",
-                "musicvae_jax.render_piece",
-                "musicvae_jax.render_evaluation",
+                "musicvae_jax.plots.rolls",
+                "musicvae_jax.plots.piece",
+                "musicvae_jax.plots.evaluation",
             },
         ),
         ("pebble", {"musicvae_jax.system.workers"}),

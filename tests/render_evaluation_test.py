@@ -1,12 +1,12 @@
 import matplotlib.image
 import numpy as np
 
-from musicvae_jax import render, render_evaluation
 from musicvae_jax.evaluation import accuracy
 from musicvae_jax.evaluation import samples as evaluation_samples
 from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.plots import evaluation, rolls
 from tests import helpers
 from tests.render_test import colors_in, rgb
 
@@ -25,9 +25,9 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
         samples=evaluation_samples.compare(samples, train, test),
     )
     path = tmp_path / "evaluation.png"
-    render_evaluation.evaluation_png(path, measured, "title")
+    evaluation.evaluation_png(path, measured, "title")
     assert matplotlib.image.imread(path).shape[1] > 1000
-    shown = {rgb(c) for c in (render.BLUE, render.VERMILION, render.PURPLE, render.ORANGE)}
+    shown = {rgb(c) for c in (rolls.BLUE, rolls.VERMILION, rolls.PURPLE, rolls.ORANGE)}
     assert shown <= colors_in(path)
     assert [p.name for p in tmp_path.iterdir()] == ["evaluation.png"]
 
@@ -41,5 +41,5 @@ def test_samples_without_notes_are_drawn(tmp_path):
         reconstruction=made,
         samples=evaluation_samples.compare(silence, silence, silence),
     )
-    render_evaluation.evaluation_png(tmp_path / "evaluation.png", measured, "title")
+    evaluation.evaluation_png(tmp_path / "evaluation.png", measured, "title")
     assert (tmp_path / "evaluation.png").stat().st_size > 0

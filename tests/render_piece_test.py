@@ -7,7 +7,7 @@ import pytest
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.render_piece import MELODY_COLORS, Curves, piece_png
+from musicvae_jax.plots.piece import MELODY_COLORS, Curves, piece_png
 from tests.render_test import colors_in, rgb
 
 ODE, REEL = example_melodies().values()

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import __version__, compose, interpolate, mode_files, pairs, render
+from musicvae_jax import __version__, compose, interpolate, mode_files, pairs
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
 from musicvae_jax.options import Options
+from musicvae_jax.plots import rolls
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
@@ -161,7 +162,7 @@ class Engine:
         item = Item(
             "between",
             piece,
-            lambda path: render.melodies_png(path, {"between": melody}),
+            lambda path: rolls.melodies_png(path, {"between": melody}),
             view | {"title": "between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}

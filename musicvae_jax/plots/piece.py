@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
-from musicvae_jax.render import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from musicvae_jax.plots.rolls import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from musicvae_jax.system import files
 
 # Neighbours are never alike, also when the colours begin again.

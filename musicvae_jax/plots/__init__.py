@@ -1,0 +1,1 @@
+"""Pictures: piano rolls, pieces with their transitions, evaluations."""
