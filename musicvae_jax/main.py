@@ -29,8 +29,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-from musicvae_jax import attribute_flags, transition_flags
 from musicvae_jax.checkpoints import config_check
+from musicvae_jax.commands import attribute_flags, transition_flags
 from musicvae_jax.system import memory
 from musicvae_jax.system.errors import (
     CheckpointError,
@@ -40,7 +40,7 @@ from musicvae_jax.system.errors import (
 )
 
 if TYPE_CHECKING:
-    from musicvae_jax import options
+    from musicvae_jax.commands import options
 
 logger = logging.getLogger("musicvae_jax")
 
@@ -225,7 +225,7 @@ def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
-    from musicvae_jax import options
+    from musicvae_jax.commands import options
     from musicvae_jax.training import loop
 
     return options.Options(

@@ -5,18 +5,18 @@ import pathlib
 import jax
 import ml_collections
 
-from musicvae_jax import compose, doctor, export, interpolate
-from musicvae_jax.compose import Composition
-from musicvae_jax.evaluation import accuracy, measure, table
-from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.mode_files import (
+from musicvae_jax.commands import compose, doctor, export, interpolate
+from musicvae_jax.commands.compose import Composition
+from musicvae_jax.commands.files import (
     checkpoint_facts,
     input_melodies,
     load_model,
     write_melody,
     write_report,
 )
-from musicvae_jax.options import Options
+from musicvae_jax.commands.options import Options
+from musicvae_jax.evaluation import accuracy, measure, table
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.plots import evaluation, rolls
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax import attribute_flags
+from musicvae_jax.commands import attribute_flags
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError

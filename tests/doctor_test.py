@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax import doctor
+from musicvae_jax.commands import doctor
+from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
-from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 

@@ -12,10 +12,10 @@ import pytest
 
 from musicvae_jax import modes
 from musicvae_jax.checkpoints import store
+from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import write
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import step
 from tests import helpers

@@ -17,16 +17,10 @@ import pytest
 from absl import flags
 from starlette.testclient import TestClient
 
-from musicvae_jax import (
-    attribute_flags,
-    interpolate,
-    main,
-    mode_files,
-    modes,
-    options,
-    transition_flags,
-)
+from musicvae_jax import main, modes
 from musicvae_jax.checkpoints.store import Checkpoint
+from musicvae_jax.commands import attribute_flags, interpolate, options, transition_flags
+from musicvae_jax.commands import files as commands_files
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import write
@@ -229,7 +223,7 @@ def test_examples_are_read_like_uploads_and_keep_their_names(client):
 
 def test_the_name_of_an_example_is_an_input_of_the_command_line(base, songs):
     told = options.dataclasses.replace(base, inputs=(str(songs[0]), "reel"))
-    assert mode_files.input_melodies(told)["reel"] == example_melodies()["reel"]
+    assert commands_files.input_melodies(told)["reel"] == example_melodies()["reel"]
 
 
 def test_the_doctor_says_what_became_of_an_upload(client, songs):

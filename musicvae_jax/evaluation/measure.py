@@ -6,6 +6,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
@@ -14,7 +15,6 @@ from musicvae_jax.evaluation import samples as evaluation_samples
 from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses
-from musicvae_jax.options import Options
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import validation
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import __version__, compose, interpolate, mode_files, pairs
+from musicvae_jax import __version__
+from musicvae_jax.commands import compose, files, interpolate, pairs
+from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
-from musicvae_jax.options import Options
 from musicvae_jax.plots import rolls
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.jobs import Tell
@@ -99,7 +100,7 @@ class Engine:
             made = compose.reconstruct(self.model, inputs, options)
         else:
             made = compose.complete(self.model, inputs, options)
-        report = mode_files.report(mode, self.model, options, made.temperature, made.results)
+        report = files.report(mode, self.model, options, made.temperature, made.results)
         return Result(results.of_composition(made), report)
 
     def _interpolate(self, inputs: Mapping[str, Melody], options: Options, tell: Tell) -> Result:
@@ -127,7 +128,7 @@ class Engine:
             **interpolate.report_transitions(inputs, made),
         }
         temperature = options.transition_temperature
-        report = mode_files.report("interpolate", self.model, options, temperature, outcome)
+        report = files.report("interpolate", self.model, options, temperature, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([results.of_transition(transition) for transition in ranked], report)
 
@@ -166,4 +167,4 @@ class Engine:
             view | {"title": "between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}
-        return Result([item], mode_files.report("map", self.model, self.options, 0.0, place))
+        return Result([item], files.report("map", self.model, self.options, 0.0, place))

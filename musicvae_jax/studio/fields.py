@@ -10,8 +10,8 @@ from typing import Any
 
 from absl import flags
 
-from musicvae_jax import attribute_flags, transition_flags
-from musicvae_jax.options import Options
+from musicvae_jax.commands import attribute_flags, transition_flags
+from musicvae_jax.commands.options import Options
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves, strategies
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax import interpolate
-from musicvae_jax.compose import Composition
+from musicvae_jax.commands import interpolate
+from musicvae_jax.commands.compose import Composition
 from musicvae_jax.midi import audio
 from musicvae_jax.midi import write as midi_write
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody

@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from musicvae_jax import doctor, mode_files
+from musicvae_jax.commands import doctor, files
+from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
 from musicvae_jax.music.windows import WindowRules
-from musicvae_jax.options import Options, StudioOptions
 from musicvae_jax.studio import fields, reader, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
@@ -329,7 +329,7 @@ def _inputs(asked: dict[str, Any]) -> dict[str, Melody]:
     if len(given) > 2:
         raise UserError(f"inputs: two at most, got {len(given)}")
     named = [(_clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
-    return mode_files.titled([(name, results.read_melody(name, told)) for name, told in named])
+    return files.titled([(name, results.read_melody(name, told)) for name, told in named])
 
 
 def _hear_of_failure(event: dict[str, Any]) -> None:

@@ -8,20 +8,21 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax import __version__, pairs
-from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.mode_files import (
+from musicvae_jax import __version__
+from musicvae_jax.commands import pairs
+from musicvae_jax.commands.files import (
     input_melodies,
     load_model,
     write_melody,
     write_piece,
     write_report,
 )
+from musicvae_jax.commands.options import Options
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, chain, single
 from musicvae_jax.music.windows import bridge_ends
-from musicvae_jax.options import Options
 from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError

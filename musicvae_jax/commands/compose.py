@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import first_window
-from musicvae_jax.options import Options
 
 _MAX_SHOWN = 16  # more rolls than this are too small to see
 

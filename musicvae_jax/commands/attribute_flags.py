@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from absl import flags
 
-from musicvae_jax import transition_flags
+from musicvae_jax.commands import transition_flags
 from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError
 

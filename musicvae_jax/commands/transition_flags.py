@@ -8,7 +8,7 @@ from absl import flags
 from musicvae_jax.system.errors import UserError
 
 if TYPE_CHECKING:
-    from musicvae_jax.options import TransitionOptions
+    from musicvae_jax.commands.options import TransitionOptions
 
 _STRATEGY = flags.DEFINE_list(
     "strategy",
@@ -106,7 +106,7 @@ def read(texts: Mapping[str, str] | None = None) -> "TransitionOptions":
       UserError: one cannot be used.
     """
     # Imports JAX, which `--help` need not wait for.
-    from musicvae_jax import options
+    from musicvae_jax.commands import options
     from musicvae_jax.transitions import strategies
 
     def value(flag: flags.FlagHolder) -> Any:

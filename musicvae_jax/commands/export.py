@@ -7,13 +7,13 @@ import numpy as np
 
 from musicvae_jax import __version__
 from musicvae_jax.checkpoints import hashes, store
+from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.evaluation import measure
 from musicvae_jax.inference import attribute_vectors, latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
 from musicvae_jax.music.tokens import transpose_tokens
-from musicvae_jax.options import Options
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 

@@ -9,13 +9,13 @@ import ml_collections
 
 from musicvae_jax import __version__
 from musicvae_jax.checkpoints import store
+from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece, single
-from musicvae_jax.options import Options
 from musicvae_jax.system import files
 from musicvae_jax.training.step import abstract_params
 

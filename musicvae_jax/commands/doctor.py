@@ -5,6 +5,7 @@ import collections
 import ml_collections
 import numpy as np
 
+from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.midi import extraction as midi_extraction
@@ -14,7 +15,6 @@ from musicvae_jax.music import keys
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD
 from musicvae_jax.music.windows import WindowRules, melody_windows
-from musicvae_jax.options import Options
 from musicvae_jax.plots import rolls
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
