@@ -22,12 +22,12 @@ from absl import logging
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
+from musicvae_jax.models.vae import abstract_params  # noqa: E402
 from musicvae_jax.music.attributes import ATTRIBUTES, measure  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
-from musicvae_jax.training.step import abstract_params  # noqa: E402
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -86,8 +86,8 @@ def main() -> None:
     parser.add_argument("--output", default="runs/attribute_table")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = store.find(args.checkpoint, pathlib.Path("runs/default"))
-    model = MelodyModel(store.load(directory, abstract_params))
+    directory = load.find(args.checkpoint, pathlib.Path("runs/default"))
+    model = MelodyModel(load.load(directory, abstract_params))
     shifts = {name: model.shift({name: 1.0}) for name in NAMES}
     count = 24 if args.quick else args.melodies
     z = model.draw(count, seed=0)

@@ -18,10 +18,9 @@ import jax.numpy as jnp
 from step_jax import STEPS, STEPS_PER_BAR, load_config
 from train_step import Contender
 
-from musicvae_jax.models import noise
+from musicvae_jax.models import noise, vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import memory
-from musicvae_jax.training import step
 from musicvae_jax.transitions import strategies
 
 STRATEGIES = ("latent", "teacher_forcing", "combined")
@@ -34,7 +33,7 @@ class Ours:
     def __init__(self, name: str):
         config = load_config(name, 1, "float32").model
         self._model = model = create_model(config)
-        self._params = params = jax.jit(lambda: step.init_params(model, 0))()
+        self._params = params = jax.jit(lambda: vae.init_params(model, 0))()
         t = jnp.linspace(0.0, 1.0, STEPS // STEPS_PER_BAR)
         settings = strategies.Settings()
 

@@ -23,16 +23,17 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from configs import finetune, hier  # noqa: E402
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split  # noqa: E402
 from musicvae_jax.datasets.melodies import folk  # noqa: E402
 from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
 from musicvae_jax.midi import write
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
-from musicvae_jax.system import memory
-from musicvae_jax.training import loop, step, validation
+from musicvae_jax.system import devices, memory
+from musicvae_jax.training import loop, validation
 
 FILES = ("han1", "han2")
 OWN = 50
@@ -75,10 +76,10 @@ def all_windows(config) -> Split:
 
 def measure(checkpoint: str, split: Split) -> dict[str, float]:
     """A checkpoint's metrics on a split."""
-    directory = store.find(checkpoint, pathlib.Path())
-    loaded = store.load(directory, step.abstract_params)
+    directory = load.find(checkpoint, pathlib.Path())
+    loaded = load.load(directory, vae.abstract_params)
     evaluator = validation.Evaluator(create_model(loaded.config.model), loaded.config)
-    return evaluator(step.replicate(loaded.params), split)
+    return evaluator(devices.replicate(loaded.params), split)
 
 
 def main() -> None:

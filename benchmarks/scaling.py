@@ -23,8 +23,10 @@ import numpy as np
 from step_jax import load_config
 from train_step import step_operations
 
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.system import devices as system_devices
 from musicvae_jax.system import memory
 from musicvae_jax.training import step as training_step
 
@@ -60,7 +62,7 @@ def make_step(batch: int, bars: int, features: int, lstm: str, devices: int):
     model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
     chosen = jax.local_devices()[:devices]
     step = training_step.pmap_train_step(model, optimizer, config, chosen)
-    state = training_step.replicate(
+    state = system_devices.replicate(
         jax.jit(lambda: training_step.create_train_state(model, optimizer, 0))(), chosen
     )
     shape = (devices, batch // devices, bars * STEPS_PER_BAR)
@@ -143,7 +145,7 @@ def projections(name: str, per_device: int) -> dict[str, float]:
     """
     config = load_config(name, per_device, "float32")
     model = create_model(config.model)
-    params = jax.eval_shape(lambda: training_step.init_params(model, 0))
+    params = jax.eval_shape(lambda: vae.init_params(model, 0))
     size = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
     operations = 3 * sum(step_operations(config.model, model.vocab, per_device))
     result = {}

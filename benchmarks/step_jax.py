@@ -23,6 +23,7 @@ from plain_flax import PlainVAE
 
 from musicvae_jax.models import losses
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import devices as system_devices
 from musicvae_jax.system import memory
 from musicvae_jax.training import step as training_step
 
@@ -52,7 +53,7 @@ def ours(config: ml_collections.ConfigDict, tokens: jax.Array):
     model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
     devices = jax.local_devices()[:1]
     step = training_step.pmap_train_step(model, optimizer, config, devices)
-    state = training_step.replicate(
+    state = system_devices.replicate(
         jax.jit(lambda: training_step.create_train_state(model, optimizer, 0))(), devices
     )
     tokens = tokens[None]

@@ -26,13 +26,13 @@ sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
 
 from benchmarks.ngram import NGram  # noqa: E402
 from configs import small  # noqa: E402
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
+from musicvae_jax.models.vae import abstract_params  # noqa: E402
 from musicvae_jax.music.melody import Melody  # noqa: E402
 from musicvae_jax.music.tokens import CODECS  # noqa: E402
 from musicvae_jax.system import files  # noqa: E402
-from musicvae_jax.training.step import abstract_params  # noqa: E402
 from musicvae_jax.transitions import strategies
 from musicvae_jax.transitions.maker import BridgeMaker, Plan  # noqa: E402
 from musicvae_jax.transitions.strategies import Settings  # noqa: E402
@@ -145,8 +145,8 @@ def main() -> None:
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = store.find(args.checkpoint, pathlib.Path("runs/small"))
-    model = MelodyModel(store.load(directory, abstract_params))
+    directory = load.find(args.checkpoint, pathlib.Path("runs/small"))
+    model = MelodyModel(load.load(directory, abstract_params))
     config = small.get_config()
     config.model.bars = model.bars
     builder = input_pipeline.build_dataset(config)

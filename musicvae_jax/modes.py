@@ -5,7 +5,7 @@ import pathlib
 import jax
 import ml_collections
 
-from musicvae_jax.commands import compose, doctor, export, interpolate
+from musicvae_jax.commands import build_data, compose, export, inspect, interpolate
 from musicvae_jax.commands.compose import Composition
 from musicvae_jax.commands.files import (
     checkpoint_facts,
@@ -102,8 +102,8 @@ MODES = {
     "reconstruct": reconstruct,
     "interpolate": interpolate.interpolate,
     "complete": complete,
-    "build_data": doctor.build_data,
-    "inspect": doctor.inspect,
+    "build_data": build_data.build_data,
+    "inspect": inspect.inspect,
     "studio": studio,
 }
 

@@ -5,13 +5,13 @@ import wave
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import audio, write
+from musicvae_jax.midi import audio, read, write
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
 
-RATE = write.SAMPLE_RATE_HZ
+RATE = read.SAMPLE_RATE_HZ
 A4 = Melody.from_notes([(69, 0, 32)], 32, tempo_bpm=120.0)
 needs_fluidsynth = pytest.mark.skipif(
     not (shutil.which("fluidsynth") and audio.find_soundfont()),
@@ -152,7 +152,7 @@ def test_a_fluidsynth_that_fails_is_told_of_and_replaced(monkeypatch, tmp_path):
 @pytest.mark.parametrize("kept", [12, 100_000])
 def test_a_damaged_soundfont_is_told_of(monkeypatch, tmp_path, kept):
     font = tmp_path / "cut.sf2"
-    font.write_bytes(write.bundled_soundfont().read_bytes()[:kept])
+    font.write_bytes(read.bundled_soundfont().read_bytes()[:kept])
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(font))
     rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
     assert str(rendering) == f"sine waves (FluidSynth cannot play with {font})"
@@ -171,7 +171,7 @@ def test_which_soundfont_is_taken(monkeypatch, tmp_path):
     folders = [tmp_path / "one", tmp_path / "two", tmp_path / "absent"]
     monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", [str(folder) for folder in folders])
     bundled = fake_soundfont(tmp_path / "bundled" / "small.sf2")
-    monkeypatch.setattr(write, "bundled_soundfont", lambda: bundled)
+    monkeypatch.setattr(read, "bundled_soundfont", lambda: bundled)
     assert audio.find_soundfont() == bundled
     small = fake_soundfont(folders[0] / "b.sf2")
     (folders[0] / "notes.sf2").write_bytes(b"not a soundfont, but a large file" * 10)

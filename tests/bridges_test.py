@@ -4,10 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax.checkpoints.store import Checkpoint
+from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.training import step
 from musicvae_jax.transitions import curves
 from musicvae_jax.transitions import maker as transitions_maker
 from musicvae_jax.transitions.constraints import scale_mask
@@ -20,7 +20,7 @@ from tests import helpers
 def maker():
     config = helpers.small_config(bars=2, latent="per_bar")
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), step.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
     )
     return BridgeMaker(MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params)))
 

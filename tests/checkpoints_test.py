@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import hashes as checkpoints_hashes
+from musicvae_jax.checkpoints import load as checkpoints_load
 from musicvae_jax.checkpoints import store
 from musicvae_jax.system.errors import CheckpointError, UserError
 from tests import helpers
@@ -182,11 +183,11 @@ class _Bomb:
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     """Pickles and modules are planted in the place of, and beside, every file."""
+    from musicvae_jax.models import vae
     from musicvae_jax.models.vae import create_model
-    from musicvae_jax.training import step as training_step
 
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, training_step.init_params(create_model(config.model), 0))
+    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
     run, bombed = tmp_path / "run", tmp_path / "exploded"
     with store.open_manager(run) as manager:
         store.save(manager, 1, params, params, config, None)
@@ -218,7 +219,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
 
 
 def test_a_checkpoint_whose_configuration_is_absurd_is_refused(workdir):
-    from musicvae_jax.training.step import abstract_params
+    from musicvae_jax.models.vae import abstract_params
 
     [path] = (workdir / "checkpoints" / "1" / "config").glob("metadata")
     config = json.loads(path.read_text())
@@ -226,7 +227,7 @@ def test_a_checkpoint_whose_configuration_is_absurd_is_refused(workdir):
     path.write_text(json.dumps(config))
     shutil.rmtree(workdir / "checkpoints" / "1" / "hashes")
     with pytest.raises(UserError, match=r"--config\.model\.decoder=.* unknown"):
-        store.load(workdir, abstract_params)
+        checkpoints_load.load(workdir, abstract_params)
 
 
 @pytest.fixture
@@ -279,17 +280,17 @@ def test_a_shipped_model_may_not_link_out_of_its_folder(shipped, tmp_path_factor
 
 
 def test_pretrained_is_verified_before_it_is_read(shipped, monkeypatch, tmp_path):
-    monkeypatch.setattr(store, "SHIPPED", shipped)
+    monkeypatch.setattr(checkpoints_load, "SHIPPED", shipped)
     nowhere = tmp_path / "nowhere"
-    for asked in ("", store.PRETRAINED):
-        assert store.find(asked, nowhere) == shipped
+    for asked in ("", checkpoints_load.PRETRAINED):
+        assert checkpoints_load.find(asked, nowhere) == shipped
     truncate(max(shipped_files(shipped), key=lambda path: path.stat().st_size))
-    for asked in ("", store.PRETRAINED):
+    for asked in ("", checkpoints_load.PRETRAINED):
         with pytest.raises(UserError, match="not the file that was shipped"):
-            store.find(asked, nowhere)
+            checkpoints_load.find(asked, nowhere)
     (shipped / checkpoints_hashes.HASHES).unlink()
     with pytest.raises(UserError, match="no SHA256SUMS"):
-        store.find(store.PRETRAINED, nowhere)
+        checkpoints_load.find(checkpoints_load.PRETRAINED, nowhere)
 
 
 def test_the_hash_of_a_tree_knows_names_shapes_types_and_values():

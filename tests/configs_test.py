@@ -7,8 +7,8 @@ import pytest
 
 from configs import default
 from musicvae_jax.checkpoints import config_check
+from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training.step import abstract_params
 
 # Parameters of each configuration.
 COUNTS = {

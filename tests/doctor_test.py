@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax.commands import doctor
+from musicvae_jax.commands import build_data, inspect
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.midi import write
+from musicvae_jax.datasets.statistics import corpus_statistics
+from musicvae_jax.midi import read, write
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system.errors import UserError
@@ -35,7 +36,7 @@ def options(output, *inputs):
 def test_statistics_by_hand():
     scale = [(p, 4 * i, 4 * i + 2 + i) for i, p in enumerate((60, 62, 64))]
     melody = Melody.from_notes([*scale, (60, 16, 80)], 96)
-    statistics = doctor.corpus_statistics(MelodyCodec().encode(melody)[None].astype(np.uint8))
+    statistics = corpus_statistics(MelodyCodec().encode(melody)[None].astype(np.uint8))
     assert np.flatnonzero(statistics["pitch"]).tolist() == [60, 62, 64]
     assert statistics["pitch"][60] == 2
     assert statistics["onsets_per_bar"][:4].tolist() == [4, 1, 0, 1]
@@ -47,7 +48,7 @@ def test_statistics_by_hand():
 
 def test_statistics_count_every_note_of_many_windows():
     tokens = helpers.random_tokens(50, 64).astype(np.uint8)
-    statistics = doctor.corpus_statistics(tokens)
+    statistics = corpus_statistics(tokens)
     lengths = np.zeros(33, int)
     for row in tokens:
         for _, start, end in MelodyCodec().decode(row).notes():
@@ -58,12 +59,12 @@ def test_statistics_count_every_note_of_many_windows():
 
 def test_inspect_explains_what_was_taken(tmp_path, capsys):
     [path] = synthetic_midi.write_files(tmp_path, 1)
-    doctor.inspect(None, options(tmp_path / "out", path))
+    inspect.inspect(None, options(tmp_path / "out", path))
     printed = capsys.readouterr().out
     assert printed.count("taken") == 1
     assert "drums" in printed
     assert "windows of 16 bars" in printed
-    song = write.read_song(path)
+    song = read.read_song(path)
     for track in song.tracks:
         assert f"{track.pitch.size} notes" in printed
     assert (tmp_path / "out" / "inspect_00.txt").read_text() in printed
@@ -72,13 +73,13 @@ def test_inspect_explains_what_was_taken(tmp_path, capsys):
 
 def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
     write.write_melody(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
-    doctor.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
+    inspect.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
 
 
 def test_inspect_needs_files(tmp_path):
     with pytest.raises(UserError, match="needs --input"):
-        doctor.inspect(None, options(tmp_path))
+        inspect.inspect(None, options(tmp_path))
 
 
 def test_build_data_saves_its_report_and_says_what_a_batch_needs(tmp_path, capsys):
@@ -86,7 +87,7 @@ def test_build_data_saves_its_report_and_says_what_a_batch_needs(tmp_path, capsy
     config.dataset.name = "midi"
     config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=12))
     config.dataset.data_dir = str(tmp_path / "data")
-    doctor.build_data(config, options(tmp_path / "out"))
+    build_data.build_data(config, options(tmp_path / "out"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     train = input_pipeline.load_split(input_pipeline.build_dataset(config), "train")
     assert report["splits"]["train"]["windows"] == len(train)
@@ -96,4 +97,4 @@ def test_build_data_saves_its_report_and_says_what_a_batch_needs(tmp_path, capsy
     assert "melodies read 12, kept 12" in capsys.readouterr().out
     config.train.batch_size = 5000
     with pytest.raises(UserError, match="too few for one batch of 5000: at least 5000 are needed"):
-        doctor.build_data(config, options(tmp_path / "out"))
+        build_data.build_data(config, options(tmp_path / "out"))

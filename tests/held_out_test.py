@@ -3,7 +3,7 @@ import pathlib
 import numpy as np
 
 from musicvae_jax.evaluation import measure
-from musicvae_jax.midi import write
+from musicvae_jax.midi import read
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from tests import helpers
@@ -19,7 +19,7 @@ def test_each_window_knows_its_song(tmp_path):
     assert len(set(data.songs)) > 1
     for song, tokens in zip(data.songs, data.splits["test"].tokens, strict=True):
         [path] = pathlib.Path(config.dataset.path).rglob(f"{pathlib.Path(song).stem}.mid")
-        melody = extract_melody(write.read_song(path), song)
+        melody = extract_melody(read.read_song(path), song)
         windows = melody_windows(melody, WindowRules(bars=2)).tokens
         assert (windows == tokens).all(axis=1).any()
     assert np.unique(data.songs).size < len(data.songs)

@@ -14,10 +14,10 @@ from musicvae_jax import modes
 from musicvae_jax.checkpoints import store
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.midi import write
+from musicvae_jax.midi import read, write
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training import step
 from tests import helpers
 
 NAMES = [
@@ -67,7 +67,7 @@ def file_name(name):
 def workdir(tmp_path_factory):
     """An untrained model of two bars."""
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, step.init_params(create_model(config.model), 0))
+    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
     workdir = tmp_path_factory.mktemp("run")
     with store.open_manager(workdir) as manager:
         store.save(manager, 1, params, params, config, None)
@@ -145,19 +145,19 @@ def midi_bytes(events):
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "large.mid"
-    path.write_bytes(midi_bytes(b"\x00\xff\x01\x00") + bytes(write.MAX_BYTES))
+    path.write_bytes(midi_bytes(b"\x00\xff\x01\x00") + bytes(read.MAX_BYTES))
     monkeypatch.setattr(pretty_midi, "PrettyMIDI", None)
     with pytest.raises(UserError, match=r"large\.mid: larger than 2 MiB"):
-        write.read_song(path)
+        read.read_song(path)
 
 
 def test_a_file_of_too_many_notes_is_refused(tmp_path):
     path = tmp_path / "dense.mid"
-    notes = write.MAX_NOTES + 1
+    notes = read.MAX_NOTES + 1
     events = b"\x00\x90\x3c\x40" + b"\x01\x3c\x00\x00\x3c\x40" * notes + b"\x01\x3c\x00"
     path.write_bytes(midi_bytes(events))
     with pytest.raises(UserError, match=f"dense.mid: {notes + 1} notes, more than the 100000"):
-        write.read_song(path)
+        read.read_song(path)
 
 
 def test_a_note_years_away_is_refused(tmp_path):
@@ -165,4 +165,4 @@ def test_a_note_years_away_is_refused(tmp_path):
     far = b"\xff\xff\xff\x7f"  # the longest delta there is, in ticks
     path.write_bytes(midi_bytes(far + b"\x90\x3c\x40" + far + b"\x3c\x00"))
     with pytest.raises(UserError, match=r"far\.mid: not a readable MIDI file"):
-        write.read_song(path)
+        read.read_song(path)

@@ -2,12 +2,12 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
 from musicvae_jax.inference import latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.training import step
 from tests import helpers
 
 
@@ -54,8 +54,8 @@ def test_the_bound_by_hand():
 @pytest.fixture(params=[{}, {"latent": "per_bar", "codec": "roll"}], ids=["global", "per_bar"])
 def model(request, tmp_path):
     config = helpers.small_config(**request.param)
-    params = jax.tree.map(np.asarray, step.init_params(create_model(config.model), 0))
-    return MelodyModel(store.Checkpoint(tmp_path, 1, config, params))
+    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
+    return MelodyModel(load.Checkpoint(tmp_path, 1, config, params))
 
 
 def test_one_sample_is_the_loss_that_evaluation_reports(model):

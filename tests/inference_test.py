@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax.checkpoints.store import Checkpoint
+from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.training import step
 from tests import helpers
 
 
@@ -17,7 +17,7 @@ from tests import helpers
 def model():
     config = helpers.small_config(bars=4)
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), step.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
     )
     return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
 

@@ -3,6 +3,7 @@ import pytest
 
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split, TrainBatches
+from musicvae_jax.system import devices
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -69,7 +70,7 @@ def test_too_few_windows_for_a_batch(split):
 
 def test_batches_that_do_not_divide():
     with pytest.raises(UserError, match="batch of 9 does not divide by the 8 local devices"):
-        input_pipeline.shard(np.zeros((9, 2)))
+        devices.shard(np.zeros((9, 2)))
 
 
 def test_eval_subset_is_spread_over_the_split(split):

@@ -11,10 +11,11 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load, store
 from musicvae_jax.datasets.input_pipeline import TrainBatches
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.system import locks, processes
+from musicvae_jax.system import devices, locks
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.training import loop, manifest, telemetry
 from musicvae_jax.training import step as training_step
@@ -79,8 +80,8 @@ def still(config, source):
 
 def test_a_run_begins_from_given_parameters_with_a_new_optimizer(config, straight, tmp_path):
     loop.train(still(config, straight), tmp_path)
-    given = store.load(straight, training_step.abstract_params)
-    found = store.load(tmp_path, training_step.abstract_params)
+    given = load.load(straight, vae.abstract_params)
+    found = load.load(tmp_path, vae.abstract_params)
     assert found.step == 1
     assert found.sha256() == given.sha256()
 
@@ -89,11 +90,11 @@ def test_a_run_that_has_begun_goes_on_from_itself(config, straight, tmp_path):
     first = config.copy_and_resolve_references()
     first.train.num_steps = 3
     loop.train(first, tmp_path)
-    own = store.load(tmp_path, training_step.abstract_params)
+    own = load.load(tmp_path, vae.abstract_params)
     then = still(config, straight)
     then.train.num_steps = 4
     loop.train(then, tmp_path)
-    assert store.load(tmp_path, training_step.abstract_params).sha256() == own.sha256()
+    assert load.load(tmp_path, vae.abstract_params).sha256() == own.sha256()
 
 
 def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straight, tmp_path):
@@ -137,7 +138,7 @@ def test_a_run_goes_on_with_the_same_batches_on_other_devices(
     short = config.copy_and_resolve_references()
     short.train.num_steps = 3
     loop.train(short, tmp_path)  # on eight devices
-    monkeypatch.setattr(processes, "devices", lambda: jax.devices()[:2])
+    monkeypatch.setattr(devices, "devices", lambda: jax.devices()[:2])
     monkeypatch.setattr(jax, "local_device_count", lambda: 2)
     loop.train(config, tmp_path)
     found, expected = rows(tmp_path, "train/loss"), rows(straight, "train/loss")

@@ -14,7 +14,7 @@ import pytest
 from musicvae_jax import main, modes
 from musicvae_jax.checkpoints import hashes
 from musicvae_jax.evaluation import accuracy
-from musicvae_jax.midi import write
+from musicvae_jax.midi import read, write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.transitions import strategies
@@ -405,7 +405,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
         assert result.returncode == 0, result.stderr
         report = json.loads((output / "generate.json").read_text())
         assert report["checkpoint"]["sha256"] == card["sha256"]
-        generated[name] = [write.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
+        generated[name] = [read.read_song(output / f"generate_{n:02d}.mid") for n in range(2)]
     # The shared one draws from the fitted prior.
     assert str(generated["shared"]) != str(generated["run"])
     assert set(card["attributes"]) == set(attributes.ATTRIBUTES)

@@ -7,8 +7,10 @@ import pytest
 from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi import write
 from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.music import tokens as music_tokens
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system import locks
@@ -61,7 +63,7 @@ def test_no_folk_song_is_in_two_splits(folk):
 
 def test_folk_windows_are_unique_up_to_transposition(folk):
     tokens = np.stack([e["tokens"] for split in SPLITS for e in examples(folk, split)])
-    keys = {row.tobytes() for row in corpus.without_key(tokens)}
+    keys = {row.tobytes() for row in music_tokens.without_key(tokens)}
     assert len(keys) == len(tokens)
 
 
@@ -95,11 +97,13 @@ def test_transpositions_and_nothing_else_have_one_hash():
     tokens = helpers.random_tokens(500, 32).astype(np.uint8)
     tokens[tokens >= 2] = tokens[tokens >= 2] // 2 + 20
     up = np.where(tokens >= 2, tokens + 5, tokens).astype(np.uint8)
-    np.testing.assert_array_equal(corpus.content_hashes(up), corpus.content_hashes(tokens))
-    assert len(set(corpus.content_hashes(tokens).tolist())) == 500
+    np.testing.assert_array_equal(
+        music_tokens.content_hashes(up), music_tokens.content_hashes(tokens)
+    )
+    assert len(set(music_tokens.content_hashes(tokens).tolist())) == 500
     other = tokens.copy()
     other[np.arange(500), np.arange(500) % 32] ^= 1  # one token differs
-    assert not (corpus.content_hashes(other) == corpus.content_hashes(tokens)).any()
+    assert not (music_tokens.content_hashes(other) == music_tokens.content_hashes(tokens)).any()
 
 
 def test_copies_and_transpositions_are_kept_once(tmp_path):
@@ -107,7 +111,7 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
     helpers.write_midi_folder(folder, songs=1, bars=5)
     original = folder / "song_000.mid"
     (folder / "song_000 (2).mid").write_bytes(original.read_bytes())
-    melody = extract_melody(write.read_song(original), "x")
+    melody = extract_melody(midi_read.read_song(original), "x")
     write.write_melody(folder / "other.mid", melody.transpose(2))
     (folder / "broken.mid").write_bytes(b"no")
     builder = melodies.build(melodies.midi_config(4, str(folder)), str(tmp_path / "data"))

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from musicvae_jax.models import vae
 from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.tokens import CODECS
-from musicvae_jax.training import step
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions import scores
 from tests import helpers
@@ -111,7 +111,7 @@ def test_key_stability_by_hand():
 def test_the_bound_is_the_training_loss_at_the_mean(latent):
     config = helpers.small_config(bars=2, latent=latent)
     model = create_model(config.model)
-    params = step.init_params(model, 0)
+    params = vae.init_params(model, 0)
     melodies = [melody.window(0, 2) for melody in random_melodies(3, 4)]
     tokens = jnp.asarray(tokens_of(*melodies))
     bar_nll = jax.jit(lambda params, notes: scores.bar_nll(model, params, "melody", notes))
@@ -127,7 +127,7 @@ def test_the_bound_is_the_training_loss_at_the_mean(latent):
 
 def test_measures_of_whole_transitions():
     model = create_model(helpers.small_config(bars=2).model)
-    params = step.init_params(model, 0)
+    params = vae.init_params(model, 0)
     one, two = random_melodies(3, 5), random_melodies(3, 6)
     t = jnp.linspace(0, 1, BARS)
     bars = [[*bars_of(a)[:1], *bars_of(b)[1:]] for a, b in zip(one, two, strict=True)]

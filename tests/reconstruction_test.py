@@ -2,22 +2,24 @@ import jax
 import numpy as np
 import pytest
 
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, reconstruction
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.system import devices
 from musicvae_jax.system import processes as system_processes
-from musicvae_jax.training import step, validation
+from musicvae_jax.training import validation
 from tests import helpers
 
 
 def model_of(tmp_path, **fields) -> MelodyModel:
     """An untrained model."""
     config = helpers.small_config(**fields)
-    params = jax.tree.map(np.asarray, step.init_params(create_model(config.model), 0))
-    return MelodyModel(store.Checkpoint(tmp_path, 1, config, params))
+    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
+    return MelodyModel(load.Checkpoint(tmp_path, 1, config, params))
 
 
 @pytest.mark.parametrize("fields", [{}, {"codec": "roll"}, {"latent": "per_bar"}])
@@ -32,7 +34,7 @@ def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
     made = reconstruction.reconstruct(model, truth, np.arange(21), seed=0)
     config = model.checkpoint.config
     evaluator = validation.Evaluator(model.model, config)
-    expected = evaluator(step.replicate(model.params), Split(truth))
+    expected = evaluator(devices.replicate(model.params), Split(truth))
     values = accuracy.headline(made.tokens)
     assert values["sampled_accuracy"] == pytest.approx(expected["sampled_accuracy"], abs=1e-6)
     assert made.kl_bits.mean() == pytest.approx(expected["kl_bits"], rel=1e-5)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import store
-from musicvae_jax.midi import write
+from musicvae_jax.midi import read
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
-from musicvae_jax.training import step
 from tests import helpers
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,7 +45,7 @@ def checkpoint(home):
     """A model that was not trained, but knows what it wants."""
     config = helpers.small_config(bars=BARS)
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), step.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
     )
     with store.open_manager(home / "model") as manager:
         store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
@@ -231,7 +231,7 @@ def test_the_map_is_heard_where_it_is_touched(browser, url):
 def test_a_bad_file_is_told_beside_its_melody(browser, url, tmp_path):
     bad, large = tmp_path / "bad.mid", tmp_path / "large.mid"
     bad.write_bytes(b"MThd rubbish")
-    large.write_bytes(b"x" * (write.MAX_BYTES + 1))
+    large.write_bytes(b"x" * (read.MAX_BYTES + 1))
     with user(browser, url) as page:
         for path, words in ((bad, "not a readable MIDI file"), (large, "larger than 2 MiB")):
             page.set_input_files('.melody[data-side="0"] input[type=file]', path)

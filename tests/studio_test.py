@@ -18,12 +18,14 @@ from absl import flags
 from starlette.testclient import TestClient
 
 from musicvae_jax import main, modes
-from musicvae_jax.checkpoints.store import Checkpoint
+from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.commands import attribute_flags, interpolate, options, transition_flags
 from musicvae_jax.commands import files as commands_files
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi import write
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes
 from musicvae_jax.music.examples import example_melodies
@@ -36,7 +38,6 @@ from musicvae_jax.studio.jobs import BusyError, Jobs
 from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training import step as training_step
 from musicvae_jax.transitions import strategies
 from tests import helpers
 
@@ -55,7 +56,7 @@ def command_line():
 def model():
     config = helpers.small_config(bars=BARS)
     params = jax.tree.map(
-        lambda x: np.asarray(3 * x), training_step.init_params(create_model(config.model), 0)
+        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
     )
     model = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
     measured = attributes.measure(helpers.random_tokens(50, 16 * BARS))
@@ -241,7 +242,7 @@ def test_the_doctor_says_what_became_of_an_upload(client, songs):
         (b"", 400, ["bad.mid", "empty"]),
         (b"MThd rubbish", 400, ["bad.mid", "not a readable MIDI file"]),
         (b"<html><script>alert(1)</script>", 400, ["not a readable MIDI file"]),
-        (b"x" * (write.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
+        (b"x" * (midi_read.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
         (
             write.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
             400,

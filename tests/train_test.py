@@ -13,7 +13,10 @@ from musicvae_jax.checkpoints import store
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.evaluation import baselines
+from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.system import devices as system_devices
 from musicvae_jax.system.errors import TrainingDivergedError, UserError
 from musicvae_jax.training import loop, validation
 from musicvae_jax.training import step as training_step
@@ -46,7 +49,7 @@ def run_on(devices, config, optimizer, tokens, steps):
     model = create_model(config.model)
     chosen = jax.devices()[:devices]
     state = training_step.create_train_state(model, optimizer, config.seed)
-    state = training_step.replicate(state, chosen)
+    state = system_devices.replicate(state, chosen)
     step = training_step.pmap_train_step(model, optimizer, config, chosen)
     losses = []
     for number in range(steps):
@@ -71,7 +74,7 @@ def test_eight_devices_and_one_give_the_same_gradient():
     """Under plain SGD, where a gradient eight times too large would show."""
     config = helpers.small_config()
     tokens = helpers.random_tokens(16, 32)[None]
-    start = host(training_step.init_params(create_model(config.model), config.seed))
+    start = host(vae.init_params(create_model(config.model), config.seed))
     _, one = run_on(1, config, optax.sgd(1.0), tokens, 1)
     _, eight = run_on(8, config, optax.sgd(1.0), tokens, 1)
     for before, a, b in zip(start, one, eight, strict=True):
@@ -101,9 +104,9 @@ def test_the_step_is_traced_once():
             return model.apply(*args, **kwargs)
 
     step = training_step.pmap_train_step(Counting(), optimizer, config)
-    state = training_step.replicate(training_step.create_train_state(model, optimizer, 0))
+    state = system_devices.replicate(training_step.create_train_state(model, optimizer, 0))
     for number in range(4):
-        state, _ = step(state, input_pipeline.shard(helpers.random_tokens(16, 32, seed=number)))
+        state, _ = step(state, system_devices.shard(helpers.random_tokens(16, 32, seed=number)))
     assert len(traces) == 1
 
 
@@ -197,7 +200,7 @@ def test_a_file_in_the_place_of_the_workdir(config, tmp_path):
 def test_evaluation_ignores_padding():
     config = helpers.small_config()
     model = create_model(config.model)
-    params = training_step.replicate(training_step.init_params(model, 0))
+    params = system_devices.replicate(vae.init_params(model, 0))
     evaluator = validation.Evaluator(model, config)
     tokens = helpers.random_tokens(21, 32).astype(np.uint8)
     whole = evaluator(params, Split(tokens))
@@ -209,7 +212,7 @@ def test_evaluation_ignores_padding():
 
 def test_ngram_baselines_by_hand():
     tokens = np.array([[0, 1, 0, 1]])
-    nll = validation.ngram_nll_nats(tokens, tokens, vocab=2)
+    nll = baselines.ngram_nll_nats(tokens, tokens, vocab=2)
     assert nll["unigram"] == pytest.approx(np.log(2))
     # 0 -> 1 twice of two, 1 -> 0 once of one; one is added to each count.
     expected = -(np.log(1 / 2) + 2 * np.log(3 / 4) + np.log(2 / 3)) / 4
@@ -225,12 +228,12 @@ def test_tiny_overfits_one_batch():
     builder = melodies.build(melodies.folk_config(16), "")
     batch = input_pipeline.load_split(builder, "train").tokens[::1500][:8]
     model, optimizer = create_model(config.model), training_step.create_optimizer(config.train)
-    state = training_step.replicate(training_step.create_train_state(model, optimizer, 0))
+    state = system_devices.replicate(training_step.create_train_state(model, optimizer, 0))
     step = training_step.pmap_train_step(model, optimizer, config)
     evaluator = validation.Evaluator(model, config)
     accuracy = 0.0
     for number in range(6000):
-        state, metrics = step(state, input_pipeline.shard(batch.astype(np.int32)))
+        state, metrics = step(state, system_devices.shard(batch.astype(np.int32)))
         jax.block_until_ready(metrics)
         if number % 200 == 199:
             accuracy = evaluator(state.params, Split(batch))["sampled_accuracy"]

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax.models import noise
+from musicvae_jax.models import noise, vae
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
-from musicvae_jax.training import step
 from musicvae_jax.transitions import curves, strategies
 from musicvae_jax.transitions.strategies import STRATEGIES, Settings
 from tests import helpers
@@ -32,7 +31,7 @@ def tiny(latent="per_bar", codec="melody", decoder="hierarchical"):
     """A model with large parameters, whose decoding depends on all that it is told."""
     config = helpers.small_config(bars=MODEL_BARS, latent=latent, codec=codec, decoder=decoder)
     model = create_model(config.model)
-    return model, jax.tree.map(lambda x: 3 * x, step.init_params(model, 0))
+    return model, jax.tree.map(lambda x: 3 * x, vae.init_params(model, 0))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

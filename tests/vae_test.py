@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicvae_jax.models import noise
+from musicvae_jax.models import noise, vae
 from musicvae_jax.models.shares import Shares
 from musicvae_jax.models.vae import create_model, previous_tokens
-from musicvae_jax.training import step
 from tests import helpers
 
 BATCH = 3
@@ -38,7 +37,7 @@ def setup(request):
     """A model of three bars, its parameters, tokens and a path that moves."""
     config = helpers.small_config(bars=3, **VARIANTS[request.param])
     model = create_model(config.model)
-    variables = {"params": jax.jit(lambda: step.init_params(model, 0))()}
+    variables = {"params": jax.jit(lambda: vae.init_params(model, 0))()}
     # Larger parameters than at the beginning, so that mistakes show.
     variables = jax.tree.map(lambda x: 3 * x, variables)
     tokens = helpers.random_tokens(BATCH, 48, vocab=model.vocab)
@@ -89,7 +88,7 @@ def test_a_melody_is_gathered_from_its_bars_and_shared_out_to_them():
     by_bar = create_model(
         helpers.small_config(bars=3, z=2, encoder_reads="bars", latent="per_bar").model
     )
-    params = step.init_params(whole, 0)
+    params = vae.init_params(whole, 0)
     encoder = dict(params["encoder_lstm"])
     mixing = encoder.pop("mu"), encoder.pop("raw_sigma")
     tokens = helpers.random_tokens(BATCH, 48)
@@ -179,7 +178,7 @@ def test_temperature_0_is_argmax_whatever_the_keys(setup):
 def test_samples_have_the_models_frequencies():
     """The first token of many samples against the softmax of its logits."""
     model = Jitted(create_model(helpers.small_config(bars=1, codec="roll").model))
-    variables = jax.tree.map(lambda x: 4 * x, {"params": step.init_params(model.model, 0)})
+    variables = jax.tree.map(lambda x: 4 * x, {"params": vae.init_params(model.model, 0)})
     path = jnp.tile(jnp.linspace(-1, 1, model.z), (20_000, 1, 1))
     tokens, log_probs = model.apply(variables, path, keys(20_000), 1.0, method="sample")
     start = jnp.full((1, 16), model.vocab)
@@ -192,7 +191,7 @@ def test_samples_have_the_models_frequencies():
 
 def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_token():
     model = create_model(helpers.small_config(bars=3).model)
-    variables = {"params": step.init_params(model, 0)}
+    variables = {"params": vae.init_params(model, 0)}
     path = jnp.ones((1, 3, model.z))
     tokens = helpers.random_tokens(1, 48)
     changed = tokens.copy()
@@ -208,7 +207,7 @@ def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_tok
 def test_word_dropout_hides_tokens_in_training_only():
     config = helpers.small_config(encoder_word_dropout=1.0, decoder_word_dropout=1.0)
     model = create_model(config.model)
-    variables = {"params": step.init_params(model, 0)}
+    variables = {"params": vae.init_params(model, 0)}
     one, two = helpers.random_tokens(2, 32, seed=0), helpers.random_tokens(2, 32, seed=1)
     blind = [model.apply(variables, t, keys(2), True)[0] for t in (one, two)]
     np.testing.assert_array_equal(*blind)

@@ -10,12 +10,11 @@ told by the hashes that it holds, put aside, and the one before is taken.
 """
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -24,20 +23,18 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from musicvae_jax.checkpoints import config_check
-from musicvae_jax.checkpoints.hashes import check_hashes, json_sha256, tree_sha256
+from musicvae_jax.checkpoints.hashes import json_sha256, tree_sha256
 from musicvae_jax.system import processes
 from musicvae_jax.system.errors import CheckpointError, UserError
 
 logger = logging.getLogger(__name__)
 
-PRETRAINED = "pretrained"
-SHIPPED = pathlib.Path(__file__).parents[1] / PRETRAINED
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
 # Fields of `config.model` that say how it is computed, and not what it is.
 _COMPUTATION = ("dtype", "lstm")
 # What Orbax, TensorStore and JSON raise for files that are missing, cut off or altered.
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
@@ -122,7 +119,7 @@ def save(
             ),
             metrics=metrics,
         )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _not_written(manager, step, error) from error
 
 
@@ -134,11 +131,11 @@ def wait(manager: ocp.CheckpointManager, step: int) -> None:
     """
     try:
         manager.wait_until_finished()
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _not_written(manager, step, error) from error
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """The beginning and the end of a message; TensorStore's say in the end what was wrong."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) < 250 else f"{text[:100]} ... {text[-140:]}"
@@ -147,7 +144,7 @@ def _reason(error: Exception) -> str:
 def _not_written(manager: ocp.CheckpointManager, step: int, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"a checkpoint cannot be written to {manager.directory}, at step {step}: "
-        f"{_reason(error)}. The ones before are whole; the same command goes on from there"
+        f"{reason(error)}. The ones before are whole; the same command goes on from there"
     )
 
 
@@ -180,6 +177,12 @@ def restore_config(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
     """The configuration of a checkpoint, as plain values."""
     saved = _restore(manager, step, config=ocp.args.JsonRestore())["config"]
     return config_check.complete(saved)
+
+
+def restore_params(manager: ocp.CheckpointManager, step: int, params: Any) -> Any:
+    """Parameters alone, as host arrays; the argument gives shapes and types."""
+    target = ocp.args.StandardRestore(_as_target(params))
+    return _restore(manager, step, params=target)["params"]
 
 
 def restore_for_training(
@@ -218,17 +221,17 @@ def restore_latest(
     """
     damaged = []
     for step in sorted(manager.all_steps(), reverse=True):
-        restored, reason = None, "another process cannot read it"
+        restored, why = None, "another process cannot read it"
         try:
             saved = restore_config(manager, step)
             check_same_model(saved, config, manager.directory)
             restored = restore_for_training(manager, step, params, optimizer)
-        except _UNREADABLE as error:
-            reason = _reason(error)
+        except UNREADABLE as error:
+            why = reason(error)
         if processes.all_agree(restored is not None):
             _put_aside(manager, damaged)
             return step, *restored
-        logger.warning("the checkpoint of step %d cannot be used: %s", step, reason)
+        logger.warning("the checkpoint of step %d cannot be used: %s", step, why)
         damaged.append(step)
     if damaged:
         raise UserError(
@@ -267,92 +270,3 @@ def check_same_model(
     ]
     if differing:
         raise UserError(f"the checkpoint in {where} is of another model: " + "; ".join(differing))
-
-
-@dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A trained model.
-
-    Attributes:
-      path: where it was read from.
-      step: after how many training steps.
-      config: the configuration it was trained with.
-      params: host arrays.
-    """
-
-    path: pathlib.Path
-    step: int
-    config: ml_collections.ConfigDict
-    params: Any
-
-    def sha256(self) -> str:
-        """A hash of the parameters' names, shapes and values."""
-        return tree_sha256(self.params)
-
-
-def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> pathlib.Path:
-    """The run directory that a flag means: one given, the workdir's, or the shipped one.
-
-    Raises:
-      UserError: there is no checkpoint.
-    """
-    if checkpoint and checkpoint != PRETRAINED:
-        directory = pathlib.Path(checkpoint).expanduser()
-        directory = directory.parent if directory.name == SUBDIRECTORY else directory
-        if _steps(directory):
-            return directory
-        raise UserError(
-            f"{flag}={checkpoint}: no checkpoint there; a --workdir of training or "
-            f"{PRETRAINED!r} is needed"
-        )
-    if not checkpoint and _steps(workdir):
-        return workdir
-    if _steps(SHIPPED):
-        check_hashes(SHIPPED)
-        return SHIPPED
-    if checkpoint:
-        raise UserError(f"{flag}={PRETRAINED}: this installation ships no trained model")
-    raise UserError(
-        f"no checkpoint in --workdir={workdir}: train first "
-        "(python -m musicvae_jax.main --config=configs/hier.py), or give --checkpoint=DIR"
-    )
-
-
-def _steps(directory: pathlib.Path) -> list[int]:
-    folder = directory / SUBDIRECTORY
-    if not folder.is_dir():
-        return []
-    return sorted(int(child.name) for child in folder.iterdir() if child.name.isdecimal())
-
-
-def load(
-    directory: pathlib.Path,
-    abstract_params: Callable[[ml_collections.ConfigDict], Any],
-    config: ml_collections.ConfigDict | None = None,
-) -> Checkpoint:
-    """Reads the best checkpoint of a run for inference.
-
-    Args:
-      directory: from `find`.
-      abstract_params: called with the configuration; gives the parameters' shapes.
-      config: if given, the checkpoint must be of its model.
-
-    Raises:
-      UserError: the checkpoint cannot be read, or is of another model.
-    """
-    try:
-        with open_manager(directory, read_only=True) as manager:
-            step = manager.best_step()
-            step = manager.latest_step() if step is None else step
-            saved = restore_config(manager, step)
-            if config is not None:
-                check_same_model(saved, config, directory)
-            saved = ml_collections.ConfigDict(saved)
-            config_check.check(saved)
-            target = _as_target(abstract_params(saved))
-            restored = _restore(manager, step, params=ocp.args.StandardRestore(target))
-    except _UNREADABLE as error:
-        raise UserError(
-            f"the checkpoint in {directory} cannot be read: {_reason(error)}"
-        ) from error
-    return Checkpoint(directory, step, saved, restored["params"])

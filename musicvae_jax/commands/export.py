@@ -31,8 +31,8 @@ def fit_prior(
     codec = model.checkpoint.config.model.codec
     mu, sigma = model.posteriors(input_pipeline.convert(train.tokens, codec))
     held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
-    measure = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
-    return latent_prior.fit(mu, sigma, measure)
+    drawn = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
+    return latent_prior.fit(mu, sigma, drawn)
 
 
 def fit_attributes(

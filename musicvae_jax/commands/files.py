@@ -8,16 +8,16 @@ from typing import Any
 import ml_collections
 
 from musicvae_jax import __version__
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import audio, write
+from musicvae_jax.midi import audio, read, write
 from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.system import files
-from musicvae_jax.training.step import abstract_params
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ def load_model(config: ml_collections.ConfigDict | None, options: Options) -> Me
     Raises:
       UserError: there is none, or it is not of the configuration's model.
     """
-    directory = store.find(options.checkpoint, options.workdir)
-    checkpoint = store.load(directory, abstract_params, config)
+    directory = load.find(options.checkpoint, options.workdir)
+    checkpoint = load.load(directory, abstract_params, config)
     logger.info("model of step %d from %s", checkpoint.step, checkpoint.path)
     return MelodyModel(checkpoint)
 
@@ -49,7 +49,7 @@ def input_melodies(options: Options) -> dict[str, Melody]:
 def _melody(name: str, examples: Mapping[str, Melody]) -> Melody:
     if name in examples and not pathlib.Path(name).exists():
         return examples[name]
-    return extract_melody(write.read_song(name), name)
+    return extract_melody(read.read_song(name), name)
 
 
 def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:

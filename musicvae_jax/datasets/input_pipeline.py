@@ -12,7 +12,6 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
 import ml_collections
 import numpy as np
 
@@ -186,21 +185,6 @@ class TrainBatches:
         chosen = order[first : first + self._batch_size][self._local]
         tokens = transpose_tokens(self._tokens[chosen], shifts[chosen])
         return convert(tokens, self._codec)
-
-
-def shard(batch: np.ndarray) -> np.ndarray:
-    """[local batch, ...] -> [local devices, per device, ...], for pmap.
-
-    Raises:
-      UserError: the batch does not divide by the devices.
-    """
-    devices = jax.local_device_count()
-    if len(batch) % devices:
-        raise UserError(
-            f"a batch of {len(batch)} does not divide by the {devices} local devices; "
-            "choose another --config.train.batch_size"
-        )
-    return batch.reshape(devices, len(batch) // devices, *batch.shape[1:])
 
 
 def spread(total: int, count: int) -> np.ndarray:

@@ -15,13 +15,13 @@ import dataclasses
 
 import numpy as np
 
-from musicvae_jax.datasets.melodies.corpus import content_hashes
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import (
     FIRST_ONSET,
     HOLD,
     NOTE_OFF,
     SILENCE,
+    content_hashes,
     previous_onset,
     sounding_pitch,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
-from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
+from musicvae_jax.evaluation import accuracy, baselines, likelihood, reconstruction
 from musicvae_jax.evaluation import intervals as evaluation_intervals
 from musicvae_jax.evaluation import samples as evaluation_samples
 from musicvae_jax.evaluation.accuracy import Reconstruction
@@ -141,7 +141,7 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
         "loss": headline["nll_per_token"] * test.tokens.shape[1] + kl_nats,
         "active_units": validation.active_units(made.mu),
     }
-    nll = validation.baselines(model.checkpoint.config, data.splits["train"], test)
+    nll = baselines.baselines(model.checkpoint.config, data.splits["train"], test)
     headline |= {f"{name}_nll_per_token": value for name, value in nll.items()}
     headline |= {"windows": len(test), "songs": len(np.unique(data.songs))}
     bounds, of_bounds = _importance_weighted(model, data, options.seed)

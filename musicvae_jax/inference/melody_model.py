@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from musicvae_jax.checkpoints.store import Checkpoint
+from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference import attribute_vectors, latent_prior
 from musicvae_jax.models import noise
 from musicvae_jax.models.vae import create_model, previous_tokens

@@ -10,8 +10,8 @@ import wave
 
 import numpy as np
 
-from musicvae_jax.midi import write
-from musicvae_jax.midi.write import SAMPLE_RATE_HZ
+from musicvae_jax.midi import read, write
+from musicvae_jax.midi.read import SAMPLE_RATE_HZ
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -75,7 +75,7 @@ def find_soundfont(given: str | os.PathLike | None = None) -> pathlib.Path | Non
     found = [path for path in found if _is_soundfont(path)]
     if found:
         return max(found, key=lambda path: ("default" in path.stem.lower(), path.stat().st_size))
-    bundled = write.bundled_soundfont()
+    bundled = read.bundled_soundfont()
     return bundled if _is_soundfont(bundled) else None
 
 
@@ -125,7 +125,7 @@ def _render_file(
     soundfont: str | os.PathLike | None,
     loops: bool,
 ) -> Rendering:
-    music = round(write.duration_sec(file) * SAMPLE_RATE_HZ)
+    music = round(read.duration_sec(file) * SAMPLE_RATE_HZ)
     tail = round(TAIL_SEC * SAMPLE_RATE_HZ)
     samples, font, reason = _synthesize(file, soundfont)
     samples = samples[: music + tail]
@@ -146,7 +146,7 @@ def _synthesize(
 ) -> tuple[np.ndarray, pathlib.Path | None, str]:
     """Samples: [samples, channels] float32; the soundfont heard, or why there is none."""
     program, font = shutil.which("fluidsynth"), find_soundfont(soundfont)
-    waves = write.synthesize_file(file)[:, None]
+    waves = read.synthesize_file(file)[:, None]
     if not (program and font):
         reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
     else:

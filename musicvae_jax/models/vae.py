@@ -1,5 +1,8 @@
 """The whole model."""
 
+import functools
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -51,11 +54,11 @@ class MusicVAE(nn.Module):
         """The shape of one melody's latent: [z], or [bars, z]."""
         return (self.bars, self.z) if self.per_bar else (self.z,)
 
-    def path(self, z: jax.Array, bars: int | None = None) -> jax.Array:
+    def path(self, z: jax.Array) -> jax.Array:
         """The path that stands still: z [batch, z] or [batch, bars, z] -> [batch, bars, z]."""
         if self.per_bar:
             return z
-        return jnp.broadcast_to(z[:, None], (z.shape[0], bars or self.bars, z.shape[1]))
+        return jnp.broadcast_to(z[:, None], (z.shape[0], self.bars, z.shape[1]))
 
     def encode(
         self, tokens: jax.Array, keys: jax.Array | None = None
@@ -215,3 +218,15 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
         encoder_word_dropout=config.encoder_word_dropout,
         decoder_word_dropout=config.decoder_word_dropout,
     )
+
+
+def init_params(model: MusicVAE, seed: int) -> Any:
+    """Initial parameters, a function of the seed; shapes do not depend on the batch."""
+    tokens = jnp.zeros((1, model.bars * STEPS_PER_BAR), jnp.int32)
+    key = jax.random.key(seed)
+    return model.init(key, tokens, noise.example_keys(key, 0, 1))["params"]
+
+
+def abstract_params(config: ml_collections.ConfigDict) -> Any:
+    """Shapes and types of a configuration's parameters, without computing any."""
+    return jax.eval_shape(functools.partial(init_params, create_model(config.model), 0))

@@ -200,3 +200,34 @@ def melody_to_roll(tokens: np.ndarray) -> np.ndarray:
     classes = sounding_pitch(tokens) - roll.min_pitch
     is_known = (classes >= 0) & (classes < roll.silence)
     return np.where(is_known, classes, roll.silence).astype(np.uint8)
+
+
+def without_key(tokens: np.ndarray) -> np.ndarray:
+    """The same for two windows that differ by a transposition, and only then.
+
+    Args:
+      tokens: [windows, steps] uint8, of `MelodyCodec`, each with an onset.
+
+    Returns:
+      [windows, steps] int16: onsets as intervals from the first one, out of the way
+      of the other tokens.
+    """
+    onset = tokens >= FIRST_ONSET
+    first = np.take_along_axis(tokens, onset.argmax(axis=1)[:, None], axis=1).astype(np.int16)
+    return np.where(onset, tokens - first + 256, tokens)
+
+
+def content_hashes(tokens: np.ndarray) -> np.ndarray:
+    """64 bits of `without_key` for each window: a sum of random multiples.
+
+    Multilinear hashing (Carter & Wegman 1979): two windows collide with odds of at
+    most 2**-55, so any two of 10 million with less than 0.002.
+
+    Args:
+      tokens: [windows, steps] uint8.
+
+    Returns:
+      [windows] uint64.
+    """
+    multipliers = np.random.default_rng(0).integers(0, 2**64, tokens.shape[1], np.uint64)
+    return (without_key(tokens).astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)

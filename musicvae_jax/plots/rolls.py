@@ -93,7 +93,7 @@ def melodies_png(path: str | os.PathLike, melodies: Mapping[str, Melody]) -> Non
 def statistics_png(
     path: str | os.PathLike, statistics: Mapping[str, np.ndarray], title: str
 ) -> None:
-    """Draws the histograms of `doctor.corpus_statistics`."""
+    """Draws the histograms of `datasets.statistics.corpus_statistics`."""
     figure, grid = plt.subplots(2, 2, figsize=(_WIDTH_IN, 6), layout="constrained")
     figure.suptitle(title, fontsize=10)
     pitch = statistics["pitch"]

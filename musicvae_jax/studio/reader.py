@@ -1,6 +1,7 @@
 """Uploads, read in a process that may hang or die, and that starts without JAX."""
 
-from musicvae_jax.midi import extraction, write
+from musicvae_jax.midi import extraction
+from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.midi.song import Song
 from musicvae_jax.system.errors import UserError
@@ -14,7 +15,7 @@ def read(item: tuple[bytes, str]) -> tuple[Song, Extraction] | str:
     """
     content, name = item
     try:
-        song = write.song_from_bytes(content, name)
+        song = midi_read.song_from_bytes(content, name)
     except UserError as error:
         return str(error)
     return song, extraction.extract(song)

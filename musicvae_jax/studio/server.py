@@ -19,9 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from musicvae_jax.commands import doctor, files
+from musicvae_jax.commands import files, inspect
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -144,7 +145,7 @@ class Studio:
             modes=modes,
             examples=list(example_melodies()),
             model=engine.describe(),
-            max_bytes=write.MAX_BYTES,
+            max_bytes=midi_read.MAX_BYTES,
         )
         return Response(html, media_type="text/html")
 
@@ -184,9 +185,9 @@ class Studio:
         return JSONResponse(await _done(self._read_jobs, functools.partial(self._example, name)))
 
     async def read(self, request: Request) -> Response:
-        """A MIDI file as the request's body: its melody, and what the doctor says."""
+        """A MIDI file as the request's body: its melody, and what was made of it."""
         name = _clean(request.query_params.get("name", ""))
-        limit = write.MAX_BYTES
+        limit = midi_read.MAX_BYTES
         content = await _body(request, limit, f"{name}: larger than {limit >> 20} MiB")
         work = functools.partial(self._read, content, name)
         return JSONResponse(await _done(self._read_jobs, work))
@@ -199,7 +200,7 @@ class Studio:
             raise UserError(read)
         song, extraction = read
         rules = WindowRules(bars=self._engine.model.bars)
-        words = doctor.explain(name, song, extraction, rules)[1:]
+        words = inspect.explain(name, song, extraction, rules)[1:]
         if extraction.melody is None:
             raise UserError(f"{name}: no usable melody: {extraction.refusal}")
         return results.view_melody(name, extraction.melody, words)

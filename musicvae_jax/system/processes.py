@@ -230,15 +230,6 @@ def is_primary() -> bool:
     return jax.process_index() == 0
 
 
-def devices() -> list[jax.Device]:
-    """Every device of every process, in the order of the global batch.
-
-    Grouped by process: on a TPU pod the plain order follows the chips' place in the
-    torus, and a process' share of a batch would not be in one piece.
-    """
-    return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-
-
 def agreed(value: bool) -> bool:
     """The first process' answer, in all of them."""
     if jax.process_count() == 1:

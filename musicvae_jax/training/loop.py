@@ -33,10 +33,11 @@ import ml_collections
 import optax
 from tqdm import tqdm
 
-from musicvae_jax.checkpoints import store
+from musicvae_jax.checkpoints import load, store
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.models.vae import MusicVAE, create_model
+from musicvae_jax.models.vae import MusicVAE, abstract_params, create_model
 from musicvae_jax.system import files, locks, processes
+from musicvae_jax.system.devices import all_devices, host_copy, replicate, shard
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.system.progress import on_terminal
 from musicvae_jax.training import manifest, preemption, telemetry
@@ -44,12 +45,9 @@ from musicvae_jax.training import validation as training_validation
 from musicvae_jax.training.metric_log import MetricLog
 from musicvae_jax.training.step import (
     TrainState,
-    abstract_params,
     create_optimizer,
     create_train_state,
-    host_copy,
     pmap_train_step,
-    replicate,
 )
 
 logger = logging.getLogger(__name__)
@@ -202,8 +200,8 @@ def _first_state(
     restored = store.restore_latest(manager, state.params, state.optimizer, config)
     if restored is None and config.train.init_from:
         source = config.train.init_from
-        directory = store.find(source, manager.directory, "--config.train.init_from")
-        params = store.load(directory, abstract_params, config).params
+        directory = load.find(source, manager.directory, "--config.train.init_from")
+        params = load.load(directory, abstract_params, config).params
         logger.info("beginning from the parameters of %s", directory)
         return create_train_state(model, optimizer, config.seed, params)
     if restored is None:
@@ -249,7 +247,7 @@ class _Run:
     ) -> dict[str, float]:
         """See `train`."""
         config, first, last = self._config.train, int(state.step), self._config.train.num_steps
-        devices = processes.devices()
+        devices = all_devices()
         state = replicate(state, devices)
         step_devices = pmap_train_step(model, optimizer, self._config, devices)
         evaluator = training_validation.Evaluator(model, self._config)
@@ -268,7 +266,7 @@ class _Run:
             for step in _steps(first, last):
                 profile.before(step)
                 with window.waiting():
-                    batch = input_pipeline.shard(self._data.batches(step))
+                    batch = shard(self._data.batches(step))
                 state, metrics = step_devices(state, batch)
                 window.append(metrics)
                 if waits:

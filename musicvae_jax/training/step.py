@@ -8,18 +8,14 @@ import flax
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 import optax
-from flax import jax_utils
 from jax import lax
 
 from musicvae_jax.models import losses, noise
-from musicvae_jax.models.vae import MusicVAE, create_model
-from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.system import processes
+from musicvae_jax.models.vae import MusicVAE, init_params
+from musicvae_jax.system.devices import AXIS
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import schedules
-from musicvae_jax.training.validation import AXIS
 
 
 @flax.struct.dataclass
@@ -37,18 +33,6 @@ def create_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransfo
         optax.clip_by_global_norm(config.clip_norm),
         optax.adam(schedules.learning_rate(config)),
     )
-
-
-def init_params(model: MusicVAE, seed: int) -> Any:
-    """Initial parameters, a function of the seed; shapes do not depend on the batch."""
-    tokens = jnp.zeros((1, model.bars * STEPS_PER_BAR), jnp.int32)
-    key = jax.random.key(seed)
-    return model.init(key, tokens, noise.example_keys(key, 0, 1))["params"]
-
-
-def abstract_params(config: ml_collections.ConfigDict) -> Any:
-    """Shapes and types of a configuration's parameters, without computing any."""
-    return jax.eval_shape(functools.partial(init_params, create_model(config.model), 0))
 
 
 def create_train_state(
@@ -140,26 +124,3 @@ def pmap_train_step(
         )
     step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
-
-
-def replicate(tree: Any, devices: Sequence[jax.Device] | None = None) -> Any:
-    """Copies a tree to devices, by default all, laid out as the mapped step gives it back.
-
-    Without the identity, the second step would be compiled anew for the layout of
-    its own output.
-
-    Args:
-      tree: the same in every process.
-      devices: of all processes; each copies to its own.
-    """
-    devices = processes.devices() if devices is None else devices
-    local = [device for device in devices if device.process_index == jax.process_index()]
-    copies = jax_utils.replicate(tree, local)
-    return jax.pmap(lambda copy: copy, axis_name=AXIS, devices=devices)(copies)
-
-
-def host_copy(tree: Any) -> Any:
-    """One device's copy of a replicated tree, as host arrays, fetched all at once."""
-    copies = jax.device_get(jax.tree.map(lambda leaf: leaf.addressable_shards[0].data, tree))
-    # On CPU `copies` may be views of buffers that the next step overwrites.
-    return jax.tree.map(lambda copy: np.array(copy[0]), copies)

@@ -11,8 +11,8 @@ from typing import Any, Self
 import jax
 import numpy as np
 
+from musicvae_jax.system.devices import host_copy
 from musicvae_jax.system.errors import TrainingDivergedError
-from musicvae_jax.training.step import host_copy
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,8 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE
-from musicvae_jax.music.tokens import CODECS
-from musicvae_jax.system import processes
+from musicvae_jax.system.devices import AXIS, all_devices, shard
 
-# The mapped axis, in training too: arrays laid out for one name are laid out anew for another.
-AXIS = "devices"
 # A latent dimension is active if its mean varies by more than this over melodies
 # (Burda et al. 2016, arXiv 1509.00519, appendix C).
 ACTIVE_VARIANCE = 0.01
@@ -63,7 +60,7 @@ class Evaluator:
 
     def __init__(self, model: MusicVAE, config: ml_collections.ConfigDict):
         self._codec = config.model.codec
-        devices = processes.devices()
+        devices = all_devices()
         self._batch_size = -(-config.train.batch_size // len(devices)) * len(devices)
         share = self._batch_size // jax.process_count()
         first = jax.process_index() * share
@@ -91,8 +88,8 @@ class Evaluator:
             tokens = input_pipeline.convert(tokens[self._local], self._codec)
             sums, mu = self._step(
                 params,
-                input_pipeline.shard(tokens),
-                input_pipeline.shard(weight[self._local]),
+                shard(tokens),
+                shard(weight[self._local]),
                 number,
             )
             for name, value in sums.items():
@@ -106,36 +103,3 @@ class Evaluator:
 def active_units(mu: np.ndarray) -> int:
     """How many numbers of the posterior means [windows, ...] vary from window to window."""
     return int((mu.var(axis=0) > ACTIVE_VARIANCE).sum())
-
-
-def ngram_nll_nats(train: np.ndarray, test: np.ndarray, vocab: int) -> dict[str, float]:
-    """What counting predicts: cross entropies of held-out tokens, nats a token.
-
-    Counts of the training tokens, plus one each, give the probabilities. A model
-    that learns nothing of a melody but its bigrams reaches `bigram`.
-
-    Args:
-      train, test: [windows, steps] int.
-      vocab: number of tokens.
-    """
-    unigram = np.bincount(train.ravel(), minlength=vocab) + 1.0
-    pairs = train[:, :-1].astype(np.int64) * vocab + train[:, 1:]
-    bigram = np.bincount(pairs.ravel(), minlength=vocab * vocab).reshape(vocab, vocab) + 1.0
-    log_unigram = np.log(unigram / unigram.sum())
-    log_bigram = np.log(bigram / bigram.sum(axis=1, keepdims=True))
-    first = log_unigram[test[:, 0]].sum()
-    rest = log_bigram[test[:, :-1], test[:, 1:]].sum()
-    return {
-        "unigram": float(-log_unigram[test].mean()),
-        "bigram": float(-(first + rest) / test.size),
-    }
-
-
-def baselines(config: ml_collections.ConfigDict, train: Split, test: Split) -> dict[str, float]:
-    """`ngram_nll_nats` of splits in the model's codec."""
-    codec = config.model.codec
-    return ngram_nll_nats(
-        input_pipeline.convert(train.tokens, codec),
-        input_pipeline.convert(test.tokens, codec),
-        CODECS[codec].vocab,
-    )

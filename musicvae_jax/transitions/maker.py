@@ -12,8 +12,7 @@ from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import bridge_ends
-from musicvae_jax.training import step
-from musicvae_jax.training.validation import AXIS
+from musicvae_jax.system.devices import AXIS, replicate
 from musicvae_jax.transitions import curves, strategies
 from musicvae_jax.transitions import scores as transitions_scores
 
@@ -80,7 +79,7 @@ class BridgeMaker:
     def __init__(self, model: MelodyModel):
         self._melodies = model
         self._codec = model.checkpoint.config.model.codec
-        self._params = step.replicate(model.params)
+        self._params = replicate(model.params)
         pmap = functools.partial(jax.pmap, axis_name=AXIS)
         self._make = pmap(
             self._make_on_device,

@@ -18,7 +18,6 @@ from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.datasets.melodies.corpus import (
     MAX_EXAMPLES_PER_REASON,
     SPLIT_SHARES,
-    content_hashes,
     example,
     split_of,
 )
@@ -30,6 +29,7 @@ from musicvae_jax.datasets.melodies.midi_files import (
     read_midi_file,
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
+from musicvae_jax.music.tokens import content_hashes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 

@@ -1,0 +1,103 @@
+"""Checkpoints to use: found by name, read without the optimizer."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import ml_collections
+
+from musicvae_jax.checkpoints import config_check, store
+from musicvae_jax.checkpoints.hashes import check_hashes, tree_sha256
+from musicvae_jax.system.errors import UserError
+
+PRETRAINED = "pretrained"
+SHIPPED = pathlib.Path(__file__).parents[1] / PRETRAINED
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A trained model.
+
+    Attributes:
+      path: where it was read from.
+      step: after how many training steps.
+      config: the configuration it was trained with.
+      params: host arrays.
+    """
+
+    path: pathlib.Path
+    step: int
+    config: ml_collections.ConfigDict
+    params: Any
+
+    def sha256(self) -> str:
+        """A hash of the parameters' names, shapes and values."""
+        return tree_sha256(self.params)
+
+
+def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> pathlib.Path:
+    """The run directory that a flag means: one given, the workdir's, or the shipped one.
+
+    Raises:
+      UserError: there is no checkpoint.
+    """
+    if checkpoint and checkpoint != PRETRAINED:
+        directory = pathlib.Path(checkpoint).expanduser()
+        directory = directory.parent if directory.name == store.SUBDIRECTORY else directory
+        if _steps(directory):
+            return directory
+        raise UserError(
+            f"{flag}={checkpoint}: no checkpoint there; a --workdir of training or "
+            f"{PRETRAINED!r} is needed"
+        )
+    if not checkpoint and _steps(workdir):
+        return workdir
+    if _steps(SHIPPED):
+        check_hashes(SHIPPED)
+        return SHIPPED
+    if checkpoint:
+        raise UserError(f"{flag}={PRETRAINED}: this installation ships no trained model")
+    raise UserError(
+        f"no checkpoint in --workdir={workdir}: train first "
+        "(python -m musicvae_jax.main --config=configs/hier.py), or give --checkpoint=DIR"
+    )
+
+
+def _steps(directory: pathlib.Path) -> list[int]:
+    folder = directory / store.SUBDIRECTORY
+    if not folder.is_dir():
+        return []
+    return sorted(int(child.name) for child in folder.iterdir() if child.name.isdecimal())
+
+
+def load(
+    directory: pathlib.Path,
+    abstract_params: Callable[[ml_collections.ConfigDict], Any],
+    config: ml_collections.ConfigDict | None = None,
+) -> Checkpoint:
+    """Reads the best checkpoint of a run for inference.
+
+    Args:
+      directory: from `find`.
+      abstract_params: called with the configuration; gives the parameters' shapes.
+      config: if given, the checkpoint must be of its model.
+
+    Raises:
+      UserError: the checkpoint cannot be read, or is of another model.
+    """
+    try:
+        with store.open_manager(directory, read_only=True) as manager:
+            step = manager.best_step()
+            step = manager.latest_step() if step is None else step
+            saved = store.restore_config(manager, step)
+            if config is not None:
+                store.check_same_model(saved, config, directory)
+            saved = ml_collections.ConfigDict(saved)
+            config_check.check(saved)
+            params = store.restore_params(manager, step, abstract_params(saved))
+    except store.UNREADABLE as error:
+        raise UserError(
+            f"the checkpoint in {directory} cannot be read: {store.reason(error)}"
+        ) from error
+    return Checkpoint(directory, step, saved, params)

@@ -1,0 +1,65 @@
+"""`--mode=inspect`: what becomes of a music file, and why."""
+
+import collections
+
+import ml_collections
+
+from musicvae_jax.commands.options import Options
+from musicvae_jax.midi import extraction as midi_extraction
+from musicvae_jax.midi import read_bulk
+from musicvae_jax.midi.song import Song
+from musicvae_jax.music import keys
+from musicvae_jax.music.windows import WindowRules, melody_windows
+from musicvae_jax.plots import rolls
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
+
+
+def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Explains, for each input, which track was taken and what became of it."""
+    if not options.inputs:
+        raise UserError("--mode=inspect needs --input, one or more MIDI files")
+    bars = config.model.bars if config is not None else WindowRules().bars
+    songs = {name: read_bulk.read_song(name) for name in options.inputs}
+    folder = files.make_output_dir(options.output)
+    for number, (name, song) in enumerate(songs.items()):
+        extraction = midi_extraction.extract(song)
+        lines = explain(name, song, extraction, WindowRules(bars=bars))
+        print("\n".join(lines))
+        stem = f"inspect_{number:02d}"
+        with files.replacing(folder / f"{stem}.txt") as temporary:
+            temporary.write_text("\n".join(lines) + "\n")
+        if extraction.tracks:
+            rolls.tracks_png(folder / f"{stem}.png", name, extraction)
+        print(f"  wrote {folder / stem}.txt and .png")
+
+
+def explain(
+    name: str, song: Song, extraction: midi_extraction.Extraction, rules: WindowRules
+) -> list[str]:
+    """What `inspect` prints of a file, in lines."""
+    meters = ", ".join(f"{n}/{d} from quarter note {start:g}" for start, n, d in song.meters)
+    tempos = ", ".join(f"{bpm:g}" for _, bpm in song.tempos[:8])
+    more = f" and {len(song.tempos) - 8} more" if len(song.tempos) > 8 else ""
+    lines = [name, f"  meter {meters}", f"  tempo {tempos}{more} quarter notes a minute"]
+    lines.append("  tracks, the likeliest melody first:")
+    for report in extraction.tracks:
+        track = report.track
+        lines.append(
+            f"    {track.name or '(no name)':24.24s} program {track.program:3d}  "
+            f"{track.pitch.size:6d} notes  score {report.score:5.2f}  {report.decision}"
+        )
+    if extraction.melody is None:
+        return [*lines, f"  no usable melody: {extraction.refusal}"]
+    lines += [f"  {change}" for change in midi_extraction.explain_changes(song, extraction)]
+    melody = extraction.melody
+    weights = keys.pitch_class_weights(melody.pitch, melody.end - melody.start)
+    tonic, is_minor, correlation = keys.find_keys(weights[None])
+    key = keys.key_name(int(tonic[0]), bool(is_minor[0]))
+    lines.append(f"  key {key} (correlation {correlation[0]:.2f})")
+    windows = melody_windows(melody, rules)
+    dropped: collections.Counter[str] = windows.refusals
+    if melody.num_bars < rules.bars:
+        return [*lines, f"  too short: {melody.num_bars} bars, a window has {rules.bars}"]
+    lines.append(f"  {len(windows.tokens)} windows of {rules.bars} bars")
+    return lines + [f"    {count} dropped: {reason}" for reason, count in dropped.items()]
