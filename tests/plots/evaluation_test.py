@@ -1,5 +1,6 @@
 import matplotlib.image
 import numpy as np
+from tests.render_test import colors_in, rgb
 
 from musicvae_jax.evaluation import accuracy
 from musicvae_jax.evaluation import samples as evaluation_samples
@@ -8,7 +9,6 @@ from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.plots import evaluation, rolls
 from tests import helpers
-from tests.render_test import colors_in, rgb
 
 
 def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):

@@ -3,12 +3,12 @@ import dataclasses
 import matplotlib.image
 import numpy as np
 import pytest
+from tests.render_test import colors_in, rgb
 
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots.piece import MELODY_COLORS, Curves, piece_png
-from tests.render_test import colors_in, rgb
 
 ODE, REEL = example_melodies().values()
 
