@@ -39,7 +39,7 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     model = load_model(config, options)
     data = measure.load_data(config or model.checkpoint.config)
     folder = files.make_output_dir(options.output)
-    measured = measure.measure(model, data, options)
+    measured = measure.measure(model, data, **options.sampling())
     of_model = checkpoint_facts(model)
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
     files.write_json(folder / "metrics.json", written | measured.details)

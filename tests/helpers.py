@@ -6,6 +6,7 @@ import os
 import pathlib
 
 import hypothesis.strategies as st
+import matplotlib.image
 import ml_collections
 import numpy as np
 
@@ -59,6 +60,16 @@ def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathli
     for number in range(songs):
         write.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
     return folder
+
+
+def colors_in(path):
+    """The colours of a picture as a set of (red, green, blue) in 0..255."""
+    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(int)
+    return {tuple(color) for color in np.unique(pixels.reshape(-1, 3), axis=0)}
+
+
+def rgb(name):
+    return tuple(int(name[i : i + 2], 16) for i in (1, 3, 5))
 
 
 def die(item: object) -> None:

@@ -72,7 +72,7 @@ def export(model: MelodyModel, data: measure.Data, options: Options) -> None:
     prior, figures = fit_prior(model, splits["train"], splits["validation"])
     vectors = fit_attributes(model, splits["train"])
     model.prior = prior
-    headline = measure.measure(model, data, options).headline
+    headline = measure.measure(model, data, **options.sampling()).headline
     numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
     with store.open_manager(output) as manager:
         store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
+from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training.loop import LoopOptions
 from musicvae_jax.transitions import constraints, curves
@@ -98,6 +99,14 @@ class Options:
     def transition_temperature(self) -> float:
         """Candidates of one strategy would otherwise be one and the same."""
         return self.temperature_or(0.5 if self.num_or(1) > 1 else 0.0)
+
+    def sampling(self) -> dict[str, float]:
+        """Keywords of `measure.measure`."""
+        return {
+            "seed": self.seed,
+            "num_samples": self.num_or(PRIOR_SAMPLES),
+            "temperature": self.temperature_or(0.7),
+        }
 
     def num_or(self, default: int) -> int:
         return default if self.num is None else self.num

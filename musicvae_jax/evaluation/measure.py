@@ -6,7 +6,6 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, baselines, likelihood, reconstruction
@@ -109,13 +108,13 @@ def _importance_weighted(
 
 
 def _prior_samples(
-    model: MelodyModel, data: Data, options: Options
+    model: MelodyModel, data: Data, seed: int, count: int, temperature: float
 ) -> tuple[evaluation_samples.Comparison, dict[str, Any]]:
     """Samples compared with the data, and how they were drawn."""
     how = {
-        "count": options.num_or(PRIOR_SAMPLES),
-        "temperature": options.temperature_or(0.7),
-        "seed": options.seed,
+        "count": count,
+        "temperature": temperature,
+        "seed": seed,
         "prior": "standard normal" if model.prior is None else "fitted to the training latents",
     }
     tokens = evaluation_samples.draw(model, how["count"], how["seed"], how["temperature"])
@@ -123,16 +122,25 @@ def _prior_samples(
     return evaluation_samples.compare(tokens, train, test), how
 
 
-def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
+def measure(
+    model: MelodyModel,
+    data: Data,
+    *,
+    seed: int = 0,
+    num_samples: int = PRIOR_SAMPLES,
+    temperature: float = 0.7,
+) -> Measured:
     """Measures a model on the test split.
 
     Args:
       model: of the data's number of bars.
       data: the split, and the training data that it is compared with.
-      options: the seed; how many melodies to draw from the prior, and how warm.
+      seed: of all random numbers.
+      num_samples: how many melodies to draw from the prior.
+      temperature: at which these are decoded.
     """
     test = data.splits["test"]
-    made = reconstruction.reconstruct(model, test.tokens, data.songs, options.seed)
+    made = reconstruction.reconstruct(model, test.tokens, data.songs, seed)
     from_mean = dataclasses.replace(made.tokens, teacher_forced=made.forced_from_mean)
     headline = accuracy.headline(made.tokens) | _forced_from_mean(from_mean)
     kl_nats = float(made.kl_bits.mean()) * losses.LN_2
@@ -144,8 +152,8 @@ def measure(model: MelodyModel, data: Data, options: Options) -> Measured:
     nll = baselines.baselines(model.checkpoint.config, data.splits["train"], test)
     headline |= {f"{name}_nll_per_token": value for name, value in nll.items()}
     headline |= {"windows": len(test), "songs": len(np.unique(data.songs))}
-    bounds, of_bounds = _importance_weighted(model, data, options.seed)
-    samples, of_samples = _prior_samples(model, data, options)
+    bounds, of_bounds = _importance_weighted(model, data, seed)
+    samples, of_samples = _prior_samples(model, data, seed, num_samples, temperature)
     details = {
         "reconstruction": {
             **accuracy.by_position(made.tokens),

@@ -1,6 +1,5 @@
 import matplotlib.image
 import numpy as np
-from tests.render_test import colors_in, rgb
 
 from musicvae_jax.evaluation import accuracy
 from musicvae_jax.evaluation import samples as evaluation_samples
@@ -27,8 +26,8 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
     path = tmp_path / "evaluation.png"
     evaluation.evaluation_png(path, measured, "title")
     assert matplotlib.image.imread(path).shape[1] > 1000
-    shown = {rgb(c) for c in (rolls.BLUE, rolls.VERMILION, rolls.PURPLE, rolls.ORANGE)}
-    assert shown <= colors_in(path)
+    shown = {helpers.rgb(c) for c in (rolls.BLUE, rolls.VERMILION, rolls.PURPLE, rolls.ORANGE)}
+    assert shown <= helpers.colors_in(path)
     assert [p.name for p in tmp_path.iterdir()] == ["evaluation.png"]
 
 

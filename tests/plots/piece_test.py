@@ -3,12 +3,12 @@ import dataclasses
 import matplotlib.image
 import numpy as np
 import pytest
-from tests.render_test import colors_in, rgb
 
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots.piece import MELODY_COLORS, Curves, piece_png
+from tests import helpers
 
 ODE, REEL = example_melodies().values()
 
@@ -26,8 +26,8 @@ def test_a_splice_shows_both_melodies_and_their_mixture(tmp_path):
     made = piece.splice(ODE, ODE, REEL, titles=["ode", "reel"])
     piece_png(tmp_path / "a.png", made, [None, bridge_curves(16), Curves(nll=np.ones(16))], "both")
     piece_png(tmp_path / "plain.png", made)
-    found = colors_in(tmp_path / "plain.png")
-    blue, vermilion = (np.array(rgb(color)) for color in MELODY_COLORS[:2])
+    found = helpers.colors_in(tmp_path / "plain.png")
+    blue, vermilion = (np.array(helpers.rgb(color)) for color in MELODY_COLORS[:2])
     assert {tuple(blue), tuple(vermilion)} <= found
     # Half way, as lights mix.
     middle = ((blue / 255) ** 2.2 / 2 + (vermilion / 255) ** 2.2 / 2) ** (1 / 2.2) * 255
@@ -40,7 +40,9 @@ def test_a_bridge_alone_goes_from_the_first_colour_to_the_second(tmp_path):
     made = piece.single(ODE, "bridge", is_bridge=True)
     t = np.r_[np.zeros(8), np.ones(8)]
     piece_png(tmp_path / "a.png", made, [Curves(t_control=t)])
-    assert {rgb(color) for color in MELODY_COLORS[:2]} <= colors_in(tmp_path / "a.png")
+    assert {helpers.rgb(color) for color in MELODY_COLORS[:2]} <= helpers.colors_in(
+        tmp_path / "a.png"
+    )
 
 
 def test_a_loop_of_many_melodies_has_a_colour_for_each(tmp_path):
@@ -49,7 +51,7 @@ def test_a_loop_of_many_melodies_has_a_colour_for_each(tmp_path):
     made = piece.chain(melodies, bridges)
     curves = [bridge_curves(1) if s.is_bridge else None for s in made.sections]
     piece_png(tmp_path / "a.png", made, curves)
-    assert {rgb(color) for color in MELODY_COLORS} <= colors_in(tmp_path / "a.png")
+    assert {helpers.rgb(color) for color in MELODY_COLORS} <= helpers.colors_in(tmp_path / "a.png")
 
 
 def test_longer_pieces_are_wider_up_to_what_a_viewer_can_open(tmp_path):
@@ -66,7 +68,7 @@ def test_a_repeated_note_is_two_and_a_long_one_is_one(tmp_path):
     def columns(notes):
         piece_png(tmp_path / "a.png", piece.single(Melody.from_notes(notes, 64)))
         pixels = (matplotlib.image.imread(tmp_path / "a.png")[..., :3] * 255).round()
-        row = (pixels == rgb(MELODY_COLORS[0])).all(axis=-1)[150:].any(axis=0)
+        row = (pixels == helpers.rgb(MELODY_COLORS[0])).all(axis=-1)[150:].any(axis=0)
         return int((np.diff(np.r_[False, row].astype(int)) == 1).sum())
 
     assert columns([(60, 0, 16), (60, 16, 32)]) == 2

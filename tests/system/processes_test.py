@@ -18,7 +18,7 @@ from musicvae_jax.system.processes import Cluster, find_cluster
 from musicvae_jax.training import loop, manifest
 from tests import helpers
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0"}
 
 

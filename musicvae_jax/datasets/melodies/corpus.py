@@ -17,6 +17,7 @@ import numpy as np
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import content_hashes
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
