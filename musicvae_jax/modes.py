@@ -18,6 +18,7 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.evaluation import accuracy, measure, table
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.plots import evaluation, rolls
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import loop
@@ -45,7 +46,7 @@ def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -
     files.write_json(folder / "metrics.json", written | measured.details)
     accuracy.write(folder / "reconstruction.npz", measured.reconstruction)
     title = f"test split of {data.name}, model of step {of_model['step']}"
-    evaluation.evaluation_png(folder / "evaluation.png", measured, title)
+    save_png(folder / "evaluation.png", evaluation.evaluation_figure(measured, title))
     print(f"{title}, {of_model['path']}")
     print("\n".join(table.lines(measured)))
     print(table.as_json_line(measured.headline))
@@ -81,7 +82,7 @@ def _write(
 ) -> None:
     for stem, melody in made.melodies.items():
         write_melody(folder, stem, melody, options)
-    rolls.melodies_png(folder / f"{mode}.png", made.shown)
+    save_png(folder / f"{mode}.png", rolls.melodies_figure(made.shown))
     write_report(folder, mode, model, options, made.temperature, made.results)
 
 

@@ -6,6 +6,7 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.statistics import train_statistics
 from musicvae_jax.plots import rolls
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -29,7 +30,8 @@ def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
     statistics = train_statistics(builder)
     report["train_histograms"] = {name: h.tolist() for name, h in statistics.items()}
     files.write_json(folder / "report.json", report)
-    rolls.statistics_png(folder / "report.png", statistics, f"{builder.info.full_name}, train")
+    figure = rolls.statistics_figure(statistics, f"{builder.info.full_name}, train")
+    save_png(folder / "report.png", figure)
     print(f"wrote {folder / 'report.json'} and {folder / 'report.png'}")
     batch, windows = config.train.batch_size, report["splits"]["train"]["windows"]
     if windows < batch:

@@ -11,6 +11,7 @@ from musicvae_jax.midi.song import Song
 from musicvae_jax.music import keys
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.plots import rolls
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -30,7 +31,7 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
         with files.replacing(folder / f"{stem}.txt") as temporary:
             temporary.write_text("\n".join(lines) + "\n")
         if extraction.tracks:
-            rolls.tracks_png(folder / f"{stem}.png", name, extraction)
+            save_png(folder / f"{stem}.png", rolls.tracks_figure(name, extraction))
         print(f"  wrote {folder / stem}.txt and .png")
 
 

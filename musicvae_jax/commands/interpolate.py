@@ -24,6 +24,7 @@ from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, chain, single
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import piece as plots_piece
+from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
@@ -63,28 +64,10 @@ class Transition:
     def title(self) -> str:
         return f"transition by {self.strategy}"
 
-    def curves(self) -> list[plots_piece.Curves | None]:
-        """What is known of the bars of each section that is shown."""
-        left = iter(self.bridges)
-        known = ("t_latent", "t_control", "nll")
-        curves: list[plots_piece.Curves | None] = []
-        for section in self.shown.sections:
-            if not section.is_bridge:
-                curves.append(None)
-                continue
-            by_bar = next(left).by_bar
-            curves.append(
-                plots_piece.Curves(
-                    **{name: by_bar[name] for name in known if name in by_bar},
-                    similarity_1=by_bar["likeness_1"],
-                    similarity_2=by_bar["likeness_2"],
-                )
-            )
-        return curves
-
-    def report(self) -> dict[str, Any]:
-        entry = {"output": self.output, "score": self.score, "piece": self.piece.summary()}
-        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
+    def figure(self) -> Figure:
+        """The notes of what is shown, and the values of the bars of its bridges."""
+        values = plots_piece.values_of_bridges(self.shown, self.bridges)
+        return plots_piece.piece_figure(self.shown, values, self.title)
 
 
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -221,12 +204,7 @@ def _write_inputs(
     made = []
     for transition in make_transitions(inputs, model, BridgeMaker(model), plan, options):
         write_piece(folder, transition.stem, transition.piece, options, transition.provenance)
-        plots_piece.piece_png(
-            folder / f"{transition.stem}.png",
-            transition.shown,
-            transition.curves(),
-            transition.title,
-        )
+        save_png(folder / f"{transition.stem}.png", transition.figure())
         made.append(transition)
     return report_transitions(inputs, made)
 

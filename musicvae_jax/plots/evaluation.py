@@ -1,6 +1,5 @@
 """The picture of an evaluation: where reconstruction fails, and what samples are like."""
 
-import os
 from collections.abc import Mapping, Sequence
 
 import matplotlib.ticker
@@ -12,8 +11,8 @@ from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK, Comparison
 from musicvae_jax.evaluation.statistics import MAX_LAG, share_histogram, shares
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.plots.picture import Picture
 from musicvae_jax.plots.rolls import BLUE, ORANGE, PURPLE, VERMILION
-from musicvae_jax.system import files
 
 _SOFT, _GRID = "#777777", "#E2E2E2"
 _LABELS = {
@@ -95,7 +94,7 @@ def _draw_samples(panels: Mapping[str, Axes], samples: Comparison) -> None:
     _draw_shares(panels["run"], {n: np.bincount(c.run_bars) for n, c in copies.items()})
 
 
-def evaluation_png(path: str | os.PathLike, measured: Measured, title: str) -> None:
+def evaluation_figure(measured: Measured, title: str) -> Figure:
     """Draws accuracies by position, and prior samples beside real melodies."""
     texts = {
         "step": ("accuracy within the bar", "sixteenth"),
@@ -107,7 +106,7 @@ def evaluation_png(path: str | os.PathLike, measured: Measured, title: str) -> N
         "nearest": ("share of tokens of the nearest training window", "of a melody, transposed"),
         "run": ("longest run of bars that training data hold", "bars, transposed"),
     }
-    figure = Figure(figsize=(11.0, 12.0), layout="constrained")
+    figure = Picture(figsize=(11.0, 12.0), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=10)
     grid = figure.subplots(4, 2)
     panels = dict(zip(texts, grid.flat, strict=True))
@@ -123,5 +122,4 @@ def evaluation_png(path: str | os.PathLike, measured: Measured, title: str) -> N
     for name, axes in panels.items():
         if name != "step":  # as in its neighbour, and there it hides nothing
             axes.legend(fontsize=8, frameon=False)
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    return figure

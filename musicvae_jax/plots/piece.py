@@ -1,8 +1,10 @@
-"""The picture of a piece: one time axis for its notes and for how its bridges proceed."""
+"""The picture of a piece: its notes and, below them, how its bridges proceed bar by bar."""
+
+from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +15,11 @@ from matplotlib.lines import Line2D
 
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.plots.picture import Picture
 from musicvae_jax.plots.rolls import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
-from musicvae_jax.system import files
+
+if TYPE_CHECKING:  # it imports JAX, which a picture does not need
+    from musicvae_jax.transitions.maker import Bridge
 
 # Neighbours are never alike, also when the colours begin again.
 MELODY_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
@@ -26,12 +31,12 @@ _GAP_STEPS = 0.5  # between a note and the same one struck again
 
 
 @dataclasses.dataclass(frozen=True)
-class Curves:
-    """What is known of each bar of a section; what is None is not drawn.
+class BarValues:
+    """The values of each bar of a section; what is None is not drawn.
 
     Attributes:
-      t_latent: [bars] float, 0 to 1, how far the latent has gone.
-      t_control: [bars] float, 0 to 1, how far the notes that the decoder is told have.
+      t_latent: [bars] float, 0 to 1, how far the latent has gone from melody 1 to melody 2.
+      t_control: [bars] float, 0 to 1, how far the notes given to the decoder have gone.
       similarity_1, similarity_2: [bars] float, 0 to 1, to the melody before and after.
       nll: [bars] float, nats a token.
     """
@@ -43,36 +48,60 @@ class Curves:
     nll: np.ndarray | None = None
 
     def t(self, bars: int) -> np.ndarray:
-        """[bars]: how far each is on the way, for its colour."""
-        for curve in (self.t_latent, self.t_control):
-            if curve is not None:
-                return np.asarray(curve, np.float64)
+        """How far each bar has gone, for its colour: [bars] float64."""
+        for values in (self.t_latent, self.t_control):
+            if values is not None:
+                return np.asarray(values, np.float64)
         return np.linspace(0.0, 1.0, bars)
 
 
-def piece_png(
-    path: str | os.PathLike,
-    piece: Piece,
-    curves: Sequence[Curves | None] | None = None,
-    title: str = "",
-) -> None:
-    """Draws a piece: the notes of all sections, and below them what is known of each bar.
+def values_of_bridges(piece: Piece, bridges: Sequence[Bridge]) -> list[BarValues | None]:
+    """The values of the bars of each section of a piece; None for its melodies.
 
-    Melodies have colours of their own; a bridge's notes go from the colour of the
-    melody before it to that of the melody after it. A bridge alone is drawn as one
+    Args:
+      piece: the piece.
+      bridges: one for each bridge in the piece, in the same order.
+
+    Raises:
+      ValueError: the piece has another number of bridges.
+    """
+    expected = sum(section.is_bridge for section in piece.sections)
+    if len(bridges) != expected:
+        raise ValueError(f"the piece has {expected} bridges, got {len(bridges)}")
+    remaining = iter(bridges)
+    return [_of_bridge(next(remaining)) if s.is_bridge else None for s in piece.sections]
+
+
+def _of_bridge(bridge: Bridge) -> BarValues:
+    known = bridge.by_bar
+    return BarValues(
+        t_latent=known.get("t_latent"),
+        t_control=known.get("t_control"),
+        similarity_1=known["likeness_1"],
+        similarity_2=known["likeness_2"],
+        nll=known["nll"],
+    )
+
+
+def piece_figure(
+    piece: Piece, values: Sequence[BarValues | None] | None = None, title: str = ""
+) -> Figure:
+    """Draws a piece: the notes of all sections, and below them the values of each bar.
+
+    Each melody has its own colour; the notes of a bridge go from the colour of the
+    melody before it to that of the melody after it. A bridge alone is drawn as a bridge
     from melody 1 to melody 2.
 
     Args:
-      path: the PNG to write.
       piece: what to draw.
-      curves: for each section what is known of its bars, or None.
+      values: for each section the values of its bars, or None.
       title: above the picture.
 
     Raises:
-      ValueError: there are not as many curves as sections.
+      ValueError: `values` and the sections differ in number.
     """
-    curves = curves or [None] * len(piece.sections)
-    parts = list(zip(piece.sections, [c or Curves() for c in curves], strict=True))
+    values = values or [None] * len(piece.sections)
+    parts = list(zip(piece.sections, [v or BarValues() for v in values], strict=True))
     rows: list[tuple[Callable, float]] = [(_draw_notes, 2.7)]
     if _any(parts, "t_latent", "t_control"):
         rows.append((_draw_t, 0.75))
@@ -85,7 +114,7 @@ def piece_png(
     width = music_in + _LEFT_IN + (_RIGHT_IN if len(rows) > 1 else 0.25)
     top, gap, bottom = 0.85 if title else 0.6, 0.18, 0.5
     height = top + sum(heights) + gap * (len(rows) - 1) + bottom
-    figure = Figure(figsize=(width, height))
+    figure = Picture(figsize=(width, height), dpi=120)
     # Fixed margins, so that the same piece has the same axes whatever is known of it.
     from_top = top
     for index, (draw, row_in) in enumerate(rows):
@@ -100,12 +129,11 @@ def piece_png(
             _label_sections(axes, piece, music_in / piece.num_bars, row_in)
     if title:
         figure.text(_LEFT_IN / width, 1 - 0.2 / height, title, fontsize=11, color=_INK, va="center")
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    return figure
 
 
-def _any(parts: Sequence[tuple[Section, Curves]], *names: str) -> bool:
-    return any(getattr(curves, name) is not None for _, curves in parts for name in names)
+def _any(parts: Sequence[tuple[Section, BarValues]], *names: str) -> bool:
+    return any(getattr(values, name) is not None for _, values in parts for name in names)
 
 
 def _colors(piece: Piece) -> list[tuple[str, str]]:
@@ -152,11 +180,11 @@ def _set_up(axes: Axes, piece: Piece, is_last: bool) -> None:
         axes.set_xlabel("bar", fontsize=9, color=_SOFT)
 
 
-def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
-    for (section, curves), ends in zip(parts, _colors(piece), strict=True):
+def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValues]]) -> None:
+    for (section, values), ends in zip(parts, _colors(piece), strict=True):
         melody = section.melody
         bar = melody.start // STEPS_PER_BAR
-        t = curves.t(melody.num_bars)[bar] if section.is_bridge else np.zeros(len(bar))
+        t = values.t(melody.num_bars)[bar] if section.is_bridge else np.zeros(len(bar))
         again = (melody.pitch[1:] == melody.pitch[:-1]) & (melody.start[1:] == melody.end[:-1])
         gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
         left = section.start_bar + melody.start / STEPS_PER_BAR
@@ -243,25 +271,25 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, dict]]) -> None:
     )
 
 
-def _draw_t(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+def _draw_t(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValues]]) -> None:
     latent = {"color": _INK, "linewidth": 1.4}
     control = {"color": _SOFT, "linewidth": 1.4, "linestyle": (0, (2, 1.2))}
-    for section, curves in parts:
-        _plot(axes, section, curves.t_latent, **latent)
-        _plot(axes, section, curves.t_control, **control)
+    for section, values in parts:
+        _plot(axes, section, values.t_latent, **latent)
+        _plot(axes, section, values.t_control, **control)
     _share_axis(axes, "t")
     entries = (("latent", latent, "t_latent"), ("control", control, "t_control"))
     _legend(axes, [(label, style) for label, style, name in entries if _any(parts, name)])
 
 
-def _draw_similarity(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+def _draw_similarity(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValues]]) -> None:
     styles = [
         {"marker": "o", "markersize": 3, "linewidth": 1.2},
         {"marker": "s", "markersize": 3, "linewidth": 1.2},
     ]
-    for (section, curves), ends in zip(parts, _colors(piece), strict=True):
-        _plot(axes, section, curves.similarity_1, color=ends[0], **styles[0])
-        _plot(axes, section, curves.similarity_2, color=ends[1], **styles[1])
+    for (section, values), ends in zip(parts, _colors(piece), strict=True):
+        _plot(axes, section, values.similarity_1, color=ends[0], **styles[0])
+        _plot(axes, section, values.similarity_2, color=ends[1], **styles[1])
     _share_axis(axes, "similarity")
     if sum(section.is_bridge for section, _ in parts) == 1:
         labels, colors = ("to melody 1", "to melody 2"), MELODY_COLORS[:2]
@@ -271,12 +299,12 @@ def _draw_similarity(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Cu
     _legend(axes, [(label, style | {"color": color}) for label, style, color in named])
 
 
-def _draw_nll(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Curves]]) -> None:
+def _draw_nll(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValues]]) -> None:
     highest = 0.0
-    for section, curves in parts:
-        if curves.nll is None:
+    for section, values in parts:
+        if values.nll is None:
             continue
-        nll = np.asarray(curves.nll, np.float64)
+        nll = np.asarray(values.nll, np.float64)
         edges = section.start_bar + np.arange(len(nll) + 1)
         axes.stairs(nll, edges, fill=True, color="#C9CED6", zorder=2)
         axes.stairs(nll, edges, baseline=None, color=_INK, linewidth=1.0, zorder=3)

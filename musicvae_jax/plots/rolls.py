@@ -1,19 +1,16 @@
-"""Pictures: piano rolls in colours that the colour-blind can tell apart."""
+"""Piano rolls and histograms, in colours that colour-blind people can tell apart."""
 
-import os
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import matplotlib.ticker
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.music.keys import key_name
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
-from musicvae_jax.system import files
-
-matplotlib.use("Agg")  # files only; never looks for a display
-import matplotlib.pyplot as plt
+from musicvae_jax.plots.picture import Picture
 
 # Okabe & Ito 2008.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#BBBBBB"
@@ -22,15 +19,15 @@ _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
 _MAX_TRACKS = 12
 
 
-def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: str) -> None:
-    """Draws one melody; `colors` is one colour, or one for each note."""
+def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
+    """Draws one melody."""
     axes.bar(
         melody.start / STEPS_PER_BAR,
         height=0.9,
         width=(melody.end - melody.start) / STEPS_PER_BAR,
         bottom=melody.pitch - 0.45,
         align="edge",
-        color=colors,
+        color=color,
         edgecolor="white",
         linewidth=0.4 if melody.num_bars <= 32 else 0.0,  # edges would hide short notes
     )
@@ -44,57 +41,48 @@ def _draw_roll(axes: plt.Axes, melody: Melody, colors: str | Sequence, title: st
     axes.tick_params(labelsize=8)
 
 
-def _figure(rows: int, heights: Sequence[float] | None = None) -> tuple[plt.Figure, Sequence]:
-    heights = heights or [1.0] * rows
-    figure, axes = plt.subplots(
-        rows,
-        figsize=(_WIDTH_IN, 0.6 + _ROLL_HEIGHT_IN * sum(heights)),
-        height_ratios=heights,
-        squeeze=False,
-        layout="constrained",
-    )
-    return figure, axes[:, 0]
+def _rows(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` axes below each other."""
+    size = (_WIDTH_IN, 0.6 + _ROLL_HEIGHT_IN * count)
+    figure = Picture(figsize=size, dpi=110, layout="constrained")
+    return figure, list(figure.subplots(count, squeeze=False)[:, 0])
 
 
-def _share_pitch_range(axes: Sequence[plt.Axes], melodies: Sequence[Melody]) -> None:
+def _share_pitch_range(axes: Sequence[Axes], melodies: Sequence[Melody]) -> None:
     pitches = np.concatenate([melody.pitch for melody in melodies])
     if pitches.size:
         for axis in axes:
             axis.set_ylim(pitches.min() - 2, pitches.max() + 2)
 
 
-def _finish(figure: plt.Figure, last: plt.Axes, bars: int, path: str | os.PathLike) -> None:
-    last.set_xticks(range(bars))
-    last.set_xticklabels(range(1, bars + 1))
-    last.set_xlabel("bar", fontsize=8)
-    _save(figure, path)
+def melodies_figure(melodies: Mapping[str, Melody]) -> Figure:
+    """Draws melodies below each other, over common axes.
 
+    Args:
+      melodies: the melodies by their titles; at least one.
 
-def _save(figure: plt.Figure, path: str | os.PathLike) -> None:
-    try:
-        with files.replacing(path) as temporary:
-            figure.savefig(temporary, dpi=110)
-    finally:
-        plt.close(figure)
-
-
-def melodies_png(path: str | os.PathLike, melodies: Mapping[str, Melody]) -> None:
-    """Draws titled melodies below each other, over common axes."""
-    figure, axes = _figure(len(melodies))
+    Raises:
+      ValueError: there is no melody.
+    """
+    if not melodies:
+        raise ValueError("there is no melody to draw")
+    figure, axes = _rows(len(melodies))
     for index, (axis, (title, melody)) in enumerate(zip(axes, melodies.items(), strict=True)):
         _draw_roll(axis, melody, (BLUE, GREEN)[index % 2], title)
     _share_pitch_range(axes, list(melodies.values()))
     bars = max(melody.num_bars for melody in melodies.values())
     for axis in axes:
         axis.set_xlim(0, bars)
-    _finish(figure, axes[-1], bars, path)
+    axes[-1].set_xticks(range(bars))
+    axes[-1].set_xticklabels(range(1, bars + 1))
+    axes[-1].set_xlabel("bar", fontsize=8)
+    return figure
 
 
-def statistics_png(
-    path: str | os.PathLike, statistics: Mapping[str, np.ndarray], title: str
-) -> None:
+def statistics_figure(statistics: Mapping[str, np.ndarray], title: str) -> Figure:
     """Draws the histograms of `datasets.statistics.corpus_statistics`."""
-    figure, grid = plt.subplots(2, 2, figsize=(_WIDTH_IN, 6), layout="constrained")
+    figure = Picture(figsize=(_WIDTH_IN, 6), dpi=110, layout="constrained")
+    grid = figure.subplots(2, 2)
     figure.suptitle(title, fontsize=10)
     pitch = statistics["pitch"]
     used = np.flatnonzero(pitch)
@@ -114,15 +102,21 @@ def statistics_png(
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         if labels:
             axes.set_xticks(positions, labels, rotation=90)
-    _save(figure, path)
+    return figure
 
 
-def tracks_png(path: str | os.PathLike, title: str, extraction: Extraction) -> None:
-    """Draws the tracks of a song, the one taken in colour, and the melody that came out."""
+def tracks_figure(title: str, extraction: Extraction) -> Figure:
+    """Draws the tracks of a song, the chosen one in colour, and the melody taken from it.
+
+    Raises:
+      ValueError: the song has no track.
+    """
+    if not extraction.tracks:
+        raise ValueError("there is no track to draw")
     reports = [report for report in extraction.tracks if not report.track.is_drum]
     reports = (reports or list(extraction.tracks))[:_MAX_TRACKS]
     melody = extraction.melody
-    figure, axes = _figure(len(reports) + (melody is not None))
+    figure, axes = _rows(len(reports) + (melody is not None))
     figure.suptitle(title, fontsize=10)
     for axis, report in zip(axes, reports, strict=False):
         track = report.track
@@ -149,4 +143,4 @@ def tracks_png(path: str | os.PathLike, title: str, extraction: Extraction) -> N
         ticks = np.arange(0, melody.num_bars, max(1, melody.num_bars // 16))
         axes[-1].set_xticks(ticks, ticks + 1)
         axes[-1].set_xlabel("bar", fontsize=8)
-    _save(figure, path)
+    return figure

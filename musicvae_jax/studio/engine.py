@@ -16,6 +16,7 @@ from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
 from musicvae_jax.plots import rolls
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
@@ -163,7 +164,7 @@ class Engine:
         item = Item(
             "between",
             piece,
-            lambda path: rolls.melodies_png(path, {"between": melody}),
+            lambda path: save_png(path, rolls.melodies_figure({"between": melody})),
             view | {"title": "between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}

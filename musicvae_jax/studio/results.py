@@ -20,8 +20,8 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, M
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.music.tempo import microseconds_per_quarter
-from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots import rolls
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system.errors import UserError
 
 MAX_BARS = 1000
@@ -171,7 +171,7 @@ def of_transition(made: interpolate.Transition) -> Item:
     }
 
     def draw(path: pathlib.Path) -> None:
-        plots_piece.piece_png(path, made.shown, made.curves(), made.title)
+        save_png(path, made.figure())
 
     return Item(made.stem, piece, draw, view, made.provenance)
 
@@ -187,7 +187,7 @@ def of_composition(made: Composition) -> list[Item]:
     given = made.results.get("given_bars", 0)
 
     def draw(path: pathlib.Path) -> None:
-        rolls.melodies_png(path, made.shown)
+        save_png(path, rolls.melodies_figure(made.shown))
 
     items = []
     facts = {entry["output"]: entry for entry in made.results["outputs"]}

@@ -7,6 +7,7 @@ from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.plots import evaluation, rolls
+from musicvae_jax.plots.picture import save_png
 from tests import helpers
 
 
@@ -24,7 +25,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
         samples=evaluation_samples.compare(samples, train, test),
     )
     path = tmp_path / "evaluation.png"
-    evaluation.evaluation_png(path, measured, "title")
+    save_png(path, evaluation.evaluation_figure(measured, "title"))
     assert matplotlib.image.imread(path).shape[1] > 1000
     shown = {helpers.rgb(c) for c in (rolls.BLUE, rolls.VERMILION, rolls.PURPLE, rolls.ORANGE)}
     assert shown <= helpers.colors_in(path)
@@ -40,5 +41,5 @@ def test_samples_without_notes_are_drawn(tmp_path):
         reconstruction=made,
         samples=evaluation_samples.compare(silence, silence, silence),
     )
-    evaluation.evaluation_png(tmp_path / "evaluation.png", measured, "title")
+    save_png(tmp_path / "evaluation.png", evaluation.evaluation_figure(measured, "title"))
     assert (tmp_path / "evaluation.png").stat().st_size > 0
