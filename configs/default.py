@@ -1,6 +1,6 @@
 """Every field there is. Other configurations start from here and change what differs.
 
-Run: python -m musicvae_jax.main --config=configs/hier.py --config.FIELD.NAME=VALUE
+Run: musicvae --config=hier --config.FIELD.NAME=VALUE
 """
 
 import ml_collections
@@ -22,19 +22,19 @@ def get_config() -> ml_collections.ConfigDict:
     # under its own name.
     dataset.path = ""
     # How a MIDI file becomes one voice. 'highest': the top line of the likeliest track, as
-    # MusicVAE. 'arpeggio': the seed's chain, over all tracks of `programs` whose name
-    # contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords
+    # in MusicVAE. 'arpeggio': as in the notebook of 2021, over all tracks of `programs` whose
+    # name contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords
     # are refused instead of broken up.
     dataset.extraction = "highest"
     dataset.programs = (0,)
     dataset.name_contains = "piano"
     # Where prepared data sets are kept; '' is TFDS's default, ~/tensorflow_datasets.
     dataset.data_dir = ""
-    # Each example is transposed by up to so many semitones up or down, each epoch anew.
+    # Each example is transposed by at most that many semitones up or down, anew in each epoch.
     dataset.transpose_semitones = 5
 
     config.model = model = ml_collections.ConfigDict()
-    # 'melody': 90 classes of events; 'roll': the seed's 61 classes of sounding pitch.
+    # 'melody': 90 classes of events; 'roll': 61 classes of sounding pitch.
     model.codec = "melody"
     # Bars of a melody.
     model.bars = 16
@@ -60,8 +60,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.embedding = 0
     model.decoder_features = 512
     model.decoder_layers = 1
-    # Whether conductor and decoder begin from tanh(W x) of what they are given; if
-    # not, from zeros.
+    # Whether conductor and decoder begin from tanh(W x) of their input x, or from zeros.
     model.learned_state = True
     # Share of features dropped between layers, one mask for a whole sequence. Not
     # applied to the decoder under scheduled sampling.
@@ -76,20 +75,20 @@ def get_config() -> ml_collections.ConfigDict:
     model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()
-    # Parameters to begin with, instead of random ones: a --workdir of training, or
+    # Parameters to begin with, instead of random ones: the workdir of a training run, or
     # 'pretrained'. They must be of the same `config.model`.
     train.init_from = ""
     # Over all devices of all hosts.
     train.batch_size = 256
-    # Each device takes its share in so many parts, one after another, and adds up their
-    # gradients: the same step in less memory.
+    # Each device divides its share into that many parts, takes one after another, and adds
+    # up their gradients: the same step in less memory.
     train.accumulate = 1
     train.num_steps = 20_000
-    # Stop cleanly, with a checkpoint, after so many minutes; 0: no limit. The same
-    # command goes on from there.
+    # Stop cleanly, with a checkpoint, after that many minutes; 0: no limit. The same
+    # command continues from there.
     train.max_minutes = 0.0
-    # Adam; the rate decays from `learning_rate` to `final_learning_rate` by this
-    # factor a step (Roberts et al. 2018, section 4).
+    # Adam. In each step the rate decays by this factor, from `learning_rate` to
+    # `final_learning_rate` (Roberts et al. 2018, section 4).
     train.learning_rate = 1e-3
     train.final_learning_rate = 1e-5
     train.learning_rate_decay = 0.9999

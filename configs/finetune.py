@@ -1,11 +1,11 @@
 """The shipped model, trained further on your own MIDI files.
 
-Run: python -m musicvae_jax.main --config=configs/finetune.py --config.dataset.path=my_midi_folder
+Run: musicvae --config=finetune --config.dataset.path=my_midi_folder
 """
 
 import ml_collections
 
-from configs import hier
+from musicvae_jax.configs import hier
 
 
 def get_config() -> ml_collections.ConfigDict:

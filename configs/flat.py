@@ -1,11 +1,11 @@
-"""The flat baseline: `hier.py` without its conductor, and about as many parameters.
+"""The flat baseline: `hier` without its conductor, with about as many parameters.
 
-Run: python -m musicvae_jax.main --config=configs/flat.py
+Run: musicvae --config=flat
 """
 
 import ml_collections
 
-from configs import hier
+from musicvae_jax.configs import hier
 
 
 def get_config() -> ml_collections.ConfigDict:

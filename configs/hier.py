@@ -1,6 +1,6 @@
-"""The hierarchical model: one latent for the melody, which each bar has its part in.
+"""The hierarchical model: one latent for the melody, of which each bar has a share.
 
-Run: python -m musicvae_jax.main --config=configs/hier.py
+Run: musicvae --config=hier
 
 The shipped model ended after 4,500 steps, the last 300 at a rate of 6e-5
 (benchmarks/experiments.md).
@@ -8,7 +8,7 @@ The shipped model ended after 4,500 steps, the last 300 at a rate of 6e-5
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -19,12 +19,11 @@ def get_config() -> ml_collections.ConfigDict:
     model.conductor_features = 256
     model.decoder_features = 256
     # The encoder reads each bar at its edges, and the conductor gives each bar its share
-    # of the latent: what belongs to a bar need not find its way through a state that runs
-    # on over all of them.
+    # of the latent: what belongs to a bar need not pass through a state that all bars share.
     model.encoder_reads = "bars"
     model.conductor_reads = "bars"
-    # Half of the previous notes are hidden, so that the latent must tell them; without
-    # that the model leans on them, and its own mistakes lead it astray.
+    # Half of the previous notes are hidden, so that the latent must contain them. Otherwise
+    # the model depends on the previous notes, and its own mistakes lead it astray.
     model.decoder_word_dropout = 0.5
     train.batch_size = 64
     train.num_steps = 7_000

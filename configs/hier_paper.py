@@ -1,12 +1,12 @@
 """The sizes and the recipe of Roberts et al. 2018 for 16-bar melodies.
 
-Run: python -m musicvae_jax.main --config=configs/hier_paper.py --config.dataset.name=midi \
+Run: musicvae --config=hier_paper --config.dataset.name=midi \
        --config.dataset.path=FOLDER
 """
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -1,11 +1,11 @@
 """Two-bar melodies with scheduled sampling, after Magenta's cat-mel_2bar_small.
 
-Run: python -m musicvae_jax.main --config=configs/mel_2bar.py
+Run: musicvae --config=mel_2bar
 """
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:

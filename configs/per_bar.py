@@ -1,11 +1,11 @@
-"""`hier.py` with a latent for each bar, which is told of its own bar alone.
+"""`hier` with a latent for each bar, which sees its own bar alone.
 
-Run: python -m musicvae_jax.main --config=configs/per_bar.py
+Run: musicvae --config=per_bar
 """
 
 import ml_collections
 
-from configs import hier
+from musicvae_jax.configs import hier
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -1,15 +1,15 @@
-"""The model of the seed project, layer for layer, with its defects mended.
+"""The model of the notebook of 2021, layer for layer, with its defects mended.
 
 It printed LSTM(61, 256, bidirectional), Linear(512, 128), Linear(64, 32),
 LSTM(32, 32), LSTM(61 + 32, 32) and Linear(32, 61). One epoch of its 699 training
 segments was 11 batches of 64.
 
-Run: python -m musicvae_jax.main --config=configs/seed.py
+Run: musicvae --config=seed
 """
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 _STEPS_PER_EPOCH = 11
 

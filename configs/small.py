@@ -1,11 +1,11 @@
 """A model that two CPU cores train in minutes: one small latent for each bar.
 
-Run: python -m musicvae_jax.main --config=configs/small.py
+Run: musicvae --config=small
 """
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
 
 
 def sweep() -> list[dict[str, float]]:
-    """Overrides for `launch/sweep.py`: what the latent may hold, and how fast to learn it."""
+    """Overrides for `launch/sweep.py`: the bits that the latent may hold, and the learning rate."""
     return [
         {"train.free_bits": free_bits, "train.learning_rate": learning_rate}
         for free_bits in (64.0, 256.0)

@@ -1,11 +1,11 @@
 """A model small enough to train in tests.
 
-Run: python -m musicvae_jax.main --config=configs/tiny.py
+Run: musicvae --config=tiny
 """
 
 import ml_collections
 
-from configs import default
+from musicvae_jax.configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:

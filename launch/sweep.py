@@ -1,14 +1,14 @@
 """Trains a configuration once for each entry of its `sweep()`.
 
-  python launch/sweep.py --config=configs/small.py --workdir=runs/sweep
+  python launch/sweep.py --config=small --workdir=runs/sweep
 
-`sweep()` stands beside `get_config()` and gives a list of overrides, as
-`[{"train.learning_rate": 1e-3}, ...]`. Each run has a workdir named by them, so the same
-command goes on where it was stopped, and leaves alone what is done. Other arguments go to
-every run. In the end a table tells the best validation loss of each.
+`sweep()` stands beside `get_config()` and returns a list of overrides, such as
+`[{"train.learning_rate": 1e-3}, ...]`. Each run has a workdir named after its overrides, so
+the same command continues where it was stopped, and skips the runs that are complete. Other
+arguments go to every run. At the end a table shows the best validation loss of each.
 
-The variable LAUNCH is the command that is given the arguments of a run, by default this
-Python's `-m musicvae_jax.main`:
+The variable LAUNCH is the command to which the arguments of a run are appended, by default
+`-m musicvae_jax.main` of this Python:
 
   LAUNCH="sbatch launch/slurm.sbatch" python launch/sweep.py ...
 
@@ -26,42 +26,48 @@ import subprocess
 import sys
 from typing import Any
 
+from musicvae_jax import configs
+
 
 def fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
 
 
-def overrides_of(path: str) -> list[dict[str, Any]]:
-    """The entries of a configuration's `sweep()`, each checked against its fields."""
+def overrides_of(name: str) -> list[dict[str, Any]]:
+    """The entries of a configuration's `sweep()`, each checked against its fields.
+
+    Args:
+      name: of a configuration of the package, or the path of a file.
+    """
+    path = configs.find(name)
     if not pathlib.Path(path).is_file():
-        fail(f"--config={path}: no such configuration file")
-    sys.path.insert(0, os.getcwd())  # for `from configs import default`
+        fail(f"--config={name}: no such configuration; there are {', '.join(configs.names())}")
     spec = importlib.util.spec_from_file_location("swept", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "sweep"):
-        fail(f"--config={path}: has no sweep(); it gives a list of overrides")
+        fail(f"--config={name}: has no sweep(); it returns a list of overrides")
     entries = module.sweep()
     for entry in entries:
         config = module.get_config().lock()
         try:
             config.update_from_flattened_dict(entry)
         except (AttributeError, KeyError, TypeError) as error:
-            fail(f"--config={path}: sweep() has {entry}: {error}")
+            fail(f"--config={name}: sweep() has {entry}: {error}")
     if len({run_name(entry) for entry in entries}) < len(entries):
-        fail(f"--config={path}: sweep() has an entry twice")
+        fail(f"--config={name}: sweep() has an entry twice")
     return entries
 
 
 def run_name(entry: dict[str, Any]) -> str:
-    """A folder's name that tells the overrides: `free_bits=64.0,learning_rate=0.001`."""
+    """The name of a run's folder, made of its overrides: `free_bits=64.0,learning_rate=0.001`."""
     short = ",".join(f"{key.split('.')[-1]}={value}" for key, value in sorted(entry.items()))
     return re.sub(r"[^A-Za-z0-9_.,=+-]", "_", short).lstrip(".") or "default"
 
 
 def best_nll(workdir: pathlib.Path) -> float | None:
-    """The lowest validation loss in nats a token, if the run has come so far."""
+    """The lowest validation loss in nats a token; None before the first evaluation."""
     path = workdir / "metrics.jsonl"
     if not path.exists():
         return None

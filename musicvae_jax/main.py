@@ -25,10 +25,13 @@ import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
+import ml_collections
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
+from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
+from musicvae_jax import configs
 from musicvae_jax.checkpoints import config_check
 from musicvae_jax.commands import attribute_flags, transition_flags
 from musicvae_jax.system import memory
@@ -63,13 +66,22 @@ _NEEDS_CONFIG = ("train", "build_data")
 for _module in (attribute_flags, transition_flags):
     flags.adopt_module_key_flags(_module)  # else `--help` would leave them out
 
+
+class _NameOrPath(ConfigFileFlagParser):
+    """The parser of `--config`: also takes the name of a configuration of the package."""
+
+    def parse(self, path: str) -> ml_collections.ConfigDict:
+        return super().parse(configs.find(path))
+
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "Configuration file, as configs/hier.py; --config.KEY=VALUE overrides a field. Needed by "
-    "train and build_data; other modes take the checkpoint's.",
-    lock_config=True,
+    f"One of {', '.join(configs.names())}, or the path of a file such as configs/hier.py; "
+    "--config.KEY=VALUE overrides a field. Needed by train and build_data; other modes take the "
+    "checkpoint's.",
 )
+flags.FLAGS[_CONFIG.name].parser = _NameOrPath(_CONFIG.name)
 _MODE = flags.DEFINE_enum("mode", "train", MODE_NAMES, "What to do; see above.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Where training keeps checkpoints and metrics. Default: runs/CONFIG_NAME."
@@ -255,7 +267,7 @@ def _run() -> None:
     from musicvae_jax.system import processes
 
     if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
-        raise UserError(f"--mode={_MODE.value} needs a --config, for example configs/hier.py")
+        raise UserError(f"--mode={_MODE.value} needs a --config, for example hier")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
     output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
     with _one_writer(output) as output:
@@ -358,8 +370,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         path = pathlib.Path(named.partition("=")[2])
         if path.is_file():
             _fail(f"{named}: cannot be loaded: {error}", 2)
-        found = ", ".join(sorted(str(p) for p in pathlib.Path("configs").glob("*.py")))
-        _fail(f"{named}: no such configuration file; there are {found or 'none here'}", 2)
+        names = ", ".join(configs.names())
+        _fail(f"{named}: no such configuration; there are {names}, or give a file", 2)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         # ml_collections raises these for a misspelt field or a value of another type.
         _fail(error.args[0] if error.args else error, 2)

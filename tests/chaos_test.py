@@ -22,9 +22,9 @@ import mido
 import numpy as np
 import pytest
 
-from configs import tiny
 from musicvae_jax import main
 from musicvae_jax.checkpoints import store
+from musicvae_jax.configs import tiny
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.training import manifest, step
 from tests import helpers

@@ -5,8 +5,9 @@ import re
 import jax
 import pytest
 
-from configs import default
+from musicvae_jax import configs
 from musicvae_jax.checkpoints import config_check
+from musicvae_jax.configs import default
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.system.errors import UserError
 
@@ -26,12 +27,13 @@ COUNTS = {
 
 
 def parameter_count(name):
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = configs.load(name)
     return sum(leaf.size for leaf in jax.tree.leaves(abstract_params(config)))
 
 
 def test_every_configuration_is_listed():
-    assert {path.stem for path in pathlib.Path("configs").glob("*.py")} == set(COUNTS)
+    files = {path.stem for path in pathlib.Path("configs").glob("*.py")}
+    assert files - {"__init__"} == set(configs.names()) == set(COUNTS)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -62,14 +64,14 @@ def test_variants_change_values_and_never_add_fields(name):
     def fields(config):
         return {section: set(dict(config[section])) for section in ("dataset", "model", "train")}
 
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = configs.load(name)
     assert fields(config) == fields(default.get_config())
-    assert importlib.import_module(f"configs.{name}").__doc__
+    assert importlib.import_module(f"musicvae_jax.configs.{name}").__doc__
 
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_every_configuration_is_valid(name):
-    config_check.check(importlib.import_module(f"configs.{name}").get_config())
+    config_check.check(configs.load(name))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import matplotlib.image
 import ml_collections
 import numpy as np
 
-from configs import default
+from musicvae_jax.configs import default
 from musicvae_jax.midi import write
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 

@@ -20,7 +20,12 @@ DOCKERFILES = sorted(LAUNCH.glob("Dockerfile.*"))
 
 
 def run(command, **variables):
-    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable}
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHON": sys.executable,
+        "PYTHONPATH": str(LAUNCH.parent),
+    }
     return subprocess.run(
         [str(word) for word in command],
         cwd=LAUNCH.parent,
@@ -324,13 +329,14 @@ def test_the_recipe_ends_in_time_and_goes_on(tmp_path):
 
 def test_a_sweep_expands_to_every_entry():
     done = run(
-        [sys.executable, LAUNCH / "sweep.py", "--config=configs/small.py", "--dry_run", "--seed=1"],
-        PYTHONPATH=".",
+        [sys.executable, LAUNCH / "sweep.py", "--config=configs/small.py", "--dry_run", "--seed=1"]
     )
     assert done.returncode == 0, done.stderr
     commands = [shlex.split(line) for line in done.stdout.splitlines()]
     assert len(commands) == 4
     assert len({command[4] for command in commands}) == 4
+    by_name = run([sys.executable, LAUNCH / "sweep.py", "--config=small", "--dry_run", "--seed=1"])
+    assert by_name.stdout == done.stdout.replace("configs/small.py", "small")
     assert commands[0][3:] == [
         "--config=configs/small.py",
         "--workdir=runs/sweep/free_bits=64.0,learning_rate=0.001",
@@ -343,7 +349,7 @@ def test_a_sweep_expands_to_every_entry():
 def sweep_file(tmp_path, entries):
     path = tmp_path / "swept.py"
     path.write_text(
-        "from configs import small\nget_config = small.get_config\n"
+        "from musicvae_jax.configs import small\nget_config = small.get_config\n"
         f"def sweep():\n    return {entries!r}\n"
     )
     return path

@@ -321,7 +321,9 @@ def test_the_names_of_the_modes_are_those_that_exist():
     ("args", "parts"),
     [
         ((), ["--mode=train needs a --config"]),
-        (("--config=configs/no.py",), ["configs/no.py", "no such", "configs/hier.py"]),
+        (("--config=configs/no.py",), ["configs/no.py", "no such", "hier"]),
+        (("--config=no",), ["--config=no: no such configuration", "flat, hier, hier_paper"]),
+        (("--config=/",), ["--config=/: no such configuration", "hier"]),
         (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
         (

@@ -1,7 +1,7 @@
 import numpy as np
 
 from benchmarks import export_batches
-from configs import hier
+from musicvae_jax.configs import hier
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.music.tokens import CODECS
 

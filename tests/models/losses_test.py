@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import default
+from musicvae_jax.configs import default
 from musicvae_jax.models import losses
 from musicvae_jax.training import schedules
 

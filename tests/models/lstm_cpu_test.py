@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import seed, tiny
+from musicvae_jax.configs import seed, tiny
 from musicvae_jax.models import losses, lstm_cpu, noise
 from musicvae_jax.models.lstm import Drive, LSTMLayer
 from musicvae_jax.models.vae import create_model

@@ -241,7 +241,7 @@ def rows(workdir):
 
 def config_of(home):
     """What `arguments` says, for this process."""
-    from configs import tiny
+    from musicvae_jax.configs import tiny
 
     config = tiny.get_config()
     config.model.update(bars=2, z=4, encoder_features=8, conductor_features=8, decoder_features=8)
@@ -373,7 +373,7 @@ def test_processes_evaluate_and_generate_as_one(home, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_train_tiny_on_the_folk_data_as_one(home, folk_dir, folk, tmp_path, processes):
-    from configs import tiny
+    from musicvae_jax.configs import tiny
 
     config = tiny.get_config()
     config.dataset.data_dir = str(folk_dir)

@@ -8,8 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from configs import tiny
 from musicvae_jax.checkpoints import store
+from musicvae_jax.configs import tiny
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
