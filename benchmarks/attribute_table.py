@@ -13,24 +13,20 @@ data, because a percentage, as the paper has it, says little of an attribute tha
 import argparse
 import json
 import pathlib
-import sys
 
 import matplotlib
 import numpy as np
 from absl import logging
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
-
 from musicvae_jax.checkpoints import load
-from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
-from musicvae_jax.models.vae import abstract_params  # noqa: E402
-from musicvae_jax.music.attributes import ATTRIBUTES, measure  # noqa: E402
-from musicvae_jax.music.tokens import CODECS  # noqa: E402
-from musicvae_jax.system import files  # noqa: E402
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models.vae import abstract_params
+from musicvae_jax.music.attributes import ATTRIBUTES, measure
+from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.system import files
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 NAMES = list(ATTRIBUTES)
 SIGNS = {"add": 1.0, "subtract": -1.0}

@@ -16,20 +16,15 @@ same. The file holds, all tokens of `MelodyCodec` (0 hold, 1 note off, 2..89 ons
 """
 
 import argparse
-import importlib
 import json
-import pathlib
-import sys
 
 import ml_collections
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
-
+from musicvae_jax import configs
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies  # noqa: E402
-from musicvae_jax.system import files  # noqa: E402
+from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
+from musicvae_jax.system import files
 
 
 def read_ids(builder: melodies.Builder, split: str) -> np.ndarray:
@@ -63,7 +58,7 @@ def main() -> None:
     parser.add_argument("--config", default="hier", help="a name in configs/")
     parser.add_argument("--steps", type=int, default=1000)
     args = parser.parse_args()
-    config = importlib.import_module(f"configs.{args.config}").get_config()
+    config = configs.load(args.config)
     if config.model.codec != "melody":
         parser.error(f"--config={args.config} has {config.model.codec!r} tokens, not 'melody'")
     arrays = export(config, input_pipeline.build_dataset(config), args.steps)

@@ -14,24 +14,20 @@ as its last line JSON: `{model: {metric: value}}`. A run that was stopped goes o
 import argparse
 import json
 import pathlib
-import sys
 
 import numpy as np
 from absl import logging
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
-
-from configs import finetune, hier  # noqa: E402
 from musicvae_jax.checkpoints import load
+from musicvae_jax.configs import finetune, hier
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.datasets.input_pipeline import Split  # noqa: E402
-from musicvae_jax.datasets.melodies import folk  # noqa: E402
-from musicvae_jax.datasets.melodies.abc_notation import split_tunes  # noqa: E402
+from musicvae_jax.datasets.input_pipeline import Split
+from musicvae_jax.datasets.melodies import folk
+from musicvae_jax.datasets.melodies.abc_notation import split_tunes
 from musicvae_jax.midi import write
 from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model  # noqa: E402
-from musicvae_jax.music.melody import Melody  # noqa: E402
+from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.system import devices, memory
 from musicvae_jax.training import loop, validation
 

@@ -33,6 +33,7 @@ import pathlib
 import sys
 import time
 from importlib import metadata
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -41,11 +42,12 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 import tensorflow_probability as tfp
 
-np.bool = bool  # an alias that NumPy dropped in 1.24; Magenta's signatures name it
-from magenta.common import merge_hparams  # noqa: E402
-from magenta.contrib.training import HParams  # noqa: E402
-from magenta.models.music_vae import configs, lstm_models  # noqa: E402
-from magenta.models.music_vae.base_model import MusicVAE  # noqa: E402
+# Magenta's signatures name an alias that NumPy dropped in 1.24.
+with mock.patch.object(np, "bool", bool, create=True):
+    from magenta.common import merge_hparams
+    from magenta.contrib.training import HParams
+    from magenta.models.music_vae import configs, lstm_models
+    from magenta.models.music_vae.base_model import MusicVAE
 
 VOCAB, STEPS_PER_BAR = 90, 16
 MIN_PITCH, MAX_PITCH = 21, 108

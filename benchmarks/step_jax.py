@@ -6,14 +6,10 @@ rates, and prints the result as JSON. Run by `train_step.py`.
 
 import argparse
 import functools
-import importlib
 import json
-import pathlib
 import resource
 import sys
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # for configs/
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +17,7 @@ import ml_collections
 import optax
 from plain_flax import PlainVAE
 
+from musicvae_jax import configs
 from musicvae_jax.models import losses
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import devices as system_devices
@@ -32,7 +29,7 @@ STEPS, STEPS_PER_BAR = 256, 16
 
 def load_config(name: str, batch: int, dtype: str) -> ml_collections.ConfigDict:
     """A configuration without dropout, which the other contenders do not have."""
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = configs.load(name)
     config.train.batch_size = batch
     config.model.dtype = dtype
     config.model.dropout = 0.0

@@ -4,11 +4,11 @@ Run: python benchmarks/transition_quality.py [--quick] [--checkpoint=runs/small]
 Needs: pip install -e . and a trained model of the melody codec
 
 The pairs are windows of the test split of folk, each used once. Prints a table of the
-metrics of `musicvae_jax.transitions.scores`, with `ngram_excess`: the same excess over the melodies'
-own cost by an n-gram model of the training split, which no strategy has a part in. Also
-draws the two interpolation curves of Roberts et al. 2018 (arXiv 1803.05428): the whole
-melody at one alpha, its normalised Hamming distance from A and its likelihood cost
-relative to the melodies'. Writes both as JSON and PNG.
+metrics of `musicvae_jax.transitions.scores`, and `ngram_excess`: the excess over the melodies'
+own cost under an n-gram model of the training split, which no strategy uses. Also draws the
+two interpolation curves of Roberts et al. 2018 (arXiv 1803.05428): for the whole melody at one
+alpha, its normalised Hamming distance from A, and its likelihood cost relative to that of the
+melodies. Writes both as JSON and PNG.
 """
 
 import argparse
@@ -20,25 +20,22 @@ import time
 import matplotlib
 import numpy as np
 from absl import logging
+from ngram import NGram
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # for configs/, from wherever this is run
-
-from benchmarks.ngram import NGram  # noqa: E402
-from configs import small  # noqa: E402
 from musicvae_jax.checkpoints import load
+from musicvae_jax.configs import small
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.inference.melody_model import MelodyModel  # noqa: E402
-from musicvae_jax.models.vae import abstract_params  # noqa: E402
-from musicvae_jax.music.melody import Melody  # noqa: E402
-from musicvae_jax.music.tokens import CODECS  # noqa: E402
-from musicvae_jax.system import files  # noqa: E402
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models.vae import abstract_params
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.system import files
 from musicvae_jax.transitions import strategies
-from musicvae_jax.transitions.maker import BridgeMaker, Plan  # noqa: E402
-from musicvae_jax.transitions.strategies import Settings  # noqa: E402
+from musicvae_jax.transitions.maker import BridgeMaker, Plan
+from musicvae_jax.transitions.strategies import Settings
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 ORDER = 9  # half a bar of context
 CODEC = CODECS["melody"]
