@@ -2,16 +2,6 @@
 
 python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mode=MODE]
 
-  train (default)  trains, evaluates, checkpoints; run again to go on
-  evaluate         measures a checkpoint on the test split: figures, a table, a picture
-  generate         writes new melodies
-  reconstruct      encodes and decodes MIDI files
-  interpolate      writes the transition between two MIDI files
-  complete         continues a MIDI file
-  build_data       only builds the data set, and reports what went into it
-  inspect          explains what becomes of a MIDI file, and why
-  export           writes a checkpoint to share, small and with its hashes
-  studio           a page in the browser to make and hear transitions, on this machine
 """
 
 import contextlib
@@ -31,9 +21,9 @@ from absl import logging as absl_logging
 from ml_collections import config_flags
 from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 
-from musicvae_jax import configs
+from musicvae_jax import configs, modes
 from musicvae_jax.checkpoints import config_check
-from musicvae_jax.commands import attribute_flags, transition_flags
+from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.system import memory
 from musicvae_jax.system.errors import (
     CheckpointError,
@@ -47,24 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("musicvae_jax")
 
-# Only names are needed here: importing JAX for `--help`, or in each process that
-# reads tunes, would take seconds.
-MODE_NAMES = (
-    "train",
-    "evaluate",
-    "export",
-    "generate",
-    "reconstruct",
-    "interpolate",
-    "complete",
-    "build_data",
-    "inspect",
-    "studio",
-)
-_NEEDS_CONFIG = ("train", "build_data")
-
-for _module in (attribute_flags, transition_flags):
-    flags.adopt_module_key_flags(_module)  # else `--help` would leave them out
+__doc__ += modes.summaries() + "\n"  # `--help` begins with this text
+flags.adopt_module_key_flags(mode_flags)  # else `--help` would leave them out
 
 
 class _NameOrPath(ConfigFileFlagParser):
@@ -82,7 +56,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     "checkpoint's.",
 )
 flags.FLAGS[_CONFIG.name].parser = _NameOrPath(_CONFIG.name)
-_MODE = flags.DEFINE_enum("mode", "train", MODE_NAMES, "What to do; see above.")
+_MODE = flags.DEFINE_enum("mode", "train", list(modes.MODES), "What to do; see above.")
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Where training keeps checkpoints and metrics. Default: runs/CONFIG_NAME."
 )
@@ -245,15 +219,15 @@ def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
         output=output,
         checkpoint=_CHECKPOINT.value,
         inputs=tuple(name for name in _INPUT.value if name),
-        transition=transition_flags.read(),
-        attributes=attribute_flags.read(),
+        transition=mode_flags.read_transition(),
+        attributes=mode_flags.read_attributes(),
         bars=_BARS.value,
         num=_NUM.value,
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
         audio=_AUDIO.value,
         soundfont=_SOUNDFONT.value,
-        loop=loop.LoopOptions(_profile_steps(), _STALL_TIMEOUT.value),
+        run=loop.RunOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),
         studio=options.StudioOptions(_HOST.value, _PORT.value),
     )
@@ -263,17 +237,17 @@ def _run() -> None:
     if _CONFIG.value is not None:
         config_check.check(_CONFIG.value)
     _join_cluster()
-    from musicvae_jax import modes
-    from musicvae_jax.system import processes
+    from musicvae_jax.system import devices, processes
 
-    if _CONFIG.value is None and _MODE.value in _NEEDS_CONFIG:
+    mode = modes.MODES[_MODE.value]
+    if _CONFIG.value is None and mode.needs_config:
         raise UserError(f"--mode={_MODE.value} needs a --config, for example hier")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
     output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
     with _one_writer(output) as output:
         told = _options(workdir, output)
-        logger.info("%s on %s", _MODE.value, modes.describe_devices())
-        modes.MODES[_MODE.value](_CONFIG.value, told)
+        logger.info("%s on %s", _MODE.value, devices.in_words())
+        mode.run(_CONFIG.value, told)
     processes.stop()
 
 

@@ -1,114 +1,122 @@
-"""What each `--mode` does: reads files, calls the model, writes MIDI, pictures, reports."""
+"""What `--mode` can be.
 
-import pathlib
+A mode is imported when it runs, and not before: the command line reads this table for
+`--help`, and in every process that reads tunes, where importing JAX would take seconds.
+"""
 
-import jax
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import ml_collections
 
-from musicvae_jax.commands import build_data, compose, export, inspect, interpolate
-from musicvae_jax.commands.compose import Composition
-from musicvae_jax.commands.files import (
-    checkpoint_facts,
-    input_melodies,
-    load_model,
-    write_melody,
-    write_report,
-)
-from musicvae_jax.commands.options import Options
-from musicvae_jax.evaluation import accuracy, measure, table
-from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.plots import evaluation, rolls
-from musicvae_jax.plots.picture import save_png
-from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training import loop
+
+if TYPE_CHECKING:
+    from musicvae_jax.commands.options import Options
+
+Run = Callable[[ml_collections.ConfigDict | None, "Options"], None]
 
 
-def train_model(config: ml_collections.ConfigDict, options: Options) -> None:
-    """Trains; see `loop.train`."""
-    loop.train(config, options.workdir, options.loop)
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """One mode of the command line.
+
+    Attributes:
+      summary: what it does, in one line.
+      run: does it, with the configuration that was given, or None, and the options.
+      needs_config: whether there must be a configuration.
+    """
+
+    summary: str
+    run: Run
+    needs_config: bool = False
 
 
-def export_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Writes a checkpoint to share: parameters, configuration, metrics, prior, hashes."""
-    model = load_model(config, options)
-    export.export(model, measure.load_data(model.checkpoint.config), options)
+def _train(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import train
+
+    train.train(config, options)
 
 
-def evaluate_model(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Measures a checkpoint on the test split; the last line printed is JSON."""
-    model = load_model(config, options)
-    data = measure.load_data(config or model.checkpoint.config)
-    folder = files.make_output_dir(options.output)
-    measured = measure.measure(model, data, **options.sampling())
-    of_model = checkpoint_facts(model)
-    written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}
-    files.write_json(folder / "metrics.json", written | measured.details)
-    accuracy.write(folder / "reconstruction.npz", measured.reconstruction)
-    title = f"test split of {data.name}, model of step {of_model['step']}"
-    save_png(folder / "evaluation.png", evaluation.evaluation_figure(measured, title))
-    print(f"{title}, {of_model['path']}")
-    print("\n".join(table.lines(measured)))
-    print(table.as_json_line(measured.headline))
+def _evaluate(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import evaluate
+
+    evaluate.evaluate(config, options)
 
 
-def generate(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Writes new melodies."""
-    model = load_model(config, options)
-    folder = files.make_output_dir(options.output)
-    _write(folder, "generate", compose.generate(model, options), model, options)
+def _generate(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import melodies
+
+    melodies.generate(config, options)
 
 
-def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Encodes and decodes each input, or its first window."""
-    inputs = input_melodies(options)
-    model = load_model(config, options)
-    folder = files.make_output_dir(options.output)
-    _write(folder, "reconstruct", compose.reconstruct(model, inputs, options), model, options)
+def _reconstruct(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import melodies
+
+    melodies.reconstruct(config, options)
 
 
-def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Continues the input, `--num` times."""
-    if len(options.inputs) > 1:
-        raise UserError(f"--input: one MIDI file is needed, got {len(options.inputs)}")
-    inputs = input_melodies(options)
-    model = load_model(config, options)
-    folder = files.make_output_dir(options.output)
-    _write(folder, "complete", compose.complete(model, inputs, options), model, options)
+def _interpolate(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import interpolate
+
+    interpolate.interpolate(config, options)
 
 
-def _write(
-    folder: pathlib.Path, mode: str, made: Composition, model: MelodyModel, options: Options
-) -> None:
-    for stem, melody in made.melodies.items():
-        write_melody(folder, stem, melody, options)
-    save_png(folder / f"{mode}.png", rolls.melodies_figure(made.shown))
-    write_report(folder, mode, model, options, made.temperature, made.results)
+def _complete(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import melodies
+
+    melodies.complete(config, options)
 
 
-def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """Serves the studio until it is interrupted."""
+def _build_data(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import build_data
+
+    build_data.build_data(config, options)
+
+
+def _inspect(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import inspect
+
+    inspect.inspect(config, options)
+
+
+def _export(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import export
+
+    export.export(config, options)
+
+
+def _studio(config: ml_collections.ConfigDict | None, options: "Options") -> None:
     try:
         from musicvae_jax.studio import server
     except ModuleNotFoundError as error:
         raise UserError(f"--mode=studio needs {error.name}: pip install -e '.[studio]'") from error
-    server.serve(load_model(config, options), options)
+    server.studio(config, options)
 
 
 MODES = {
-    "train": train_model,
-    "evaluate": evaluate_model,
-    "export": export_model,
-    "generate": generate,
-    "reconstruct": reconstruct,
-    "interpolate": interpolate.interpolate,
-    "complete": complete,
-    "build_data": build_data.build_data,
-    "inspect": inspect.inspect,
-    "studio": studio,
+    "train": Mode(
+        "(default) trains, evaluates, checkpoints; run again to go on", _train, needs_config=True
+    ),
+    "evaluate": Mode(
+        "measures a checkpoint on the test split: figures, a table, a picture", _evaluate
+    ),
+    "generate": Mode("writes new melodies", _generate),
+    "reconstruct": Mode("encodes and decodes MIDI files", _reconstruct),
+    "interpolate": Mode("writes the transition between two MIDI files", _interpolate),
+    "complete": Mode("continues a MIDI file", _complete),
+    "build_data": Mode(
+        "builds the data set, trains nothing, and reports what went into it",
+        _build_data,
+        needs_config=True,
+    ),
+    "inspect": Mode("explains what becomes of a MIDI file, and why", _inspect),
+    "export": Mode("writes a checkpoint to share, small and with its hashes", _export),
+    "studio": Mode("a page in the browser to make and hear transitions, on this machine", _studio),
 }
 
 
-def describe_devices() -> str:
-    """The devices in words, for the log."""
-    return f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
+def summaries() -> str:
+    """One line for each mode, for `--help`."""
+    return "\n".join(f"  {name:<12} {mode.summary}" for name, mode in MODES.items())

@@ -73,7 +73,7 @@ class Launcher:
 
     def __init__(self, home):
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.chaos_test", "musicvae_jax.modes"])
+        self._context.set_forkserver_preload(["tests.chaos_test", "musicvae_jax.commands.train"])
         self._home = home
         self._count = 0
         self._environ = {

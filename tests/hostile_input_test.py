@@ -86,7 +86,7 @@ def test_modes_write_into_their_folder_only(workdir, tmp_path, mode):
     paths = [str(path) for path in sorted(inputs.iterdir())]
     for given in [paths] if mode == "reconstruct" else [[path] for path in paths]:
         options = told(workdir=workdir, output=output, inputs=tuple(given), num=1, audio=True)
-        modes.MODES[mode](None, options)
+        modes.MODES[mode].run(None, options)
     new = snapshot(tmp_path).keys() - before.keys()
     elsewhere = {p for p in new if output not in p.parents and p not in (output, *output.parents)}
     assert elsewhere == set()
@@ -100,7 +100,7 @@ def test_a_link_in_the_output_folder_is_replaced_and_not_followed(workdir, tmp_p
     output.mkdir()
     (output / "generate_00.mid").symlink_to(victim)
     options = told(workdir=workdir, output=output, num=1, temperature=1.0)
-    modes.MODES["generate"](None, options)
+    modes.MODES["generate"].run(None, options)
     assert victim.read_text() == "precious"
     assert not (output / "generate_00.mid").is_symlink()
 

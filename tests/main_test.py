@@ -307,14 +307,14 @@ def test_build_data_reports_what_went_in(cli, trained):
 
 def test_help_explains_every_mode(cli):
     result = cli("--help")
-    for mode in main.MODE_NAMES:
+    for mode in modes.MODES:
         assert f"  {mode} " in result.stdout
     for flag in ("temperature", "strategy", "attribute"):
         assert f"  --{flag}:" in result.stdout
 
 
-def test_the_names_of_the_modes_are_those_that_exist():
-    assert tuple(modes.MODES) == main.MODE_NAMES
+def test_the_modes_that_can_be_chosen_are_those_that_exist():
+    assert main.flags.FLAGS["mode"].parser.enum_values == list(modes.MODES)
 
 
 @pytest.mark.parametrize(

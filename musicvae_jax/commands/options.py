@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training.loop import LoopOptions
+from musicvae_jax.training.loop import RunOptions
 from musicvae_jax.transitions import constraints, curves
 from musicvae_jax.transitions import strategies as transitions_strategies
 
@@ -71,7 +71,7 @@ class Options:
       audio: also render audio.
       soundfont: for audio; None for one that is found.
       attributes: how much of which attributes is added to latents.
-      loop: how training is run.
+      run: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
       studio: where the studio listens.
     """
@@ -88,7 +88,7 @@ class Options:
     audio: bool
     soundfont: str | None
     attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    loop: LoopOptions = dataclasses.field(default_factory=LoopOptions)
+    run: RunOptions = dataclasses.field(default_factory=RunOptions)
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)
 

@@ -1,7 +1,9 @@
 """A trained model in use: melodies in, melodies out."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import jax
 import numpy as np
@@ -48,6 +50,12 @@ class MelodyModel:
         self._encode = jax.jit(lambda p, tokens: apply({"params": p}, tokens, method="encode"))
         self._sample = jax.jit(self._sample_path)
         self._score = jax.jit(self._teacher_forced_accuracy)
+
+    def with_prior(self, prior: latent_prior.LatentPrior | None) -> Self:
+        """The same model with another prior."""
+        other = copy.copy(self)
+        other.prior = prior
+        return other
 
     def _sample_path(self, params, z, keys, temperature, given, is_given):
         variables = {"params": params}

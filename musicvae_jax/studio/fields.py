@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import flags
 
-from musicvae_jax.commands import attribute_flags, transition_flags
+from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands.options import Options
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves, strategies
@@ -153,14 +153,14 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
     values = {name: _text(flags.FLAGS[name].default) for name in known} | given
     values = {name: text for name, text in values.items() if text or name in _LISTS}
     numbers = {
-        name: transition_flags.value_of(name, values) if name in values else None
+        name: mode_flags.value_of(name, values) if name in values else None
         for name in ("bars", "num", "seed", "temperature")
     }
     for name, highest in (("num", MAX_NUM), ("seed", MAX_SEED)):
         if numbers[name] is not None and numbers[name] > highest:
             raise UserError(f"--{name}={numbers[name]}: the studio takes {highest} at most")
-    transition = transition_flags.read(values) if mode == "interpolate" else base.transition
-    amounts = attribute_flags.read(values) if "attribute" in known else {}
+    transition = mode_flags.read_transition(values) if mode == "interpolate" else base.transition
+    amounts = mode_flags.read_attributes(values) if "attribute" in known else {}
     return dataclasses.replace(
         base, inputs=tuple(inputs), transition=transition, attributes=amounts, **numbers
     )

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import jinja2
+import ml_collections
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,6 +43,11 @@ _DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
 READ_TIMEOUT_SEC = 20.0
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
 MAX_NAME = 120
+
+
+def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """`--mode=studio`: loads the model, and serves the studio until it is interrupted."""
+    serve(files.load_model(config, options), options)
 
 
 def serve(model: MelodyModel, options: Options) -> None:

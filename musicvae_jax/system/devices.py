@@ -13,6 +13,11 @@ from musicvae_jax.system.errors import UserError
 AXIS = "devices"
 
 
+def in_words() -> str:
+    """This process' devices in words, for the log."""
+    return f"{jax.local_device_count()} x {jax.devices()[0].device_kind}"
+
+
 def all_devices() -> list[jax.Device]:
     """Every device of every process, in the order of the global batch.
 

@@ -57,7 +57,7 @@ WORKDIR_WAIT_SEC = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
-class LoopOptions:
+class RunOptions:
     """What concerns how a run is run, and not what it computes.
 
     Attributes:
@@ -157,7 +157,7 @@ def _write_manifest(
 def train(
     config: ml_collections.ConfigDict,
     workdir: pathlib.Path,
-    options: LoopOptions | None = None,
+    options: RunOptions | None = None,
 ) -> dict[str, float]:
     """Trains, or goes on training, and leaves checkpoints and metrics in `workdir`.
 
@@ -185,7 +185,7 @@ def train(
             if processes.is_primary():
                 _write_manifest(config, workdir, step, data.facts)
             with MetricLog(workdir, step, processes.is_primary()) as log:
-                run = _Run(config, data, manager, log, options or LoopOptions(), started)
+                run = _Run(config, data, manager, log, options or RunOptions(), started)
                 return run(model, optimizer, state)
 
 
@@ -220,7 +220,7 @@ class _Run:
         data: _Data,
         manager: Any,
         log: MetricLog,
-        options: LoopOptions,
+        options: RunOptions,
         started: float,
     ):
         self._config = config

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax.commands import attribute_flags
+from musicvae_jax.commands import flags
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError
@@ -95,11 +95,11 @@ def test_round_trip_and_refusals(tmp_path, fitted):
 
 
 def test_the_flag_is_read():
-    assert attribute_flags.read({"attribute": "density:+1, range:-0.5"}) == {
+    assert flags.read_attributes({"attribute": "density:+1, range:-0.5"}) == {
         "density": 1.0,
         "range": -0.5,
     }
-    assert attribute_flags.read({"attribute": ""}) == {}
+    assert flags.read_attributes({"attribute": ""}) == {}
 
 
 @pytest.mark.parametrize(
@@ -117,4 +117,4 @@ def test_the_flag_is_read():
 )
 def test_what_the_flag_refuses(text, message):
     with pytest.raises(UserError, match=message):
-        attribute_flags.read({"attribute": text})
+        flags.read_attributes({"attribute": text})

@@ -19,7 +19,8 @@ from starlette.testclient import TestClient
 
 from musicvae_jax import main, modes
 from musicvae_jax.checkpoints.load import Checkpoint
-from musicvae_jax.commands import attribute_flags, interpolate, options, transition_flags
+from musicvae_jax.commands import flags as mode_flags
+from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.commands import files as commands_files
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -49,7 +50,7 @@ LOCAL = {"base_url": "http://127.0.0.1:7860"}
 def command_line():
     """The flags as they are without any on the command line."""
     flags.FLAGS(["studio"])
-    assert main.MODE_NAMES
+    assert main.modes.MODES
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def base(tmp_path_factory):
         output=tmp_path_factory.mktemp("studio"),
         checkpoint="runs/small",
         inputs=(),
-        transition=transition_flags.read(),
+        transition=mode_flags.read_transition(),
         bars=None,
         num=None,
         seed=0,
@@ -118,22 +119,21 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
     """What `main` would write with flags, without loading a model."""
     texts = {name: text for name, text in told.items() if text}
     numbers = {
-        name: transition_flags.value_of(name, texts)
-        for name in ("bars", "num", "seed", "temperature")
+        name: mode_flags.value_of(name, texts) for name in ("bars", "num", "seed", "temperature")
     }
-    for module in (interpolate, modes):
+    for module in (interpolate, melodies):
         monkeypatch.setattr(module, "load_model", lambda config, options: model)
-    modes.MODES[mode](
+    modes.MODES[mode].run(
         None,
         options.Options(
             workdir=folder,
             output=folder,
             checkpoint="",
             inputs=inputs,
-            transition=transition_flags.read(texts),
+            transition=mode_flags.read_transition(texts),
             audio="strategy" in told,  # FluidSynth takes a second for each
             soundfont=None,
-            attributes=attribute_flags.read(texts),
+            attributes=mode_flags.read_attributes(texts),
             **numbers,
         ),
     )

@@ -244,6 +244,6 @@ def test_device_memory_is_that_of_the_fullest(monkeypatch):
 
 
 def test_a_profile_of_some_steps(config, tmp_path):
-    loop.train(config, tmp_path, loop.LoopOptions(profile_steps=(2, 4)))
+    loop.train(config, tmp_path, loop.RunOptions(profile_steps=(2, 4)))
     [trace] = (tmp_path / "profile").rglob("*.xplane.pb")
     assert trace.stat().st_size > 1000

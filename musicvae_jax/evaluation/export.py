@@ -1,0 +1,79 @@
+"""A checkpoint to share: what inference needs, what it was made of, and how good it is."""
+
+import logging
+import os
+
+import jax
+
+from musicvae_jax import __version__
+from musicvae_jax.checkpoints import hashes, store
+from musicvae_jax.evaluation import measure
+from musicvae_jax.inference import attribute_vectors, fitting, latent_prior
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+CARD = "model.json"
+
+
+def export(
+    model: MelodyModel,
+    data: measure.Data,
+    output: str | os.PathLike,
+    *,
+    seed: int = 0,
+    num_samples: int = measure.PRIOR_SAMPLES,
+    temperature: float = 0.7,
+) -> None:
+    """Writes a directory from which the model can be loaded, without the optimizer.
+
+    A prior and attribute vectors are fitted to the training data. The figures in
+    `model.json` are of the model with that prior; `model` itself keeps its own.
+
+    Args:
+      model: to be shared.
+      data: the data set that it was trained on.
+      output: a directory that is empty or does not exist.
+      seed, num_samples, temperature: see `measure.measure`.
+
+    Raises:
+      UserError: the directory holds something, or the validation split is empty.
+    """
+    output = files.make_output_dir(output)
+    if any(output.iterdir()):
+        raise UserError(f"--output={output}: not empty; an export needs a directory of its own")
+    checkpoint, splits = model.checkpoint, data.splits
+    if len(splits["validation"]) == 0:
+        raise UserError("the validation split has no windows: the data set has too few songs")
+    prior, figures = fitting.fit_prior(model, splits["train"], splits["validation"])
+    vectors = fitting.fit_attributes(model, splits["train"])
+    measured = measure.measure(
+        model.with_prior(prior), data, seed=seed, num_samples=num_samples, temperature=temperature
+    )
+    headline = measured.headline
+    numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
+    with store.open_manager(output) as manager:
+        store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)
+        store.wait(manager, checkpoint.step)
+    # Orbax names in them the folder that it wrote to, which should not be published.
+    for note in output.rglob("commit_success.txt"):
+        note.unlink()
+    latent_prior.save(output, prior)
+    attribute_vectors.save(output, vectors)
+    card = {
+        "version": __version__,
+        "step": checkpoint.step,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params)),
+        "sha256": checkpoint.sha256(),
+        "data": data.facts(),
+        "test": headline,
+        "latent_prior": figures,
+        "attributes": vectors.summary(),
+        "config": checkpoint.config.to_dict(),
+    }
+    files.write_json(output / CARD, card)
+    hashes.write_hashes(output)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)

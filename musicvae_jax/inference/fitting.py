@@ -1,0 +1,40 @@
+"""What is fitted to a trained model afterwards, with the melodies that it was trained on."""
+
+import numpy as np
+
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.inference import attribute_vectors, latent_prior
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music import attributes
+from musicvae_jax.music.tokens import transpose_tokens
+
+# More are not needed to fit some hundreds of numbers for each attribute.
+_ATTRIBUTE_WINDOWS = 50_000
+
+
+def fit_prior(
+    model: MelodyModel, train: input_pipeline.Split, validation: input_pipeline.Split
+) -> tuple[latent_prior.LatentPrior, dict[str, float]]:
+    """Fits the latent prior to a training split; see `latent_prior.fit`."""
+    codec = model.checkpoint.config.model.codec
+    mu, sigma = model.posteriors(input_pipeline.convert(train.tokens, codec))
+    held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
+    drawn = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
+    return latent_prior.fit(mu, sigma, drawn)
+
+
+def fit_attributes(
+    model: MelodyModel, train: input_pipeline.Split
+) -> attribute_vectors.AttributeVectors:
+    """Finds the attribute vectors of a training split, transposed at random as in training.
+
+    Without that, melodies in C major are of other kinds than those in D and A, and the
+    vector of `diatonic` would tell kinds apart rather than keys.
+    """
+    config = model.checkpoint.config
+    split = input_pipeline.eval_subset(train, _ATTRIBUTE_WINDOWS)
+    semitones = config.dataset.transpose_semitones
+    shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
+    tokens = transpose_tokens(split.tokens, shifts)
+    mu, _ = model.posteriors(input_pipeline.convert(tokens, config.model.codec))
+    return attribute_vectors.fit(mu, attributes.measure(tokens))
