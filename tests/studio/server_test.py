@@ -19,9 +19,9 @@ from starlette.testclient import TestClient
 
 from musicvae_jax import main, modes
 from musicvae_jax.checkpoints.load import Checkpoint
+from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
-from musicvae_jax.commands import files as commands_files
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import read as midi_read
