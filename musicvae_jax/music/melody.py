@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from musicvae_jax.music import colors, notebook
+
 STEPS_PER_QUARTER = 4
 STEPS_PER_BAR = 16
 DEFAULT_TEMPO_BPM = 120.0
@@ -76,6 +78,16 @@ class Melody:
     def num_bars(self) -> int:
         """Whole and begun bars."""
         return -(-self.num_steps // STEPS_PER_BAR)
+
+    def _repr_html_(self) -> str:
+        """A piano roll with a button that plays it, for notebooks."""
+        step_sec = 60 / self.tempo_bpm / STEPS_PER_QUARTER
+        ends = (colors.BLUE, colors.BLUE)
+        part = notebook.Part("", 0, self.num_bars, self.pitch, self.start, self.end, ends)
+        caption = f"melody: {self.num_bars} bars, {self.pitch.size} notes, {self.tempo_bpm:g} bpm"
+        return notebook.as_html(
+            caption, [part], step_sec * np.arange(self.num_steps + 1), STEPS_PER_BAR
+        )
 
     def window(self, start_bar: int, num_bars: int) -> "Melody":
         """Cuts out `num_bars` bars.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from musicvae_jax.music import colors, notebook
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import find_key, glide, plan_keys
 from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
@@ -118,6 +119,42 @@ class Piece:
     @property
     def duration_sec(self) -> float:
         return self.seconds_at(self.num_steps)
+
+    def neighbours(self) -> list[tuple[int, int]]:
+        """The melodies before and after each section, counted from 0.
+
+        For a melody both are itself. A bridge alone leads from melody 0 to melody 1.
+        """
+        numbers, melody = [], 0
+        for section in self.sections:
+            if section.is_bridge:
+                numbers.append((max(melody - 1, 0), max(melody, 1)))
+            else:
+                numbers.append((melody, melody))
+                melody += 1
+        if self.loops:
+            numbers[-1] = (melody - 1, 0)
+        return numbers
+
+    def _repr_html_(self) -> str:
+        """A piano roll with a button that plays it, for notebooks."""
+        parts = []
+        for section, (before, after) in zip(self.sections, self.neighbours(), strict=True):
+            melody, offset = section.melody, section.start_step
+            parts.append(
+                notebook.Part(
+                    label=": ".join(text for text in (section.origin, section.title) if text),
+                    start_bar=section.start_bar,
+                    num_bars=melody.num_bars,
+                    pitch=melody.pitch,
+                    start=melody.start + offset,
+                    end=melody.end + offset,
+                    ends=(colors.melody_color(before), colors.melody_color(after)),
+                )
+            )
+        caption = f"piece: {self.num_bars} bars, {self.duration_sec:.0f} s"
+        step_sec = np.array([self.seconds_at(step) for step in range(self.num_steps + 1)])
+        return notebook.as_html(caption, parts, step_sec, STEPS_PER_BAR)
 
     def summary(self) -> dict[str, Any]:
         """What the piece is made of, for a JSON report."""

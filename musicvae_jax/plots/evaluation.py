@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK, Comparison
 from musicvae_jax.evaluation.statistics import MAX_LAG, share_histogram, shares
+from musicvae_jax.music.colors import BLUE, ORANGE, PURPLE, VERMILION
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.plots.picture import Picture
-from musicvae_jax.plots.rolls import BLUE, ORANGE, PURPLE, VERMILION
 
 _SOFT, _GRID = "#777777", "#E2E2E2"
 _LABELS = {

@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.plots.picture import Picture
-from musicvae_jax.plots.rolls import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 if TYPE_CHECKING:  # it imports JAX, which a picture does not need
     from musicvae_jax.transitions.maker import Bridge
 
-# Neighbours are never alike, also when the colours begin again.
-MELODY_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _INK, _SOFT, _GRID, _SHADE = "#333333", "#777777", "#E2E2E2", "#F3F3F3"
 _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN = 0.28, 9.0, 48.0
 _LEFT_IN, _RIGHT_IN = 0.75, 1.45  # for the pitches, and for the legends
@@ -137,23 +134,8 @@ def _any(parts: Sequence[tuple[Section, BarValues]], *names: str) -> bool:
 
 
 def _colors(piece: Piece) -> list[tuple[str, str]]:
-    """For each section the colours of the melodies before and after; a melody's twice."""
-    numbers, melody = [], 0
-    for section in piece.sections:
-        if section.is_bridge:
-            numbers.append((max(melody - 1, 0), max(melody, 1)))
-        else:
-            numbers.append((melody, melody))
-            melody += 1
-    if piece.loops:
-        numbers[-1] = (melody - 1, 0)
-    return [tuple(MELODY_COLORS[n % len(MELODY_COLORS)] for n in pair) for pair in numbers]
-
-
-def _mix(ends: tuple[str, str], t: np.ndarray) -> np.ndarray:
-    """[n, 3]: colours from the first to the second, mixed as lights are, for t: [n]."""
-    first, second = (np.array(to_rgb(color)) ** 2.2 for color in ends)
-    return ((1 - t[:, None]) * first + t[:, None] * second) ** (1 / 2.2)
+    """For each section the colours of the melodies before and after; a melody's own twice."""
+    return [(melody_color(before), melody_color(after)) for before, after in piece.neighbours()]
 
 
 def _set_up(axes: Axes, piece: Piece, is_last: bool) -> None:
@@ -192,7 +174,7 @@ def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValu
         low, high = melody.pitch - 0.45, melody.pitch + 0.45
         corners = np.stack([[left, low], [left, high], [right, high], [right, low]])
         # One collection: a patch for each note would take seconds.
-        notes = PolyCollection(corners.transpose(2, 0, 1), facecolors=_mix(ends, t), zorder=2)
+        notes = PolyCollection(corners.transpose(2, 0, 1), facecolors=mix(ends, t), zorder=2)
         axes.add_collection(notes, autolim=False)
     pitch = piece.line.pitch
     low, high = (pitch.min(), pitch.max()) if pitch.size else (60, 72)
@@ -219,7 +201,7 @@ def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) 
             width=np.diff(edges),
             bottom=line_at,
             align="edge",
-            color=_mix(ends, shades),
+            color=mix(ends, shades),
             transform=above,
             clip_on=False,
         )

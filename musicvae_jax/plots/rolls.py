@@ -8,13 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from musicvae_jax.midi.extraction import Extraction
+from musicvae_jax.music.colors import BLUE, GREEN, GREY, VERMILION
 from musicvae_jax.music.keys import key_name
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.plots.picture import Picture
 
-# Okabe & Ito 2008.
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#BBBBBB"
-PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
 _MAX_TRACKS = 12
 

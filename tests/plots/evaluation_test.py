@@ -5,8 +5,9 @@ from musicvae_jax.evaluation import accuracy
 from musicvae_jax.evaluation import samples as evaluation_samples
 from musicvae_jax.evaluation.accuracy import Reconstruction
 from musicvae_jax.evaluation.measure import Measured
+from musicvae_jax.music import colors
 from musicvae_jax.music.tokens import MelodyCodec
-from musicvae_jax.plots import evaluation, rolls
+from musicvae_jax.plots import evaluation
 from musicvae_jax.plots.picture import save_png
 from tests import helpers
 
@@ -27,7 +28,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
     path = tmp_path / "evaluation.png"
     save_png(path, evaluation.evaluation_figure(measured, "title"))
     assert matplotlib.image.imread(path).shape[1] > 1000
-    shown = {helpers.rgb(c) for c in (rolls.BLUE, rolls.VERMILION, rolls.PURPLE, rolls.ORANGE)}
+    shown = {helpers.rgb(c) for c in (colors.BLUE, colors.VERMILION, colors.PURPLE, colors.ORANGE)}
     assert shown <= helpers.colors_in(path)
     assert [p.name for p in tmp_path.iterdir()] == ["evaluation.png"]
 

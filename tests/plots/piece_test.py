@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from musicvae_jax.music import piece
+from musicvae_jax.music.colors import MELODY_COLORS
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots.picture import save_png
-from musicvae_jax.plots.piece import MELODY_COLORS, BarValues, piece_figure
+from musicvae_jax.plots.piece import BarValues, piece_figure
 from tests import helpers
 
 ODE, REEL = example_melodies().values()

@@ -1,5 +1,6 @@
 import matplotlib.image
 
+from musicvae_jax.music import colors
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots import rolls
@@ -11,7 +12,7 @@ def test_melodies_of_different_lengths_share_their_axes(tmp_path):
     ode = example_melodies()["ode_to_joy"]
     path = tmp_path / "m.png"
     save_png(path, rolls.melodies_figure({"whole": ode, "half": ode.window(0, 8)}))
-    assert {helpers.rgb(rolls.BLUE), helpers.rgb(rolls.GREEN)} <= helpers.colors_in(path)
+    assert {helpers.rgb(colors.BLUE), helpers.rgb(colors.GREEN)} <= helpers.colors_in(path)
     half_axes = matplotlib.image.imread(path)
     assert half_axes.shape[1] > 1000
 
