@@ -291,7 +291,7 @@ def _exit_code() -> int:
         processes.stop()
         return _PREEMPTION_EXIT_CODE.value
     except UserError as error:
-        _tell(error)
+        _tell(mode_flags.in_flags(error))
         return 2
     except (TrainingDivergedError, CheckpointError, OSError) as error:
         _tell(error)

@@ -132,7 +132,7 @@ def test_ids_of_a_data_set_are_no_paths(tmp_path):
 def test_names_of_collections_are_no_paths(tmp_path, name):
     config = helpers.small_config()
     config.dataset.update(name="folk", collections=(name,), data_dir=str(tmp_path / "data"))
-    with pytest.raises(UserError, match=r"--config\.dataset\.collections"):
+    with pytest.raises(UserError, match=r"^config\.dataset\.collections"):
         input_pipeline.build_dataset(config)
     assert not list(tmp_path.rglob("*.array_record*"))
 

@@ -3,10 +3,13 @@
 import ast
 import graphlib
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+
+from musicvae_jax import main
 
 PACKAGE = pathlib.Path("musicvae_jax")
 # Bottom up: a package imports only those before it; `modes` and `main` are modules.
@@ -127,3 +130,18 @@ def test_the_command_line_and_the_workers_start_without_jax():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_a_library_knows_no_flags():
+    """What is wrong with a value is said of the argument; only the command line has flags."""
+    flag = re.compile(rf"--({'|'.join(map(re.escape, main.flags.FLAGS))})\\b")
+    found = [
+        (str(path), node.value)
+        for name in LAYERS[: LAYERS.index("commands")]
+        for path in (PACKAGE / name).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and flag.search(node.value)
+    ]
+    assert found == []

@@ -65,26 +65,34 @@ def check(config: ml_collections.ConfigDict) -> None:
     for name, valid in CHOICES.items():
         if values[name] not in valid:
             raise UserError(
-                f"--config.{name}={values[name]!r}: unknown; valid are {', '.join(valid)}"
+                f"config.{name}={values[name]!r}: unknown; valid are {', '.join(valid)}",
+                f"config.{name}",
             )
     for least, names in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
         for name in names:
             if values[name] < least:
-                raise UserError(f"--config.{name}={values[name]}: must be at least {least}")
+                raise UserError(
+                    f"config.{name}={values[name]}: must be at least {least}", f"config.{name}"
+                )
     for name in SHARES:
         if not 0 <= values[name] < 1:
-            raise UserError(f"--config.{name}={values[name]}: must be at least 0 and below 1")
+            raise UserError(
+                f"config.{name}={values[name]}: must be at least 0 and below 1", f"config.{name}"
+            )
     is_shared = "bars" in (values["model.encoder_reads"], values["model.conductor_reads"])
     z, bars = values["model.z"], values["model.bars"]
     if values["model.latent"] == "global" and is_shared and z % bars:
         raise UserError(
-            f"--config.model.z={z}: must divide by the {bars} bars that share it (model.bars), "
-            "with encoder_reads=bars or conductor_reads=bars"
+            f"config.model.z={z}: must divide by the {bars} bars that share it (model.bars), "
+            "with encoder_reads=bars or conductor_reads=bars",
+            "config.model.z",
         )
     if values["model.latent"] == "per_bar" and values["model.conductor_reads"] == "bars":
         raise UserError(
-            "--config.model.conductor_reads=bars: is for one latent of the whole melody "
-            "(--config.model.latent=global); with per_bar each bar has its own already"
+            "config.model.conductor_reads=bars: is for one latent of the whole melody "
+            "(config.model.latent=global); with per_bar each bar has its own already",
+            "config.model.conductor_reads",
+            "config.model.latent",
         )
 
 

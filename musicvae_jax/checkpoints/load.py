@@ -36,8 +36,14 @@ class Checkpoint:
         return tree_sha256(self.params)
 
 
-def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> pathlib.Path:
-    """The run directory that a flag means: one given, the workdir's, or the shipped one.
+def find(checkpoint: str, workdir: pathlib.Path, argument: str = "checkpoint") -> pathlib.Path:
+    """The run directory to load from: one given, the workdir, or the shipped model's.
+
+    Args:
+      checkpoint: the directory of a training run, `pretrained` for the shipped model, or
+        empty for the workdir's model if there is one, else the shipped one.
+      workdir: of this run.
+      argument: what an error calls `checkpoint`.
 
     Raises:
       UserError: there is no checkpoint.
@@ -48,8 +54,9 @@ def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> 
         if _steps(directory):
             return directory
         raise UserError(
-            f"{flag}={checkpoint}: no checkpoint there; a --workdir of training or "
-            f"{PRETRAINED!r} is needed"
+            f"{argument}={checkpoint}: no checkpoint there; the workdir of a training run or "
+            f"{PRETRAINED!r} is needed",
+            argument,
         )
     if not checkpoint and _steps(workdir):
         return workdir
@@ -57,10 +64,14 @@ def find(checkpoint: str, workdir: pathlib.Path, flag: str = "--checkpoint") -> 
         check_hashes(SHIPPED)
         return SHIPPED
     if checkpoint:
-        raise UserError(f"{flag}={PRETRAINED}: this installation ships no trained model")
+        raise UserError(
+            f"{argument}={PRETRAINED}: this installation ships no trained model", argument
+        )
     raise UserError(
-        f"no checkpoint in --workdir={workdir}: train first "
-        "(python -m musicvae_jax.main --config=configs/hier.py), or give --checkpoint=DIR"
+        f"no model in workdir={workdir}, and none is shipped: train one there, or give "
+        f"{argument}=DIR",
+        "workdir",
+        argument,
     )
 
 

@@ -236,7 +236,8 @@ def restore_latest(
     if damaged:
         raise UserError(
             f"no checkpoint in {manager.directory} can be read (steps {damaged}); choose another "
-            "--workdir, or remove them to begin anew"
+            "workdir, or remove them to begin anew",
+            "workdir",
         )
     return None
 

@@ -1,6 +1,7 @@
 """Flags of single modes: of transitions, and of attributes that are added to latents."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -197,3 +198,14 @@ def value_of(name: str, texts: Mapping[str, str]) -> Any:
         return flag.parser.parse(texts[name])
     except ValueError as error:
         raise UserError(f"--{name}={texts[name]}: {error}") from error
+
+
+def in_flags(error: UserError) -> str:
+    """The message of an error for the command line, where arguments are flags.
+
+    `workdir=runs/x: ...` becomes `--workdir=runs/x: ...` if the error lists `workdir`.
+    """
+    text = str(error)
+    for name in error.arguments:
+        text = re.sub(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", f"--{name}", text, count=1)
+    return text

@@ -55,8 +55,9 @@ def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig
         layout = pathlib.Path(dataset.path).name
         if layout not in LAKH_LAYOUTS:
             raise UserError(
-                f"--config.dataset.path={dataset.path!r}: not a Lakh collection; a folder called "
-                f"{', '.join(LAKH_LAYOUTS)} is needed"
+                f"config.dataset.path={dataset.path!r}: not a Lakh collection; a folder called "
+                f"{', '.join(LAKH_LAYOUTS)} is needed",
+                "config.dataset.path",
             )
     return melodies.midi_config(
         bars,
@@ -87,7 +88,8 @@ def build_dataset(
         from musicvae_jax.datasets.melodies import beam_builder
     except ModuleNotFoundError as error:
         raise UserError(
-            "--beam_pipeline_options needs Apache Beam: pip install -e '.[beam]'"
+            "beam_pipeline_options needs Apache Beam: pip install -e '.[beam]'",
+            "beam_pipeline_options",
         ) from error
     return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))
 
@@ -146,7 +148,7 @@ class TrainBatches:
         process_index: int = 0,
         process_count: int = 1,
     ):
-        """Args: as `jax.process_index()` and `jax.process_count()` have them.
+        """Args: as from `jax.process_index()` and `jax.process_count()`.
 
         Raises:
           UserError: the split does not fill one batch, or a batch does not divide.
@@ -154,13 +156,15 @@ class TrainBatches:
         self._batch_size = config.train.batch_size
         if self._batch_size % process_count:
             raise UserError(
-                f"--config.train.batch_size={self._batch_size} does not divide by the "
-                f"{process_count} processes"
+                f"config.train.batch_size={self._batch_size} does not divide by the "
+                f"{process_count} processes",
+                "config.train.batch_size",
             )
         if len(split) < self._batch_size:
             raise UserError(
                 f"the training split has {len(split)} windows, fewer than one batch: at least "
-                f"{self._batch_size} are needed, or a smaller --config.train.batch_size"
+                f"{self._batch_size} are needed, or a smaller config.train.batch_size",
+                "config.train.batch_size",
             )
         self._tokens = split.tokens
         self._seed = config.seed

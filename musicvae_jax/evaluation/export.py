@@ -43,7 +43,9 @@ def export(
     """
     output = files.make_output_dir(output)
     if any(output.iterdir()):
-        raise UserError(f"--output={output}: not empty; an export needs a directory of its own")
+        raise UserError(
+            f"output={output}: not empty; an export needs a directory of its own", "output"
+        )
     checkpoint, splits = model.checkpoint, data.splits
     if len(splits["validation"]) == 0:
         raise UserError("the validation split has no windows: the data set has too few songs")

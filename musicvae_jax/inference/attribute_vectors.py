@@ -48,8 +48,9 @@ class AttributeVectors:
             index = list(ATTRIBUTES).index(name)
             if not self.gap[index]:
                 raise UserError(
-                    f"--attribute={name}: the same in every melody of the training data, so how "
-                    "to change it is not known"
+                    f"attribute={name}: the same in every melody of the training data, so how "
+                    "to change it is not known",
+                    "attribute",
                 )
             total += np.float32(amount) * self.vectors[index]
         return total

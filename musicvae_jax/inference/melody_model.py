@@ -131,8 +131,10 @@ class MelodyModel:
             return 0.0
         if self.attributes is None:
             raise UserError(
-                f"--attribute: there is no {attribute_vectors.FILE} in {self.checkpoint.path}; "
-                "--mode=export computes it from the training data, and writes a checkpoint with it"
+                f"attribute: there is no {attribute_vectors.FILE} in {self.checkpoint.path}; "
+                "mode=export computes it from the training data, and writes a checkpoint with it",
+                "attribute",
+                "mode",
             )
         return self.attributes.shift(amounts).reshape(self.model.latent_shape)
 
@@ -212,7 +214,7 @@ class MelodyModel:
           UserError: the model knows a single bar, and so no continuation.
         """
         if self.bars < 2:
-            raise UserError("--mode=complete: the model knows single bars; 2 or more are needed")
+            raise UserError("complete: the model knows single bars; 2 or more are needed")
         first = min(melody.num_bars, self.bars // 2)
         bars = self.bars - first if bars is None else bars
         parts: list[list[Melody]] = [[melody] for _ in range(num)]

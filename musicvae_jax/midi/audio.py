@@ -67,8 +67,8 @@ def find_soundfont(given: str | os.PathLike | None = None) -> pathlib.Path | Non
     if named:
         path = pathlib.Path(named).expanduser()
         if not _is_soundfont(path):
-            origin = "--soundfont" if given else SOUNDFONT_VARIABLE
-            raise UserError(f"{origin}={named}: not a readable soundfont (.sf2 or .sf3)")
+            origin = "soundfont" if given else SOUNDFONT_VARIABLE
+            raise UserError(f"{origin}={named}: not a readable soundfont (.sf2 or .sf3)", origin)
         return path
     folders = [pathlib.Path(folder) for folder in SOUNDFONT_FOLDERS]
     found = [path for folder in folders for path in sorted(folder.glob("*.sf[23]"))]
@@ -162,7 +162,7 @@ def _synthesize(
         except (OSError, subprocess.TimeoutExpired) as error:
             reason = f"FluidSynth failed: {type(error).__name__}"
     if soundfont:
-        raise UserError(f"--soundfont={soundfont}: cannot be used: {reason}")
+        raise UserError(f"soundfont={soundfont}: cannot be used: {reason}", "soundfont")
     return waves, None, reason
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class Jobs:
         except CancelledError:
             pass
         except UserError as error:
-            job.tell({"error": str(error)})
+            job.tell({"error": in_flags(error)})
         except Exception:
             logger.exception("a job of the studio failed")
             job.tell({"error": "this failed, which is our fault; the studio's log tells why"})

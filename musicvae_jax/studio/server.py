@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from musicvae_jax.commands import files, inspect
+from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import read as midi_read
@@ -98,7 +99,7 @@ def create_app(engine: Engine, told: StudioOptions) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={
-            UserError: lambda _, error: _error(400, error),
+            UserError: lambda _, error: _error(400, in_flags(error)),
             BusyError: lambda _, error: _error(503, error),
             HTTPException: lambda _, error: _error(error.status_code, error.detail),
         },

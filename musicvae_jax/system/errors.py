@@ -4,9 +4,18 @@
 class UserError(Exception):
     """Something the user gave cannot be used.
 
-    The message is one line that names the file or flag, says what was wrong and
+    The message is one line that names the file or value, says what was wrong and
     what is valid. `main` prints it without a traceback and exits with code 2.
+
+    Attributes:
+      arguments: the words of the message that name an argument (`workdir`) or a field of
+        the configuration (`config.train.batch_size`). The command line shows these as
+        flags, see `commands.flags.in_flags`.
     """
+
+    def __init__(self, message: str, *arguments: str):
+        super().__init__(message)
+        self.arguments = arguments
 
 
 class TrainingDivergedError(Exception):
@@ -16,8 +25,7 @@ class TrainingDivergedError(Exception):
 class PreemptedError(Exception):
     """A run was told to stop, has saved its state, and goes on when run again.
 
-    Exit code 0, or `--preemption_exit_code` for schedulers that start again only what
-    failed.
+    Exit code 0, or another for schedulers that start again only what failed.
     """
 
 

@@ -74,7 +74,7 @@ def _plain(
     num_processes: int | None,
     process_id: int | None,
 ) -> Cluster | None:
-    """The cluster that flags, or the variables that stand in for them, describe."""
+    """The cluster that arguments, or the variables that stand in for them, describe."""
     coordinator = coordinator or environ.get("JAX_COORDINATOR_ADDRESS")
     if not coordinator and num_processes is None and process_id is None:
         return None
@@ -93,24 +93,26 @@ def _plain(
     if num_processes == 1:
         return None
     named = {
-        "--coordinator": coordinator,
-        "--num_processes": num_processes,
-        "--process_id": process_id,
+        "coordinator": coordinator,
+        "num_processes": num_processes,
+        "process_id": process_id,
     }
     missing = [name for name, value in named.items() if value in (None, "")]
     if missing:
         raise UserError(
-            f"{' and '.join(missing)} missing: a run of several processes needs "
-            "--coordinator=HOST:PORT, --num_processes and --process_id, or their variables "
-            "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID"
+            f"{' and '.join(missing)} missing: a run of several processes needs the address "
+            "HOST:PORT of the first, how many there are, and which one this is, or the variables "
+            "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID",
+            *missing,
         )
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal():
-        raise UserError(f"--coordinator={coordinator}: HOST:PORT is needed")
+        raise UserError(f"coordinator={coordinator}: HOST:PORT is needed", "coordinator")
     if not 0 <= process_id < num_processes:
         raise UserError(
-            f"--process_id={process_id}: must be at least 0 and below --num_processes="
-            f"{num_processes}"
+            f"process_id={process_id}: must be at least 0 and below num_processes={num_processes}",
+            "process_id",
+            "num_processes",
         )
     return Cluster("plain", coordinator, num_processes, process_id)
 
@@ -129,16 +131,16 @@ def find_cluster(
     process_id: int | None = None,
     is_tpu: bool = False,
 ) -> Cluster | None:
-    """The other processes of this run, from flags, then from the environment.
+    """The other processes of this run, from arguments, then from the environment.
 
-    In this order: the three flags or `JAX_COORDINATOR_ADDRESS`, `JAX_NUM_PROCESSES`
+    In this order: the three arguments or `JAX_COORDINATOR_ADDRESS`, `JAX_NUM_PROCESSES`
     and `JAX_PROCESS_ID` (where the last two are missing, those of a Kubernetes indexed
     Job, of Open MPI or of SLURM stand in); a SLURM step of several tasks; Open MPI; a
     TPU VM.
 
     Args:
       environ: environment variables.
-      coordinator, num_processes, process_id: the flags, or None.
+      coordinator, num_processes, process_id: what is given, or None.
       is_tpu: from `has_tpu`.
 
     Returns:
@@ -155,7 +157,10 @@ def find_cluster(
         return Cluster("slurm")
     if int(environ.get("OMPI_COMM_WORLD_SIZE", "1")) > 1:
         if "OMPI_MCA_orte_hnp_uri" not in environ:  # from Open MPI 5 on
-            raise UserError("this Open MPI does not tell where rank 0 is: give --coordinator")
+            raise UserError(
+                "this Open MPI does not tell where rank 0 is: coordinator=HOST:PORT is needed",
+                "coordinator",
+            )
         return Cluster("ompi")
     return Cluster("tpu") if is_tpu else None
 
@@ -280,6 +285,7 @@ def check_shared(directory: pathlib.Path) -> None:
         probe.unlink()
     if not seen:
         raise UserError(
-            f"--workdir={directory} is not shared by all machines of this run; a network file "
-            "system is needed"
+            f"workdir={directory} is not shared by all machines of this run; a network file "
+            "system is needed",
+            "workdir",
         )

@@ -83,7 +83,9 @@ def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
             try:
                 stack.enter_context(lock)
             except TimeoutError as error:
-                raise UserError(f"--workdir={workdir}: another run is training there") from error
+                raise UserError(
+                    f"workdir={workdir}: another run is training there", "workdir"
+                ) from error
         yield
 
 
@@ -200,7 +202,7 @@ def _first_state(
     restored = store.restore_latest(manager, state.params, state.optimizer, config)
     if restored is None and config.train.init_from:
         source = config.train.init_from
-        directory = load.find(source, manager.directory, "--config.train.init_from")
+        directory = load.find(source, manager.directory, "config.train.init_from")
         params = load.load(directory, abstract_params, config).params
         logger.info("beginning from the parameters of %s", directory)
         return create_train_state(model, optimizer, config.seed, params)

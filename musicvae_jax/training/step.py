@@ -118,9 +118,11 @@ def pmap_train_step(
     shares = (jax.device_count() if devices is None else len(devices)) * config.train.accumulate
     if config.train.batch_size % shares:
         raise UserError(
-            f"--config.train.batch_size={config.train.batch_size} does not divide by "
+            f"config.train.batch_size={config.train.batch_size} does not divide by "
             f"{shares // config.train.accumulate} devices times "
-            f"--config.train.accumulate={config.train.accumulate} parts"
+            f"config.train.accumulate={config.train.accumulate} parts",
+            "config.train.batch_size",
+            "config.train.accumulate",
         )
     step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
     return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)

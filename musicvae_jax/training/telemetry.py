@@ -90,7 +90,7 @@ class MetricWindow:
                 if not np.isfinite(metrics[name]):
                     raise TrainingDivergedError(
                         f"training diverged: {name} is {metrics[name]} at step "
-                        f"{self._first_step + offset}; try a lower --config.train.learning_rate. "
+                        f"{self._first_step + offset}; try a lower config.train.learning_rate. "
                         "The last checkpoint is from before."
                     )
         means = {name: float(np.mean([m[name] for m in steps])) for name in steps[0]}

@@ -143,7 +143,7 @@ def test_a_fluidsynth_that_fails_is_told_of_and_replaced(monkeypatch, tmp_path):
     assert rendering.synthesizer == "sine waves"
     assert str(rendering) == "sine waves (FluidSynth failed with 3: out of order)"
     assert peak_hz(read_wav(tmp_path / "a.wav")) == pytest.approx(440, abs=2)
-    with pytest.raises(UserError, match=r"--soundfont=.*: cannot be used: FluidSynth failed"):
+    with pytest.raises(UserError, match=r"^soundfont=.*: cannot be used: FluidSynth failed"):
         audio.render(tmp_path / "b.wav", piece.single(A4), tmp_path / "a.sf2")
     assert not (tmp_path / "b.wav").exists()
 
@@ -195,7 +195,7 @@ def test_what_is_no_soundfont_is_named(monkeypatch, tmp_path, content):
     path = tmp_path / "x.sf2"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=f"--soundfont={path}: not a readable soundfont"):
+    with pytest.raises(UserError, match=f"^soundfont={path}: not a readable soundfont"):
         audio.find_soundfont(path)
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(path))
     with pytest.raises(UserError, match=f"{audio.SOUNDFONT_VARIABLE}={path}"):

@@ -74,24 +74,24 @@ def test_processes_are_found(environ, flags, expected):
 @pytest.mark.parametrize(
     ("environ", "flags", "message"),
     [
-        ({}, {"coordinator": "a:1"}, "--num_processes and --process_id missing"),
-        ({}, {"num_processes": 2, "process_id": 0}, "--coordinator missing"),
+        ({}, {"coordinator": "a:1"}, "num_processes and process_id missing"),
+        ({}, {"num_processes": 2, "process_id": 0}, "coordinator missing"),
         (
             {},
             {"coordinator": "a", "num_processes": 2, "process_id": 0},
-            "--coordinator=a: HOST:PORT",
+            "coordinator=a: HOST:PORT",
         ),
         (
             {},
             {"coordinator": "a:1", "num_processes": 2, "process_id": 2},
-            "--process_id=2: must be at least 0 and below --num_processes=2",
+            "process_id=2: must be at least 0 and below num_processes=2",
         ),
         (
             {"JAX_COORDINATOR_ADDRESS": "a:1", "JAX_NUM_PROCESSES": "two"},
             {},
             "JAX_NUM_PROCESSES='two': a whole number",
         ),
-        ({"OMPI_COMM_WORLD_SIZE": "2"}, {}, "give --coordinator"),
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, {}, "coordinator=HOST:PORT is needed"),
     ],
 )
 def test_incomplete_or_wrong_clusters_are_one_line(environ, flags, message):
@@ -127,17 +127,17 @@ def test_lost_peers_are_told_from_other_errors(monkeypatch, message, is_lost):
 
 _JOIN = """
 import os
-from musicvae_jax import distributed
-cluster = distributed.find_cluster(os.environ)
-distributed.start(cluster, 20, False)
-everyone = distributed.combine(__import__("numpy").eye(2)[int(distributed.name()[0])])
-distributed.check_same("the weather", b"fine")
-print(cluster.kind, distributed.name(), distributed.agreed(distributed.is_primary()), everyone)
+from musicvae_jax.system import processes
+cluster = processes.find_cluster(os.environ)
+processes.start(cluster, 20, False)
+everyone = processes.combine(__import__("numpy").eye(2)[int(processes.name()[0])])
+processes.check_same("the weather", b"fine")
+print(cluster.kind, processes.name(), processes.agreed(processes.is_primary()), everyone)
 try:
-    distributed.check_same("the weather", distributed.name().encode())
+    processes.check_same("the weather", processes.name().encode())
 except Exception as error:
     print(error)
-distributed.stop()
+processes.stop()
 """
 
 

@@ -98,7 +98,7 @@ def test_a_run_that_has_begun_goes_on_from_itself(config, straight, tmp_path):
 
 
 def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straight, tmp_path):
-    with pytest.raises(UserError, match=r"--config.train.init_from=.*no checkpoint there"):
+    with pytest.raises(UserError, match=r"^config.train.init_from=.*no checkpoint there"):
         loop.train(still(config, tmp_path / "none"), tmp_path)
     other = still(config, straight)
     other.model.z = 6

@@ -186,7 +186,7 @@ def test_a_data_set_smaller_than_a_batch(config, tmp_path):
 
 
 def test_a_batch_that_does_not_divide_into_its_parts(config, tmp_path):
-    with pytest.raises(UserError, match=r"8 devices times --config.train.accumulate=3 parts"):
+    with pytest.raises(UserError, match=r"8 devices times config.train.accumulate=3 parts"):
         loop.train(copy(config, accumulate=3), tmp_path)
 
 

@@ -219,15 +219,17 @@ def build(
     Args:
       config: from `midi_config`.
       data_dir: where TFDS keeps data sets; empty means TFDS's own default.
-      options: Beam's, as `--runner=FlinkRunner`.
+      options: Beam's, such as `--runner=FlinkRunner`.
 
     Raises:
       UserError: the configuration is not of MIDI files.
     """
     if config.midi_rules is None:
         raise UserError(
-            "--beam_pipeline_options: only for --config.dataset.name=midi or lakh; the folk tunes "
-            "take seconds"
+            "beam_pipeline_options: only for config.dataset.name=midi or lakh; the folk tunes "
+            "take seconds",
+            "beam_pipeline_options",
+            "config.dataset.name",
         )
     data_dir = os.path.expanduser(data_dir) or None
     return melodies_dataset_builder.prepare_once(

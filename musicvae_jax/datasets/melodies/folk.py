@@ -67,8 +67,9 @@ def corpus_files(collection: str) -> list[pathlib.Path]:
     files = sorted(folder.glob("*.abc"))
     if not files:
         raise UserError(
-            f"--config.dataset.collections: music21 {music21.__version__} has no ABC collection "
-            f"{collection!r}; as {', '.join(COLLECTIONS)} or essenFolksong"
+            f"config.dataset.collections: music21 {music21.__version__} has no ABC collection "
+            f"{collection!r}; valid are {', '.join(COLLECTIONS)} or essenFolksong",
+            "config.dataset.collections",
         )
     return files
 

@@ -77,8 +77,9 @@ def find_midi_files(path: str) -> list[MidiFile]:
     paths = sorted(wanted, key=os.fsencode)
     if not paths:
         raise UserError(
-            f"--config.dataset.path={path!r}: no {' or '.join(MIDI_SUFFIXES)} files there; "
-            "a folder or a glob of MIDI files is needed"
+            f"config.dataset.path={path!r}: no {' or '.join(MIDI_SUFFIXES)} files there; "
+            "a folder or a glob of MIDI files is needed",
+            "config.dataset.path",
         )
     root = os.path.commonpath([os.path.dirname(file) for file in paths])
     return [
