@@ -34,7 +34,7 @@ SIGNS = {"add": 1.0, "subtract": -1.0}
 
 def attributes_of(model: MelodyModel, z: np.ndarray, temperature: float) -> np.ndarray:
     """[batch, attributes] of what latents [batch, ...] decode to."""
-    melodies = model.decode(z, 0, temperature)
+    melodies = model.decode(z, temperature=temperature)
     return measure(np.stack([CODECS["melody"].encode(melody) for melody in melodies]))
 
 

@@ -16,7 +16,7 @@ import pathlib
 import sys
 
 from musicvae_jax.evaluation import accuracy
-from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.system.errors import UserError
 
 # What is the same thing whatever the codec is comes last.
@@ -31,7 +31,7 @@ COLUMNS = {
 DIFFERENCE = "sampled_sounding_accuracy"
 
 
-def parse(argument: str) -> tuple[str, Reconstruction]:
+def parse(argument: str) -> tuple[str, DecodedWindows]:
     """NAME=FILE as the name and what is in the file.
 
     Raises:
@@ -54,7 +54,7 @@ def cell(metric: str, values: dict) -> str:
     return f"{100 * values[metric]:.1f} ± {100 * half:.1f}"
 
 
-def difference(first: Reconstruction, other: Reconstruction) -> dict[str, list[float]]:
+def difference(first: DecodedWindows, other: DecodedWindows) -> dict[str, list[float]]:
     """By how much the first is ahead: `[difference, low, high]` of a few metrics."""
     compared = accuracy.paired_differences(first, other)
     return {

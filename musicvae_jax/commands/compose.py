@@ -40,8 +40,12 @@ def generate(model: MelodyModel, options: Options) -> Composition:
       UserError: how to add them is not known.
     """
     temperature = options.temperature_or(0.7)
-    shift = model.shift(options.attributes)
-    made = model.generate(options.num_or(4), options.seed, temperature, shift)
+    made = model.generate(
+        options.num_or(4),
+        seed=options.seed,
+        temperature=temperature,
+        attributes=options.attributes,
+    )
     melodies = {f"generate_{number:02d}": melody for number, melody in enumerate(made)}
     outputs = [
         {"output": f"{stem}.mid", "attributes": measured}
@@ -68,16 +72,22 @@ def reconstruct(model: MelodyModel, inputs: Mapping[str, Melody], options: Optio
     """
     temperature = options.temperature_or(0.0)
     windows = [first_window(melody, model.bars, title) for title, melody in inputs.items()]
-    shift = model.shift(options.attributes)
-    decoded, scores = model.reconstruct(windows, options.seed, temperature, shift)
+    made = model.reconstruct(
+        windows, seed=options.seed, temperature=temperature, attributes=options.attributes
+    )
+    decoded = [one.melody for one in made]
     measured = {"original_attributes": _measure(windows), "attributes": _measure(decoded)}
     melodies, outputs, shown = {}, [], {}
     for number, (title, window) in enumerate(zip(inputs, windows, strict=True)):
         stem = f"reconstruct_{number:02d}"
         melodies |= {stem: decoded[number], f"original_{number:02d}": window}
-        known = scores[number] | {name: rows[number] for name, rows in measured.items()}
+        accuracies = {
+            "sampled_accuracy": made[number].sampled_accuracy,
+            "teacher_forced_accuracy": made[number].teacher_forced_accuracy,
+        }
+        known = accuracies | {name: rows[number] for name, rows in measured.items()}
         outputs.append({"input": title, "output": f"{stem}.mid", **known})
-        accuracy = scores[number]["sampled_accuracy"]
+        accuracy = made[number].sampled_accuracy
         shown[title] = window
         shown[f"{stem}.mid: {accuracy:.0%} of tokens as in {title}"] = decoded[number]
     results = {"attribute": dict(options.attributes), "outputs": outputs}
@@ -93,14 +103,19 @@ def complete(model: MelodyModel, inputs: Mapping[str, Melody], options: Options)
     title, melody = next(iter(inputs.items()))
     temperature = options.temperature_or(0.7)
     continuations = model.complete(
-        melody, options.bars, options.num_or(4), options.seed, temperature
+        melody,
+        bars=options.bars,
+        num=options.num_or(4),
+        seed=options.seed,
+        temperature=temperature,
     )
     melodies, outputs, shown = {}, [], {title: melody}
-    for number, (continued, score) in enumerate(continuations):
+    for number, continuation in enumerate(continuations):
+        score = continuation.log_prob_per_token
         stem = f"complete_{number:02d}"
-        melodies[stem] = continued
+        melodies[stem] = continuation.melody
         outputs.append({"output": f"{stem}.mid", "log_prob_per_token": round(score, 4)})
-        shown[f"{stem}.mid: {score:.3f} nats a token"] = continued
+        shown[f"{stem}.mid: {score:.3f} nats a token"] = continuation.melody
     shown = dict(list(shown.items())[:_MAX_SHOWN])
     results = {"given_bars": melody.num_bars, "outputs": outputs}
     return Composition(melodies, shown, temperature, results)

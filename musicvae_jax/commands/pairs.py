@@ -17,7 +17,8 @@ import numpy as np
 from musicvae_jax import __version__
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
-from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.batching import MAX_BATCH
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import single, splice

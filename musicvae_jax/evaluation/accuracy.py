@@ -52,7 +52,7 @@ WAYS = ("sampled", "teacher_forced")
 
 
 @dataclasses.dataclass(frozen=True)
-class Reconstruction:
+class DecodedWindows:
     """What a model made of windows.
 
     Attributes:
@@ -77,14 +77,14 @@ class Reconstruction:
         return melody_to_roll(self.truth) if self.codec == "roll" else self.truth
 
 
-def write(path: pathlib.Path, reconstruction: Reconstruction) -> None:
+def write(path: pathlib.Path, reconstruction: DecodedWindows) -> None:
     """Writes a `.npz` that `read` takes."""
     arrays = {k: v for k, v in vars(reconstruction).items() if v is not None}
     files.write_npz(path, arrays)
 
 
-def read(path: pathlib.Path) -> Reconstruction:
-    """Reads a `.npz` with arrays named as the attributes of `Reconstruction`.
+def read(path: pathlib.Path) -> DecodedWindows:
+    """Reads a `.npz` with arrays named as the attributes of `DecodedWindows`.
 
     Raises:
       UserError: it cannot be read, or its arrays do not fit together.
@@ -92,7 +92,7 @@ def read(path: pathlib.Path) -> Reconstruction:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        result = Reconstruction(**{**arrays, "codec": str(arrays["codec"])})
+        result = DecodedWindows(**{**arrays, "codec": str(arrays["codec"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a reconstruction: {' '.join(str(error).split())}") from error
     if result.codec not in CODECS:
@@ -101,7 +101,7 @@ def read(path: pathlib.Path) -> Reconstruction:
     return result
 
 
-def _check(path: pathlib.Path, reconstruction: Reconstruction) -> None:
+def _check(path: pathlib.Path, reconstruction: DecodedWindows) -> None:
     shape = reconstruction.truth.shape
     if len(shape) != 2 or shape[1] % STEPS_PER_BAR or reconstruction.songs.shape != shape[:1]:
         raise UserError(
@@ -153,7 +153,7 @@ def _heard_one_by_one(tokens: np.ndarray, target: np.ndarray, codec: str) -> _He
     return _Heard(np.where(tokens == HOLD, before, struck), onset)
 
 
-def _matches(tokens: np.ndarray, heard: _Heard, r: Reconstruction) -> dict[str, np.ndarray]:
+def _matches(tokens: np.ndarray, heard: _Heard, r: DecodedWindows) -> dict[str, np.ndarray]:
     """Which steps are right, [windows, steps] bool, by metric."""
     truth = _heard(r.truth, "melody")
     both = truth.onset & heard.onset
@@ -168,13 +168,13 @@ def _matches(tokens: np.ndarray, heard: _Heard, r: Reconstruction) -> dict[str, 
     }
 
 
-def _all_heard(r: Reconstruction) -> dict[str, tuple[np.ndarray, _Heard]]:
+def _all_heard(r: DecodedWindows) -> dict[str, tuple[np.ndarray, _Heard]]:
     forced = _heard_one_by_one(r.teacher_forced, r.target, r.codec)
     heard = (_heard(r.sampled, r.codec), forced)
     return {way: (getattr(r, way), sound) for way, sound in zip(WAYS, heard, strict=True)}
 
 
-def _ratios(tokens: np.ndarray, heard: _Heard, r: Reconstruction) -> dict[str, Ratio]:
+def _ratios(tokens: np.ndarray, heard: _Heard, r: DecodedWindows) -> dict[str, Ratio]:
     onsets = (r.truth >= FIRST_ONSET).sum(axis=1)
     steps = np.full(len(r.truth), r.truth.shape[1])
     right = {name: match.sum(axis=1) for name, match in _matches(tokens, heard, r).items()}
@@ -186,7 +186,7 @@ def _ratios(tokens: np.ndarray, heard: _Heard, r: Reconstruction) -> dict[str, R
     return {**ratios, "onset_f1": Ratio(2 * right["onset_accuracy"], onsets + decoded)}
 
 
-def ratios(r: Reconstruction) -> dict[str, Ratio]:
+def ratios(r: DecodedWindows) -> dict[str, Ratio]:
     """The metrics by window: `sampled_accuracy` and so on, with `nll_per_token` (nats)."""
     result = {
         f"{way}_{name}": ratio
@@ -201,7 +201,7 @@ def ratios(r: Reconstruction) -> dict[str, Ratio]:
     return result
 
 
-def headline(r: Reconstruction) -> dict[str, float | list[float]]:
+def headline(r: DecodedWindows) -> dict[str, float | list[float]]:
     """The value of each metric, and `METRIC_ci95` with its interval over songs."""
     by_window = ratios(r)
     values = {name: ratio.value for name, ratio in by_window.items()}
@@ -209,7 +209,7 @@ def headline(r: Reconstruction) -> dict[str, float | list[float]]:
     return values | {f"{name}_ci95": interval for name, interval in intervals.items()}
 
 
-def by_position(r: Reconstruction) -> dict[str, dict[str, list[float]]]:
+def by_position(r: DecodedWindows) -> dict[str, dict[str, list[float]]]:
     """Accuracies and nats where they are: `by_step_of_bar` and `by_bar`, then by metric."""
     per_step = {}
     for way, (tokens, heard) in _all_heard(r).items():
@@ -229,7 +229,7 @@ def by_position(r: Reconstruction) -> dict[str, dict[str, list[float]]]:
     }
 
 
-def ceilings(r: Reconstruction) -> dict[str, float]:
+def ceilings(r: DecodedWindows) -> dict[str, float]:
     """What the true tokens of the codec would reach, decoded freely; 1 for melody tokens."""
     tokens = r.target
     return {
@@ -237,7 +237,7 @@ def ceilings(r: Reconstruction) -> dict[str, float]:
     }
 
 
-def paired_differences(one: Reconstruction, other: Reconstruction) -> dict[str, dict[str, Any]]:
+def paired_differences(one: DecodedWindows, other: DecodedWindows) -> dict[str, dict[str, Any]]:
     """How much higher each metric of one model is than that of another, on the same windows.
 
     Returns:

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.evaluation.reconstruction import in_parts
 from musicvae_jax.inference import latent_prior
-from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.batching import Batched
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses, noise
-from musicvae_jax.models.vae import MusicVAE, previous_tokens
+from musicvae_jax.models.vae import previous_tokens
 
 STANDARD, FITTED = "standard_normal", "fitted_prior"
 
@@ -44,21 +44,15 @@ def nll_bound(log_weights: np.ndarray, k: int) -> np.ndarray:
 
 
 def _likelihoods(
-    params: Any,
-    tokens: jax.Array,
-    mu: jax.Array,
-    sigma: jax.Array,
-    keys: jax.Array,
-    *,
-    model: MusicVAE,
+    model: MelodyModel, params: Any, rows: tuple[jax.Array, ...], shared: Any
 ) -> tuple[jax.Array, jax.Array]:
-    """One draw z for each row, and log p(x | z) / q(z | x): [batch] nats."""
-    epsilon = noise.normal(keys, mu.shape[1:])
+    """One draw z for each row, and log p(x | z) / q(z | x): [batch] nats; for `Batched`."""
+    tokens, mu, sigma, keys = rows
+    trained = model.trained(params)
+    epsilon = noise.normal(jax.random.wrap_key_data(keys), mu.shape[1:])
     z = mu + sigma * epsilon
-    variables = {"params": params}
-    path = model.apply(variables, z, method="path")
-    inputs = previous_tokens(tokens, model.vocab)
-    logits = model.apply(variables, path, inputs, method="teacher_forced")
+    inputs = previous_tokens(tokens, trained.model.vocab)
+    logits = trained.apply("teacher_forced", trained.apply("path", z), inputs)
     log_q = -0.5 * epsilon**2 - jnp.log(sigma) - 0.5 * jnp.log(2 * jnp.pi)
     log_likelihood = -losses.nll_nats(logits, tokens).sum(axis=-1)
     return z, log_likelihood - log_q.reshape(len(tokens), -1).sum(axis=-1)
@@ -80,18 +74,14 @@ def log_weights(
       [windows, samples] float64 by prior: `STANDARD`, and `FITTED` if there is one.
     """
     tokens = input_pipeline.convert(truth, model.checkpoint.config.model.codec)
-    mu, sigma = model.posteriors(tokens)
-    step = jax.jit(functools.partial(_likelihoods, model=model.model))
-
+    posterior = model.encode_tokens(tokens)
+    keys = noise.example_keys(jax.random.key(seed), 0, len(tokens) * samples)
+    per_window = (tokens, posterior.mu, posterior.sigma)
+    rows = [np.repeat(array, samples, axis=0) for array in per_window]
+    rows = (*rows, np.asarray(jax.random.key_data(keys)))
+    batched = Batched(functools.partial(_likelihoods, model))
+    z, logs = batched(model.replicated, rows, description="importance weighting")
     priors = {STANDARD: latent_prior.standard_log_density}
     if model.prior is not None:
         priors[FITTED] = model.prior.log_density
-
-    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
-        keys = noise.example_keys(jax.random.key(seed), int(rows[0]), len(rows))
-        window = rows // samples
-        z, rest = step(model.params, tokens[window], mu[window], sigma[window], keys)
-        return {name: rest + log_p(np.asarray(z)) for name, log_p in priors.items()}
-
-    made = in_parts(compute, len(tokens) * samples, MAX_BATCH, "importance weighting")
-    return {name: logs.reshape(-1, samples) for name, logs in made.items()}
+    return {name: (logs + log_p(z)).reshape(-1, samples) for name, log_p in priors.items()}

@@ -11,7 +11,7 @@ from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, baselines, likelihood, reconstruction
 from musicvae_jax.evaluation import intervals as evaluation_intervals
 from musicvae_jax.evaluation import samples as evaluation_samples
-from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses
 from musicvae_jax.system.errors import UserError
@@ -60,7 +60,7 @@ class Measured:
 
     headline: dict[str, float | list[float]]
     details: dict[str, Any]
-    reconstruction: Reconstruction
+    reconstruction: DecodedWindows
     samples: evaluation_samples.Comparison
 
 
@@ -78,7 +78,7 @@ def load_data(config: ml_collections.ConfigDict) -> Data:
     return Data(builder.info.full_name, splits, input_pipeline.load_songs(builder, "test"))
 
 
-def _forced_from_mean(tokens: Reconstruction) -> dict[str, float | list[float]]:
+def _forced_from_mean(tokens: DecodedWindows) -> dict[str, float | list[float]]:
     """`teacher_forced_from_mean_accuracy` and so on: the likeliest of the latents given."""
     forced = accuracy.headline(tokens)
     return {

@@ -2,23 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.evaluation.accuracy import Reconstruction
-from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
+from musicvae_jax.evaluation.accuracy import DecodedWindows
+from musicvae_jax.inference.batching import Batched
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses, noise
-from musicvae_jax.models.vae import MusicVAE, previous_tokens
-from musicvae_jax.system import processes
-from musicvae_jax.system.progress import progress
+from musicvae_jax.models.vae import previous_tokens
 
 
 @dataclasses.dataclass(frozen=True)
-class Reconstructed:
+class RoundTrip:
     """Windows through a model and back.
 
     Attributes:
@@ -29,22 +27,23 @@ class Reconstructed:
       mu: [windows, ...] float32, the posterior means.
     """
 
-    tokens: Reconstruction
+    tokens: DecodedWindows
     forced_from_mean: np.ndarray
     kl_bits: np.ndarray
     mu: np.ndarray
 
 
-def _reconstruct(
-    params: Any, tokens: jax.Array, keys: jax.Array, *, model: MusicVAE
+def _round_trip(
+    model: MelodyModel, params: Any, rows: tuple[jax.Array, jax.Array], shared: Any
 ) -> dict[str, jax.Array]:
-    """One part: [batch, steps] int32 and [batch] keys."""
-    variables = {"params": params}
-    logits, mu, sigma = model.apply(variables, tokens, keys)
-    path = model.apply(variables, mu, method="path")
-    inputs = previous_tokens(tokens, model.vocab)
-    from_mean = model.apply(variables, path, inputs, method="teacher_forced")
-    sampled, _ = model.apply(variables, path, keys, 0.0, method="sample")
+    """Rows of tokens [batch, steps] int32 and data of keys [batch, 2], for `Batched`."""
+    tokens, keys = rows
+    trained, keys = model.trained(params), jax.random.wrap_key_data(keys)
+    logits, mu, sigma = trained.apply("__call__", tokens, keys)
+    path = trained.apply("path", mu)
+    inputs = previous_tokens(tokens, trained.model.vocab)
+    from_mean = trained.apply("teacher_forced", path, inputs)
+    sampled, _ = trained.apply("sample", path, keys, 0.0)
     divergence = losses.kl_nats(mu, sigma).reshape(len(tokens), -1).sum(axis=-1)
     return {
         "sampled": sampled.astype("uint8"),
@@ -56,46 +55,7 @@ def _reconstruct(
     }
 
 
-def in_parts(
-    compute: Callable[[np.ndarray], Mapping[str, np.ndarray | jax.Array]],
-    total: int,
-    size: int,
-    description: str,
-) -> dict[str, np.ndarray]:
-    """Computes rows in parts of one size, so that one program does for all of them.
-
-    Of several processes, which all call it with the same, each computes some parts.
-
-    Args:
-      compute: given the numbers of rows [size], returns arrays [size, ...] by name.
-      total: rows.
-      size: of a part, at most; the last one repeats the last row.
-      description: for the progress.
-
-    Returns:
-      Arrays [total, ...] by name.
-    """
-    parts = -(-total // size)
-    size = -(-total // parts)
-    whole: dict[str, np.ndarray] = {}
-    for number in progress(range(parts), description, parts):
-        first = number * size
-        count = min(size, total - first)
-        is_own = number % jax.process_count() == jax.process_index()
-        if whole and not is_own:
-            continue  # the first is computed everywhere, for its shapes
-        made = compute(np.minimum(first + np.arange(size), total - 1))
-        for name, rows in made.items():
-            if name not in whole:
-                whole[name] = np.zeros((total, *rows.shape[1:]), rows.dtype)
-            if is_own:
-                whole[name][first : first + count] = np.asarray(rows)[:count]
-    return {name: processes.combine(rows) for name, rows in whole.items()}
-
-
-def reconstruct(
-    model: MelodyModel, truth: np.ndarray, songs: np.ndarray, seed: int
-) -> Reconstructed:
+def reconstruct(model: MelodyModel, truth: np.ndarray, songs: np.ndarray, seed: int) -> RoundTrip:
     """Encodes windows and decodes them, freely from the posterior mean and told the truth.
 
     Args:
@@ -106,12 +66,9 @@ def reconstruct(
     """
     codec = model.checkpoint.config.model.codec
     tokens = input_pipeline.convert(truth, codec)
-    step = jax.jit(functools.partial(_reconstruct, model=model.model))
-
-    def compute(rows: np.ndarray) -> dict[str, jax.Array]:
-        keys = noise.example_keys(jax.random.key(seed), int(rows[0]), len(rows))
-        return step(model.params, tokens[rows], keys)
-
-    made = in_parts(compute, len(truth), MAX_BATCH, "reconstructing")
+    keys = noise.example_keys(jax.random.key(seed), 0, len(truth))
+    rows = (tokens, np.asarray(jax.random.key_data(keys)))
+    batched = Batched(functools.partial(_round_trip, model))
+    made = batched(model.replicated, rows, description="reconstructing")
     of_tokens = {name: made.pop(name) for name in ("sampled", "teacher_forced", "nll")}
-    return Reconstructed(Reconstruction(codec, songs, truth, **of_tokens), **made)
+    return RoundTrip(DecodedWindows(codec, songs, truth, **of_tokens), **made)

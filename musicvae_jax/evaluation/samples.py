@@ -59,7 +59,7 @@ class Comparison:
 def draw(model: MelodyModel, num: int, seed: int, temperature: float) -> np.ndarray:
     """Melodies from the model's prior, as uint8 tokens of `MelodyCodec`, whatever its own."""
     codec = MelodyCodec()
-    melodies = model.generate(num, seed, temperature)
+    melodies = model.generate(num, seed=seed, temperature=temperature)
     return np.stack([codec.encode(melody) for melody in melodies]).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""What to add to a latent to change one attribute of its melody, and the others little.
+"""Vectors that change one attribute of a melody, and the others little, when added to its latent.
 
 Roberts et al. 2018 (arXiv 1803.05428, section 5) add the difference between the mean
 latents of melodies that have much of an attribute and of those that have little: a
@@ -23,13 +23,13 @@ FILE = "attributes.npz"
 
 @dataclasses.dataclass(frozen=True)
 class AttributeVectors:
-    """What to add to latents, flattened, and what is known of the training melodies.
+    """Vectors to add to latents, flattened, and statistics of the training melodies.
 
     Attributes:
       vectors: [attributes, d] float32, in the order of `ATTRIBUTES`.
       mean, deviation: [attributes] float32, of the attributes in training.
       gap: [attributes] float32, between the means of the high quarter and of the low one,
-        which one whole vector stands for. 0 for an attribute that never varies.
+        which is the change that one whole vector makes; 0 for an attribute that never varies.
     """
 
     vectors: np.ndarray
@@ -38,14 +38,20 @@ class AttributeVectors:
     gap: np.ndarray
 
     def shift(self, amounts: Mapping[str, float]) -> np.ndarray:
-        """The sum [d] of the vectors of named attributes, so much of each.
+        """The sum of the vectors of named attributes, each times its amount: [d] float32.
 
         Raises:
-          UserError: an attribute never varies in the training data.
+          UserError: an attribute is unknown, or never varies in the training data.
         """
         total = np.zeros(self.vectors.shape[1], np.float32)
+        names = list(ATTRIBUTES)
         for name, amount in amounts.items():
-            index = list(ATTRIBUTES).index(name)
+            if name not in names:
+                raise UserError(
+                    f"attribute={name}: no such attribute; valid are {', '.join(names)}",
+                    "attribute",
+                )
+            index = names.index(name)
             if not self.gap[index]:
                 raise UserError(
                     f"attribute={name}: the same in every melody of the training data, so how "
@@ -56,7 +62,7 @@ class AttributeVectors:
         return total
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """What is known of each attribute, for JSON."""
+        """The statistics of each attribute, for JSON."""
         names = ("mean", "deviation", "gap")
         return {
             attribute: {name: round(float(getattr(self, name)[index]), 4) for name in names}
@@ -104,7 +110,7 @@ def save(directory: pathlib.Path, vectors: AttributeVectors) -> None:
 
 
 def load(directory: pathlib.Path, size: int) -> AttributeVectors | None:
-    """The vectors beside a checkpoint, if there are some.
+    """The vectors beside a checkpoint, or None if it has none.
 
     Args:
       directory: of the run.

@@ -17,10 +17,10 @@ def fit_prior(
 ) -> tuple[latent_prior.LatentPrior, dict[str, float]]:
     """Fits the latent prior to a training split; see `latent_prior.fit`."""
     codec = model.checkpoint.config.model.codec
-    mu, sigma = model.posteriors(input_pipeline.convert(train.tokens, codec))
-    held_mu, held_sigma = model.posteriors(input_pipeline.convert(validation.tokens, codec))
-    drawn = held_mu + held_sigma * np.random.default_rng(0).normal(size=held_mu.shape)
-    return latent_prior.fit(mu, sigma, drawn)
+    of_train = model.encode_tokens(input_pipeline.convert(train.tokens, codec))
+    held_out = model.encode_tokens(input_pipeline.convert(validation.tokens, codec))
+    drawn = held_out.mu + held_out.sigma * np.random.default_rng(0).normal(size=held_out.mu.shape)
+    return latent_prior.fit(of_train.mu, of_train.sigma, drawn)
 
 
 def fit_attributes(
@@ -36,5 +36,5 @@ def fit_attributes(
     semitones = config.dataset.transpose_semitones
     shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
     tokens = transpose_tokens(split.tokens, shifts)
-    mu, _ = model.posteriors(input_pipeline.convert(tokens, config.model.codec))
+    mu = model.encode_tokens(input_pipeline.convert(tokens, config.model.codec)).mu
     return attribute_vectors.fit(mu, attributes.measure(tokens))

@@ -1,29 +1,81 @@
 """A trained model in use: melodies in, melodies out."""
 
 import copy
+import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import jax
 import numpy as np
 
 from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference import attribute_vectors, latent_prior
+from musicvae_jax.inference.batching import Batched
 from musicvae_jax.models import noise
+from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import first_window, play_round
-from musicvae_jax.system import processes
+from musicvae_jax.system.devices import replicate
 from musicvae_jax.system.errors import UserError
 
-# Larger requests are decoded in parts of this size, so that memory stays bounded.
-MAX_BATCH = 256
+# Added to the number of bars that have been continued, for the key of a later round; out of
+# the way of the numbers of examples, which are folded into the same key.
+_LATER_ROUNDS = 1 << 31
+
+
+@dataclasses.dataclass(frozen=True)
+class Posterior:
+    """What the encoder says of melodies: normal distributions of their latents.
+
+    Attributes:
+      mu: [melodies, z] float32, the means; [melodies, bars, z] for a model with one latent
+        for each bar.
+      sigma: the standard deviations, of the same shape.
+    """
+
+    mu: np.ndarray
+    sigma: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Reconstruction:
+    """A melody that was encoded and decoded again.
+
+    Attributes:
+      melody: what came back, with the tempo and program of the original.
+      sampled_accuracy: share of the original's tokens that came back.
+      teacher_forced_accuracy: the same, if each token is predicted from the true ones
+        before it.
+    """
+
+    melody: Melody
+    sampled_accuracy: float
+    teacher_forced_accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuation:
+    """A melody that was continued.
+
+    Attributes:
+      melody: the given melody, unchanged, and the bars that were added.
+      log_prob_per_token: mean natural logarithm of the probability of an added token; the
+        nearer to 0, the likelier.
+    """
+
+    melody: Melody
+    log_prob_per_token: float
 
 
 class MelodyModel:
-    """A checkpoint with its jitted functions.
+    """A trained model, ready to use; see `musicvae_jax.load_model`.
+
+    Its functions are compiled when they are first called. They run on all devices of all
+    processes, and give the same on any number of devices.
 
     Attributes:
       checkpoint: what was loaded.
@@ -31,7 +83,8 @@ class MelodyModel:
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
       prior: what new melodies' latents are drawn from; None for the standard normal.
-      attributes: what to add to latents to change melodies; None if it is not known.
+      attributes: vectors that change attributes of melodies; None if they are not known.
+      compiled: what other modules have compiled for this model.
 
     Raises:
       UserError: the prior or the attributes beside the checkpoint are not of this model.
@@ -46,10 +99,10 @@ class MelodyModel:
         size = math.prod(self.model.latent_shape)
         self.prior = latent_prior.load(checkpoint.path, size)
         self.attributes = attribute_vectors.load(checkpoint.path, size)
-        apply = self.model.apply
-        self._encode = jax.jit(lambda p, tokens: apply({"params": p}, tokens, method="encode"))
-        self._sample = jax.jit(self._sample_path)
-        self._score = jax.jit(self._teacher_forced_accuracy)
+        self._encode = Batched(self._posterior)
+        self._sample = Batched(self._decoded)
+        self._score = Batched(self._teacher_forced_accuracy)
+        self.compiled: dict[Any, Any] = {}
 
     def with_prior(self, prior: latent_prior.LatentPrior | None) -> Self:
         """The same model with another prior."""
@@ -57,18 +110,29 @@ class MelodyModel:
         other.prior = prior
         return other
 
-    def _sample_path(self, params, z, keys, temperature, given, is_given):
-        variables = {"params": params}
-        path = self.model.apply(variables, z, method="path")
-        return self.model.apply(
-            variables, path, keys, temperature, given, is_given, method="sample"
-        )
+    def trained(self, params: Any) -> TrainedModel:
+        """The model with parameters, as a compiled function takes it."""
+        return TrainedModel(params, self.model, self.codec)
 
-    def _teacher_forced_accuracy(self, params, z, tokens):
-        variables = {"params": params}
-        path = self.model.apply(variables, z, method="path")
+    @functools.cached_property
+    def replicated(self) -> Any:
+        """The parameters on all local devices, as `Batched` takes them."""
+        return replicate(self.params, jax.local_devices())
+
+    def _posterior(self, params, tokens, shared):
+        return self.trained(params).apply("encode", tokens)
+
+    def _decoded(self, params, rows, temperature):
+        z, keys, given, is_given = rows
+        trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
+        path = trained.apply("path", z)
+        return trained.apply("sample", path, keys, temperature, given, is_given)
+
+    def _teacher_forced_accuracy(self, params, rows, shared):
+        z, tokens = rows
+        trained = self.trained(params)
         inputs = previous_tokens(tokens, self.model.vocab)
-        logits = self.model.apply(variables, path, inputs, method="teacher_forced")
+        logits = trained.apply("teacher_forced", trained.apply("path", z), inputs)
         return (logits.argmax(axis=-1) == tokens).mean(axis=-1)
 
     def tokens(self, melodies: Sequence[Melody]) -> np.ndarray:
@@ -81,51 +145,94 @@ class MelodyModel:
             return self.codec.decode(tokens)
         return self.codec.decode(tokens, tempo_bpm=like.tempo_bpm, program=like.program)
 
+    def _own_length(self, melodies: Sequence[Melody]) -> np.ndarray:
+        """Tokens [melodies, steps] of melodies of the model's length.
+
+        Raises:
+          ValueError: there are none, or one is of another length.
+        """
+        if not len(melodies):
+            raise ValueError("at least one melody is needed")
+        for number, melody in enumerate(melodies):
+            if melody.num_bars != self.bars:
+                raise ValueError(
+                    f"melody {number} has {melody.num_bars} bars; the model knows melodies of "
+                    f"{self.bars}, such as melody.window(0, {self.bars}) of a longer one"
+                )
+        return self.tokens([melody.window(0, self.bars) for melody in melodies])
+
+    def encode(self, melodies: Sequence[Melody]) -> Posterior:
+        """The posteriors of melodies.
+
+        >>> model = musicvae_jax.load_model()
+        >>> melodies = list(musicvae_jax.examples().values())
+        >>> model.encode(melodies).mu.shape
+        (2, 512)
+
+        Args:
+          melodies: at least one, each of `bars` bars.
+
+        Raises:
+          ValueError: there are none, one is of another length, or has a pitch that the
+            model does not know.
+        """
+        return self.encode_tokens(self._own_length(melodies))
+
+    def encode_tokens(self, tokens: np.ndarray) -> Posterior:
+        """The posteriors of melodies, given as tokens [melodies, steps] int32 of `codec`."""
+        return Posterior(*self._encode(self.replicated, tokens))
+
+    def decode(
+        self, z: np.ndarray, *, seed: int | jax.Array = 0, temperature: float = 0.0
+    ) -> list[Melody]:
+        """The melodies of latents.
+
+        >>> middle = model.encode(melodies).mu.mean(axis=0, keepdims=True)
+        >>> [melody] = model.decode(middle)
+
+        Args:
+          z: [melodies, z] float32; [melodies, bars, z] for a model with one latent for each
+            bar.
+          seed: an integer or a key of `jax.random.key`.
+          temperature: 0 takes the likeliest tokens; 1 draws from the model's distribution.
+
+        Raises:
+          ValueError: `z` is of another shape.
+        """
+        z = np.asarray(z, np.float32)
+        if not len(z) or z.shape[1:] != self.model.latent_shape:
+            valid = ", ".join(("melodies", *map(str, self.model.latent_shape)))
+            raise ValueError(f"z is of shape {z.shape}; [{valid}] is needed, at least one melody")
+        tokens, _ = self._decode(z, noise.as_key(seed), temperature)
+        return [self.melody(row) for row in tokens]
+
     def _decode(
         self,
         z: np.ndarray,
-        seed: int,
+        key: jax.Array,
         temperature: float,
         given: np.ndarray | None = None,
         is_given: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decodes z: [batch, ...] in parts; returns tokens and log probabilities.
-
-        Of several processes, which all call it with the same, each decodes some parts.
-        """
-        steps = self.bars * STEPS_PER_BAR
+        """Tokens of z [batch, ...] and their log probabilities: [batch, steps] each."""
         if given is None:
-            given = np.zeros((len(z), steps), np.int32)
-            is_given = np.zeros((len(z), steps), bool)
-        tokens = np.zeros((len(z), steps), np.int32)
-        log_probs = np.zeros((len(z), steps), np.float32)
-        for number, first in enumerate(range(0, len(z), MAX_BATCH)):
-            if number % jax.process_count() != jax.process_index():
-                continue
-            part = slice(first, first + MAX_BATCH)
-            keys = noise.example_keys(jax.random.key(seed), first, len(z[part]))
-            tokens[part], log_probs[part] = self._sample(
-                self.params, z[part], keys, temperature, given[part], is_given[part]
-            )
-        return processes.combine(tokens), processes.combine(log_probs)
+            given = np.zeros((len(z), self.bars * STEPS_PER_BAR), np.int32)
+            is_given = np.zeros(given.shape, bool)
+        keys = np.asarray(jax.random.key_data(noise.example_keys(key, 0, len(z))))
+        rows = (z, keys, given, is_given)
+        return self._sample(self.replicated, rows, np.float32(temperature))
 
-    def draw(self, num: int, seed: int) -> np.ndarray:
-        """Latents [num, ...] from the prior."""
-        keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, num), 1)
+    def draw(self, num: int, seed: int | jax.Array = 0) -> np.ndarray:
+        """Latents from the prior: [num, ...] float32, as `decode` takes them."""
+        keys = noise.fold_in(noise.example_keys(noise.as_key(seed), 0, num), 1)
         z = np.asarray(noise.normal(keys, self.model.latent_shape))
         return z if self.prior is None else self.prior.transform(z)
 
-    def generate(
-        self, num: int, seed: int, temperature: float, shift: np.ndarray | float = 0.0
-    ) -> list[Melody]:
-        """New melodies, from latents drawn from the prior, and `shift` [...] added."""
-        return self.decode(self.draw(num, seed) + shift, seed, temperature)
-
-    def shift(self, amounts: Mapping[str, float]) -> np.ndarray | float:
-        """What to add to a latent [...] to change attributes by so much.
+    def shift(self, amounts: Mapping[str, float] | None) -> np.ndarray | float:
+        """What changes attributes by the given amounts when it is added to a latent [...].
 
         Raises:
-          UserError: it is not known.
+          UserError: an attribute is unknown, or how to change it.
         """
         if not amounts:
             return 0.0
@@ -138,44 +245,68 @@ class MelodyModel:
             )
         return self.attributes.shift(amounts).reshape(self.model.latent_shape)
 
-    def decode(self, z: np.ndarray, seed: int, temperature: float) -> list[Melody]:
-        """The melodies of latents [batch, ...]."""
-        tokens, _ = self._decode(z, seed, temperature)
-        return [self.melody(row) for row in tokens]
+    def generate(
+        self,
+        num: int,
+        *,
+        seed: int | jax.Array = 0,
+        temperature: float = 0.7,
+        attributes: Mapping[str, float] | None = None,
+    ) -> list[Melody]:
+        """New melodies, decoded from latents that are drawn from the prior.
 
-    def posteriors(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """mu and sigma [batch, ...] of tokens [batch, steps], in parts."""
-        parts = [
-            self._encode(self.params, tokens[first : first + MAX_BATCH])
-            for first in range(0, len(tokens), MAX_BATCH)
-        ]
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        >>> dense, *others = model.generate(4, seed=1, attributes={"density": 1.0})
+
+        Args:
+          num: how many, at least 1. More of them leave the first ones as they are.
+          seed: an integer or a key of `jax.random.key`.
+          temperature: see `decode`.
+          attributes: how much of an attribute to add, by name: 1 is the difference between
+            the quarter of the training melodies that has most of it and the quarter that
+            has least. The names are those of `music.attributes.ATTRIBUTES`.
+
+        Raises:
+          ValueError: `num` is less than 1.
+          UserError: an attribute is unknown, or how to change it.
+        """
+        if num < 1:
+            raise ValueError(f"num={num}: at least 1 is needed")
+        z = self.draw(num, seed) + self.shift(attributes)
+        return self.decode(z, seed=seed, temperature=temperature)
 
     def reconstruct(
         self,
         melodies: Sequence[Melody],
-        seed: int,
-        temperature: float,
-        shift: np.ndarray | float = 0.0,
-    ) -> tuple[list[Melody], list[dict[str, float]]]:
-        """Encodes melodies of `bars` bars and decodes the posterior means, `shift` [...] added.
+        *,
+        seed: int | jax.Array = 0,
+        temperature: float = 0.0,
+        attributes: Mapping[str, float] | None = None,
+    ) -> list[Reconstruction]:
+        """Encodes melodies, and decodes the means of their posteriors.
 
-        Returns:
-          The reconstructions, and for each the share of tokens that came back,
-          decoding freely (`sampled_accuracy`) and fed the true notes
-          (`teacher_forced_accuracy`).
+        >>> [ode, reel] = model.reconstruct(melodies)
+        >>> ode.sampled_accuracy > 0.9
+        True
+
+        Args:
+          melodies: at least one, each of `bars` bars.
+          seed: an integer or a key of `jax.random.key`.
+          temperature: see `decode`.
+          attributes: what to add to the means, see `generate`.
+
+        Raises:
+          ValueError: see `encode`.
+          UserError: an attribute is unknown, or how to change it.
         """
-        tokens = self.tokens(melodies)
-        mu = np.asarray(self._encode(self.params, tokens)[0]) + shift
-        decoded, _ = self._decode(mu, seed, temperature)
+        tokens = self._own_length(melodies)
+        mu = self.encode_tokens(tokens).mu + self.shift(attributes)
+        decoded, _ = self._decode(mu, noise.as_key(seed), temperature)
         sampled = (decoded == tokens).mean(axis=1)
-        forced = np.asarray(self._score(self.params, mu, tokens))
-        scores = [
-            {"sampled_accuracy": float(s), "teacher_forced_accuracy": float(f)}
-            for s, f in zip(sampled, forced, strict=True)
+        forced = self._score(self.replicated, (mu, tokens))
+        return [
+            Reconstruction(self.melody(row, like=melody), float(free), float(told))
+            for row, melody, free, told in zip(decoded, melodies, sampled, forced, strict=True)
         ]
-        rows = zip(decoded, melodies, strict=True)
-        return [self.melody(row, like=melody) for row, melody in rows], scores
 
     def mean_latents(self, melodies: Sequence[Melody]) -> np.ndarray:
         """[melodies, z]: of `latents`, the mean of bars."""
@@ -183,64 +314,85 @@ class MelodyModel:
         return mu.reshape(len(melodies), -1, mu.shape[-1]).mean(axis=1)
 
     def latents(self, melodies: Sequence[Melody]) -> np.ndarray:
-        """[melodies, ...]: posterior means of each melody's first window, which may go round."""
+        """Posterior means [melodies, ...] of the first windows of melodies of any length.
+
+        A melody that is shorter than the model's is repeated.
+        """
         windows = []
         for melody in melodies:
             window = first_window(melody, min(self.bars, melody.num_bars), "")
             windows.append(play_round(window, 0, self.bars))
-        return self.posteriors(self.tokens(windows))[0]
+        return self.encode(windows).mu
 
     def complete(
-        self, melody: Melody, bars: int | None, num: int, seed: int, temperature: float
-    ) -> list[tuple[Melody, float]]:
-        """Continues a melody, several times.
+        self,
+        melody: Melody,
+        *,
+        bars: int | None = None,
+        num: int = 1,
+        seed: int | jax.Array = 0,
+        temperature: float = 0.7,
+    ) -> list[Continuation]:
+        """Continues a melody.
 
         The last bars of the melody, at most half of what the model knows, are given; the
-        model fills the rest of its bars. The latent is drawn from the posterior of those
+        model fills the remaining bars. The latent is drawn from the posterior of those
         bars repeated to full length, which says: more of the same. For more bars each
         continuation is itself continued, as often as it takes.
+
+        >>> best, *others = model.complete(melodies[0], bars=4, num=3)
 
         Args:
           melody: of any length.
           bars: how many to add; None for as many as the model fills at once.
           num: how many continuations.
-          seed, temperature: of all randomness.
+          seed: an integer or a key of `jax.random.key`.
+          temperature: see `decode`.
 
         Returns:
-          The melody with its continuations and their mean log probability a token
-          (nats), the likeliest first. What was given comes back unchanged.
+          The continuations, the likeliest first.
 
         Raises:
-          UserError: the model knows a single bar, and so no continuation.
+          ValueError: the melody has no bars, or `bars` or `num` is less than 1.
+          UserError: the model knows single bars only, and so no continuation.
         """
         if self.bars < 2:
             raise UserError("complete: the model knows single bars; 2 or more are needed")
+        if melody.num_bars < 1 or num < 1 or (bars is not None and bars < 1):
+            raise ValueError(
+                f"a melody of {melody.num_bars} bars, bars={bars}, num={num}: at least 1 of each "
+                "is needed"
+            )
         first = min(melody.num_bars, self.bars // 2)
         bars = self.bars - first if bars is None else bars
         parts: list[list[Melody]] = [[melody] for _ in range(num)]
+        key = noise.as_key(seed)
         added, log_probs = 0, []
         while added < bars:
             wholes = [join(part) for part in parts]
             context = min(wholes[0].num_bars, self.bars // 2)
             new = min(self.bars - context, bars - added)
             contexts = [whole.window(whole.num_bars - context, context) for whole in wholes]
-            tokens, probs = self._continue(contexts, seed + added, temperature)
+            of_round = jax.random.fold_in(key, _LATER_ROUNDS + added) if added else key
+            tokens, probs = self._continue(contexts, of_round, temperature)
             for part, row in zip(parts, tokens, strict=True):
                 part.append(self.melody(row).window(context, new))
             steps = slice(context * STEPS_PER_BAR, (context + new) * STEPS_PER_BAR)
             log_probs.append(probs[:, steps])
             added += new
         scores = np.concatenate(log_probs, axis=1).mean(axis=1)
-        wholes = [join(part) for part in parts]
-        return [(wholes[index], float(scores[index])) for index in np.argsort(-scores)]
+        return [
+            Continuation(join(parts[index]), float(scores[index])) for index in np.argsort(-scores)
+        ]
 
     def _continue(
-        self, contexts: Sequence[Melody], seed: int, temperature: float
+        self, contexts: Sequence[Melody], key: jax.Array, temperature: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Forces contexts of equal length through the decoder, and decodes on from there."""
         given = self.tokens([play_round(context, 0, self.bars) for context in contexts])
-        mu, sigma = self._encode(self.params, given)
-        keys = noise.fold_in(noise.example_keys(jax.random.key(seed), 0, len(given)), 1)
-        z = np.asarray(mu + sigma * noise.normal(keys, mu.shape[1:]))
+        posterior = self.encode_tokens(given)
+        keys = noise.fold_in(noise.example_keys(key, 0, len(given)), 1)
+        epsilon = noise.normal(keys, posterior.mu.shape[1:])
+        z = np.asarray(posterior.mu + posterior.sigma * epsilon)
         is_given = np.arange(given.shape[1]) < contexts[0].num_steps
-        return self._decode(z, seed, temperature, given, np.broadcast_to(is_given, given.shape))
+        return self._decode(z, key, temperature, given, np.broadcast_to(is_given, given.shape))

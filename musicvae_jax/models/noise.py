@@ -10,6 +10,25 @@ import jax
 import jax.numpy as jnp
 
 
+def as_key(seed: int | jax.Array) -> jax.Array:
+    """The key of a seed: an integer, or a key of `jax.random.key` or `jax.random.PRNGKey`.
+
+    Raises:
+      ValueError: an array that is not a single key.
+    """
+    if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+        key = seed
+    elif isinstance(seed, jax.Array) and seed.ndim:
+        key = jax.random.wrap_key_data(seed)
+    else:
+        key = jax.random.key(seed)
+    if key.ndim:
+        raise ValueError(
+            f"a seed must be an integer or a single key, got keys of shape {key.shape}"
+        )
+    return key
+
+
 def example_keys(key: jax.Array, first: int | jax.Array, batch: int) -> jax.Array:
     """Keys of `batch` examples, of which the first is number `first` of the whole batch.
 

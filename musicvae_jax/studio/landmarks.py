@@ -21,7 +21,7 @@ class Landmarks:
 
     def __init__(self, model: MelodyModel):
         self._model = model
-        drawn = model.generate(DRAWN, _SEED, _TEMPERATURE)
+        drawn = model.generate(DRAWN, seed=_SEED, temperature=_TEMPERATURE)
         drawn = [melody for melody in drawn if melody.pitch.size]
         self.melodies: dict[str, Melody] = example_melodies()
         self.melodies |= {f"drawn {n}": melody for n, melody in enumerate(drawn, start=1)}
@@ -51,4 +51,4 @@ class Landmarks:
         weights = np.maximum(distance, 1e-6) ** -_POWER
         weights /= weights.sum()
         mixed = np.tensordot(weights, z, axes=1)[None].astype(np.float32)
-        return self._model.decode(mixed, _SEED, 0.0)[0], weights
+        return self._model.decode(mixed, seed=_SEED)[0], weights

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax.inference.melody_model import MAX_BATCH, MelodyModel
+from musicvae_jax.inference.batching import MAX_BATCH
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import bridge_ends

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax.evaluation import accuracy as metrics
-from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec, RollCodec, melody_to_roll
 from musicvae_jax.system.errors import UserError
@@ -26,7 +26,7 @@ def bar(**tokens):
 def made(truth, sampled, teacher_forced=None, codec="melody", nll=None):
     if teacher_forced is None:
         teacher_forced = sampled
-    return Reconstruction(codec, np.arange(len(truth)), truth, sampled, teacher_forced, nll)
+    return DecodedWindows(codec, np.arange(len(truth)), truth, sampled, teacher_forced, nll)
 
 
 def random_windows(count, bars=2, seed=0):

@@ -5,12 +5,12 @@ import pytest
 from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, reconstruction
+from musicvae_jax.inference import batching
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system import devices
-from musicvae_jax.system import processes as system_processes
 from musicvae_jax.training import validation
 from tests import helpers
 
@@ -24,8 +24,8 @@ def model_of(tmp_path, **fields) -> MelodyModel:
 
 @pytest.mark.parametrize("fields", [{}, {"codec": "roll"}, {"latent": "per_bar"}])
 def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
-    """What does not depend on noise; 21 windows in three parts of seven."""
-    monkeypatch.setattr(reconstruction, "MAX_BATCH", 9)
+    """What does not depend on noise; 21 windows in three parts of eight, one for each device."""
+    monkeypatch.setattr(batching, "MAX_BATCH", 1)
     model = model_of(tmp_path, **fields)
     rng = np.random.default_rng(0)
     melodies = [helpers.random_melody(rng, 2) for _ in range(21)]
@@ -42,32 +42,17 @@ def test_the_figures_are_those_of_the_evaluator(tmp_path, monkeypatch, fields):
     # Over other draws of the latent.
     assert values["nll_per_token"] == pytest.approx(expected["nll_per_token"], rel=5e-2)
     codes = [model.melody(row) for row in made.tokens.target]
-    _, scores = model.reconstruct(codes, 0, 0.0)
+    alone = model.reconstruct(codes)
     forced = (made.forced_from_mean == made.tokens.target).mean(axis=1)
-    assert forced == pytest.approx([s["teacher_forced_accuracy"] for s in scores])
+    assert forced == pytest.approx([one.teacher_forced_accuracy for one in alone])
 
 
 def test_parts_change_nothing(tmp_path, monkeypatch):
     model = model_of(tmp_path)
-    truth = helpers.random_tokens(10, 32).astype(np.uint8)
+    truth = helpers.random_tokens(20, 32).astype(np.uint8)
     results = []
-    for size in (10, 4):
-        monkeypatch.setattr(reconstruction, "MAX_BATCH", size)
-        results.append(reconstruction.reconstruct(model, truth, np.arange(10), seed=3))
+    for size in (3, 1):
+        monkeypatch.setattr(batching, "MAX_BATCH", size)
+        results.append(reconstruction.reconstruct(model, truth, np.arange(20), seed=3))
     np.testing.assert_allclose(results[0].tokens.nll, results[1].tokens.nll, rtol=1e-4)
     np.testing.assert_array_equal(results[0].tokens.sampled, results[1].tokens.sampled)
-
-
-@pytest.mark.parametrize("processes", [1, 2, 5])
-def test_processes_compute_parts_of_their_own(monkeypatch, processes):
-    """Together all rows, each once; 10 rows in parts of 4, 4 and 2."""
-    monkeypatch.setattr(jax, "process_count", lambda: processes)
-    monkeypatch.setattr(system_processes, "combine", lambda own: own)
-    made = []
-    for index in range(processes):
-        monkeypatch.setattr(jax, "process_index", lambda index=index: index)
-        made.append(
-            reconstruction.in_parts(lambda rows: {"twice": 2 * rows + 1}, 10, 4, "computing")
-        )
-    assert sum(part["twice"] for part in made).tolist() == list(range(1, 20, 2))
-    assert sum((part["twice"] > 0).sum() for part in made) == 10

@@ -3,7 +3,7 @@ import numpy as np
 
 from musicvae_jax.evaluation import accuracy
 from musicvae_jax.evaluation import samples as evaluation_samples
-from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.music import colors
 from musicvae_jax.music.tokens import MelodyCodec
@@ -18,7 +18,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
         np.stack([MelodyCodec().encode(helpers.random_melody(rng, 2)) for _ in range(n)])
         for n in (30, 12, 8)
     )
-    made = Reconstruction("melody", np.arange(12), test, test[::-1], test)
+    made = DecodedWindows("melody", np.arange(12), test, test[::-1], test)
     measured = Measured(
         headline={},
         details={"reconstruction": accuracy.by_position(made)},
@@ -35,7 +35,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
 
 def test_samples_without_notes_are_drawn(tmp_path):
     silence = np.zeros((3, 16), np.uint8)
-    made = Reconstruction("melody", np.arange(3), silence, silence, silence)
+    made = DecodedWindows("melody", np.arange(3), silence, silence, silence)
     measured = Measured(
         headline={},
         details={"reconstruction": accuracy.by_position(made)},

@@ -401,7 +401,7 @@ def test_at_a_landmark_the_map_gives_its_melody(client, model):
     result = events(client, "/api/map", {"inputs": [], "x": reel["x"], "y": reel["y"]})[-1]
     made = result["result"]
     window = example_melodies()["reel"].window(0, BARS)
-    [expected], _ = model.reconstruct([window], 0, 0.0)
+    [expected] = [made.melody for made in model.reconstruct([window])]
     view = made["items"][0]
     assert [tuple(note) for note in view["notes"]] == expected.notes()
     assert view["facts"]["reel"] > 0.99

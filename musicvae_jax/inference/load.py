@@ -1,0 +1,25 @@
+"""Models by name or folder, ready to use."""
+
+import pathlib
+
+from musicvae_jax.checkpoints import load
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.models.vae import abstract_params
+
+
+def load_model(path: str | pathlib.Path = load.PRETRAINED) -> MelodyModel:
+    """Loads a trained model.
+
+    >>> model = musicvae_jax.load_model()
+    >>> model.bars
+    16
+
+    Args:
+      path: `pretrained`, the model that comes with the package, or the folder of a training
+        run or of an exported model.
+
+    Raises:
+      UserError: there is no model, or it cannot be read.
+    """
+    directory = load.find(str(path) or ".", pathlib.Path(), flag="path")
+    return MelodyModel(load.load(directory, abstract_params))
