@@ -69,6 +69,11 @@ class Transition:
         values = plots_piece.values_of_bridges(self.shown, self.bridges)
         return plots_piece.piece_figure(self.shown, values, self.title)
 
+    def report(self) -> dict[str, Any]:
+        """Where it was written, what is in it, and its bridges, for JSON."""
+        entry = {"output": self.output, "score": self.score, "piece": self.piece.summary()}
+        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
+
 
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes the transition from one input to the next, by each strategy.
