@@ -32,6 +32,14 @@ def get_config() -> ml_collections.ConfigDict:
     dataset.data_dir = ""
     # Each example is transposed by at most that many semitones up or down, anew in each epoch.
     dataset.transpose_semitones = 5
+    # Pairs of a name and a weight, such as (("shift", 1.0), ("drop", 0.5)): ways to change
+    # training examples, in musicvae_jax/datasets/augmentation.py. The names are
+    # borrow_pitches, half_speed, double_speed, shift, drop, shorten, nudge, move_pitches,
+    # octave and transpose.
+    dataset.augment = ()
+    # Share of the training examples that are changed, each epoch anew. Each of them gets one
+    # to three of the ways above, drawn by their weights.
+    dataset.augment_share = 0.0
 
     config.model = model = ml_collections.ConfigDict()
     # 'melody': 90 classes of events; 'roll': 61 classes of sounding pitch.

@@ -1,4 +1,5 @@
 import importlib
+import json
 import pathlib
 import re
 
@@ -8,6 +9,7 @@ import pytest
 from musicvae_jax import configs
 from musicvae_jax.checkpoints import config_check
 from musicvae_jax.configs import default
+from musicvae_jax.datasets.augmentation import AUGMENTATIONS
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.system.errors import UserError
 
@@ -84,6 +86,13 @@ def test_every_configuration_is_valid(name):
         ("train.free_bits", -1.0, "must be at least 0"),
         ("model.dropout", 1.0, "must be at least 0 and below 1"),
         ("seed", -1, "--config.seed=-1: must be at least 0"),
+        ("dataset.augment_share", 1.5, "augment_share=1.5: must lie in 0..1"),
+        ("dataset.augment_share", 0.5, "0.5 with 0 augmentations in --config.dataset.augment"),
+        ("dataset.augment", (("shift", 1.0),), "augment_share=0.0 with 1 augmentations"),
+        ("dataset.augment", (("shft", 1.0),), "'shft' is unknown; valid are borrow_pitches, "),
+        ("dataset.augment", (("shift", 0.0),), "('shift', 0.0) is not a name with a positive"),
+        ("dataset.augment", ("shift",), "'shift' is not a name with a positive weight"),
+        ("dataset.augment", (("drop", 1), ("drop", 2)), "a name is there twice: drop, drop"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(field, value, message):
@@ -93,3 +102,22 @@ def test_values_that_make_no_sense_are_refused(field, value, message):
     target[name] = value
     with pytest.raises(UserError, match=re.escape(message)):
         config_check.check(config)
+
+
+def test_augmentations_may_come_from_a_command_line_or_from_json():
+    config = default.get_config()
+    config.dataset.augment, config.dataset.augment_share = (("shift", 1.0), ("drop", 2)), 1.0
+    config_check.check(config)
+    config_check.check(type(config)(json.loads(json.dumps(config.to_dict()))))
+
+
+def test_the_default_names_every_augmentation():
+    text = pathlib.Path(default.__file__).read_text()
+    assert [name for name in AUGMENTATIONS if not re.search(rf"#.*\b{name}\b", text)] == []
+
+
+def test_a_checkpoint_of_before_augmentation_was_trained_without():
+    saved = default.get_config().to_dict()
+    del saved["dataset"]["augment"], saved["dataset"]["augment_share"]
+    completed = config_check.complete(saved)
+    assert (list(completed["dataset"]["augment"]), completed["dataset"]["augment_share"]) == ([], 0)

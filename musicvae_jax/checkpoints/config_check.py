@@ -1,9 +1,11 @@
 """Values that a configuration may have; names and types ml_collections checks by itself."""
 
+import math
 from typing import Any
 
 import ml_collections
 
+from musicvae_jax.datasets.augmentation import AUGMENTATIONS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
@@ -47,7 +49,10 @@ SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dro
 
 
 # Fields that came later, and what they stand for in a checkpoint that lacks them.
-ADDED = {"model": {"conductor_reads": "same"}}
+ADDED = {
+    "dataset": {"augment": [], "augment_share": 0.0},
+    "model": {"conductor_reads": "same"},
+}
 
 
 def complete(saved: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +98,38 @@ def check(config: ml_collections.ConfigDict) -> None:
             "(config.model.latent=global); with per_bar each bar has its own already",
             "config.model.conductor_reads",
             "config.model.latent",
+        )
+    _check_augmentation(config.dataset.augment, config.dataset.augment_share)
+
+
+def _is_weighted_name(pair: Any) -> bool:
+    match pair:
+        case [str(), int() | float() as weight]:  # a tuple, or a list where JSON was read
+            return 0 < weight < math.inf
+    return False
+
+
+def _check_augmentation(augment: Any, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise UserError(f"--config.dataset.augment_share={share}: must lie in 0..1")
+    for pair in augment:
+        if not _is_weighted_name(pair):
+            raise UserError(
+                f"--config.dataset.augment: {pair!r} is not a name with a positive weight, such "
+                'as ("shift", 1.0)'
+            )
+        if pair[0] not in AUGMENTATIONS:
+            raise UserError(
+                f"--config.dataset.augment: {pair[0]!r} is unknown; valid are "
+                f"{', '.join(AUGMENTATIONS)}"
+            )
+    names = [name for name, _ in augment]
+    if len(set(names)) < len(names):
+        raise UserError(f"--config.dataset.augment: a name is there twice: {', '.join(names)}")
+    if bool(augment) != (share > 0):
+        raise UserError(
+            f"--config.dataset.augment_share={share} with {len(augment)} augmentations in "
+            "--config.dataset.augment: give both, or neither"
         )
 
 

@@ -15,12 +15,15 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from musicvae_jax.datasets import augmentation
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies.midi_files import LAKH_LAYOUTS
 from musicvae_jax.music.tokens import melody_to_roll, transpose_tokens
 from musicvae_jax.system.errors import UserError
 
 CHUNK_WINDOWS = 4096
+# Keeps the random numbers of a step's augmentation apart from those of an epoch's order.
+AUGMENTATION_STREAM = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +173,8 @@ class TrainBatches:
         self._seed = config.seed
         self._codec = config.model.codec
         self._semitones = config.dataset.transpose_semitones
+        self._augment = tuple(config.dataset.augment)
+        self._augment_share = config.dataset.augment_share
         share = self._batch_size // process_count
         self._local = slice(process_index * share, (process_index + 1) * share)
         self.steps_per_epoch = len(split) // self._batch_size
@@ -187,8 +192,22 @@ class TrainBatches:
         order, shifts = self._epoch(epoch)
         first = batch * self._batch_size
         chosen = order[first : first + self._batch_size][self._local]
-        tokens = transpose_tokens(self._tokens[chosen], shifts[chosen])
+        tokens = self._transposed(chosen, shifts)
+        if self._augment:
+            tokens = self._augmented(tokens, shifts, step)
         return convert(tokens, self._codec)
+
+    def _transposed(self, windows: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+        return transpose_tokens(self._tokens[windows], shifts[windows])
+
+    def _augmented(self, tokens: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
+        """Drawn for the global batch, so that a window does not depend on who makes it."""
+        rng = np.random.default_rng((self._seed, step, AUGMENTATION_STREAM))
+        others = rng.integers(len(self._tokens), size=self._batch_size)[self._local]
+        draws = augmentation.draw(
+            rng, self._augment, self._augment_share, self._batch_size, tokens.shape[1]
+        )
+        return augmentation.augment(tokens, self._transposed(others, shifts), draws.of(self._local))
 
 
 def spread(total: int, count: int) -> np.ndarray:
