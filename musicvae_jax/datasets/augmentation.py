@@ -271,7 +271,8 @@ class Draws:
     Attributes:
       names: of the augmentations, in the order of `AUGMENTATIONS`.
       is_chosen: [batch, names] bool, which of them each window gets.
-      uniform: [batch, names, steps] float64 in [0, 1), the random numbers of each.
+      uniform: [batch, at most 3, steps] float64 in [0, 1), the random numbers of the
+        first, second and third that a window gets.
     """
 
     names: tuple[str, ...]
@@ -307,13 +308,14 @@ def draw(
     ordered = sorted(weights, key=lambda pair: list(AUGMENTATIONS).index(pair[0]))
     names = tuple(name for name, _ in ordered)
     is_augmented = rng.random(batch) < share
-    count = rng.integers(1, min(MAX_AT_ONCE, len(names)) + 1, batch)
+    most = min(MAX_AT_ONCE, len(names))
+    count = rng.integers(1, most + 1, batch)
     # The k smallest of exponential times with these rates are k draws without replacement
     # (Efraimidis & Spirakis 2006, doi 10.1016/j.ipl.2005.11.003).
     times = rng.standard_exponential((batch, len(names))) / [weight for _, weight in ordered]
     rank = times.argsort(axis=1).argsort(axis=1)
     is_chosen = (rank < count[:, None]) & is_augmented[:, None]
-    return Draws(names, is_chosen, rng.random((batch, len(names), steps)))
+    return Draws(names, is_chosen, rng.random((batch, most, steps)))
 
 
 def augment(tokens: np.ndarray, others: np.ndarray, draws: Draws) -> np.ndarray:
@@ -327,8 +329,9 @@ def augment(tokens: np.ndarray, others: np.ndarray, draws: Draws) -> np.ndarray:
       [batch, steps] uint8.
     """
     result = tokens.copy()
+    place = draws.is_chosen.cumsum(axis=1) - 1  # in the sequence of a window's augmentations
     for number, name in enumerate(draws.names):
         windows = np.flatnonzero(draws.is_chosen[:, number])
-        uniform = draws.uniform[windows, number]
+        uniform = draws.uniform[windows, place[windows, number]]
         result[windows] = AUGMENTATIONS[name](result[windows], others[windows], uniform)
     return result

@@ -143,20 +143,21 @@ def batches(draw):
         for column in zip(*pairs, strict=True)
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    uniform = rng.random((len(own), 16 * bars)) ** draw(st.sampled_from([1, 3]))
+    # Small numbers change many notes, which then meet.
+    uniform = rng.random((len(own), 16 * bars)) * draw(st.sampled_from([1.0, 0.3, 0.2]))
     return own, others, uniform
 
 
-@EVERY_NAME
 @given(batch=batches())
-def test_as_restated_with_loops_over_notes(name, batch):
+def test_as_restated_with_loops_over_notes(batch):
     own, others, uniform = batch
     given_arrays = encode(own), encode(others), uniform
     kept = [array.copy() for array in given_arrays]
-    changed = AUGMENTATIONS[name](*given_arrays)
-    assert changed.dtype == np.uint8
-    expected = [restate(name, *window) for window in zip(*batch, strict=True)]
-    np.testing.assert_array_equal(changed, encode(expected))
+    for name, augment in AUGMENTATIONS.items():
+        changed = augment(*given_arrays)
+        assert changed.dtype == np.uint8
+        expected = encode([restate(name, *window) for window in zip(*batch, strict=True)])
+        np.testing.assert_array_equal(changed, expected, err_msg=name)
     for array, before in zip(given_arrays, kept, strict=True):
         np.testing.assert_array_equal(array, before)
 
@@ -280,9 +281,11 @@ def test_a_window_gets_its_augmentations_one_after_the_other(folk_like):
     np.testing.assert_array_equal(folk_like, before)
     for window in range(0, len(folk_like), 9):
         melody, other = CODEC.decode(folk_like[window]), CODEC.decode(others[window])
-        for number, name in enumerate(AUGMENTATIONS):
-            if draws.is_chosen[window, number]:
-                melody = restate(name, melody, other, draws.uniform[window, number])
+        names = [
+            n for n, chosen in zip(draws.names, draws.is_chosen[window], strict=True) if chosen
+        ]
+        for name, number in zip(names, draws.uniform[window], strict=False):
+            melody = restate(name, melody, other, number)
         assert CODEC.decode(made[window]) == melody
     np.testing.assert_array_equal(encode([CODEC.decode(row) for row in made]), made)
 
