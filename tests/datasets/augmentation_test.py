@@ -132,19 +132,27 @@ def restate(name, melody, other, number):
 
 
 @st.composite
+def windows(draw, steps):
+    """A window with notes close together: one after the other, some of them silent."""
+    pitches = st.one_of(st.none(), st.integers(21, 108), st.sampled_from([21, 108]))
+    notes, start = [], 0
+    for length, pitch in draw(st.lists(st.tuples(st.integers(1, 5), pitches), max_size=steps)):
+        end = min(start + length, steps)
+        if pitch is not None and start < end:
+            notes.append((pitch, start, end))
+        start = end
+    return Melody.from_notes(notes, steps)
+
+
+@st.composite
 def batches(draw):
-    """Windows of a length, as many others, and random numbers, small ones more often."""
-    bars = draw(st.integers(1, 3))
-    pairs = draw(
-        st.lists(st.tuples(helpers.melodies(), helpers.melodies()), min_size=1, max_size=3)
-    )
-    own, others = (
-        [Melody.from_notes(m.notes(), 48).window(0, bars) for m in column]
-        for column in zip(*pairs, strict=True)
-    )
+    """Windows of a length, as many others, and random numbers."""
+    steps = 16 * draw(st.integers(1, 3))
+    pairs = draw(st.lists(st.tuples(windows(steps), windows(steps)), min_size=1, max_size=3))
+    own, others = zip(*pairs, strict=True)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     # Small numbers change many notes, which then meet.
-    uniform = rng.random((len(own), 16 * bars)) * draw(st.sampled_from([1.0, 0.3, 0.2]))
+    uniform = rng.random((len(own), steps)) * draw(st.sampled_from([1.0, 0.3, 0.2]))
     return own, others, uniform
 
 
