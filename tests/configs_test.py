@@ -85,14 +85,14 @@ def test_every_configuration_is_valid(name):
         ("train.batch_size", 0, "train.batch_size=0: must be at least 1"),
         ("train.free_bits", -1.0, "must be at least 0"),
         ("model.dropout", 1.0, "must be at least 0 and below 1"),
-        ("seed", -1, "--config.seed=-1: must be at least 0"),
+        ("seed", -1, "config.seed=-1: must be at least 0"),
         ("dataset.augment_share", 1.5, "augment_share=1.5: must lie in 0..1"),
-        ("dataset.augment_share", 0.5, "0.5 with 0 augmentations in --config.dataset.augment"),
+        ("dataset.augment_share", 0.5, "0.5 with 0 augmentations in config.dataset.augment"),
         ("dataset.augment", (("shift", 1.0),), "augment_share=0.0 with 1 augmentations"),
         ("dataset.augment", (("shft", 1.0),), "'shft' is unknown; valid are borrow_pitches, "),
         ("dataset.augment", (("shift", 0.0),), "('shift', 0.0) is not a name with a positive"),
         ("dataset.augment", ("shift",), "'shift' is not a name with a positive weight"),
-        ("dataset.augment", (("drop", 1), ("drop", 2)), "a name is there twice: drop, drop"),
+        ("dataset.augment", (("drop", 1), ("drop", 2)), "a name occurs twice: drop, drop"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(field, value, message):

@@ -110,26 +110,30 @@ def _is_weighted_name(pair: Any) -> bool:
 
 
 def _check_augmentation(augment: Any, share: float) -> None:
+    names_field, share_field = "config.dataset.augment", "config.dataset.augment_share"
     if not 0 <= share <= 1:
-        raise UserError(f"--config.dataset.augment_share={share}: must lie in 0..1")
+        raise UserError(f"{share_field}={share}: must lie in 0..1", share_field)
     for pair in augment:
         if not _is_weighted_name(pair):
             raise UserError(
-                f"--config.dataset.augment: {pair!r} is not a name with a positive weight, such "
-                'as ("shift", 1.0)'
+                f"{names_field}: {pair!r} is not a name with a positive weight, such as "
+                '("shift", 1.0)',
+                names_field,
             )
         if pair[0] not in AUGMENTATIONS:
             raise UserError(
-                f"--config.dataset.augment: {pair[0]!r} is unknown; valid are "
-                f"{', '.join(AUGMENTATIONS)}"
+                f"{names_field}: {pair[0]!r} is unknown; valid are {', '.join(AUGMENTATIONS)}",
+                names_field,
             )
     names = [name for name, _ in augment]
     if len(set(names)) < len(names):
-        raise UserError(f"--config.dataset.augment: a name is there twice: {', '.join(names)}")
+        raise UserError(f"{names_field}: a name occurs twice: {', '.join(names)}", names_field)
     if bool(augment) != (share > 0):
         raise UserError(
-            f"--config.dataset.augment_share={share} with {len(augment)} augmentations in "
-            "--config.dataset.augment: give both, or neither"
+            f"{share_field}={share} with {len(augment)} augmentations in {names_field}: set both "
+            "or neither",
+            share_field,
+            names_field,
         )
 
 
