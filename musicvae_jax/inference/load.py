@@ -21,5 +21,5 @@ def load_model(path: str | pathlib.Path = load.PRETRAINED) -> MelodyModel:
     Raises:
       UserError: there is no model, or it cannot be read.
     """
-    directory = load.find(str(path) or ".", pathlib.Path(), flag="path")
+    directory = load.find(str(path) or ".", pathlib.Path(), argument="path")
     return MelodyModel(load.load(directory, abstract_params))
