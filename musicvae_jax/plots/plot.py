@@ -1,0 +1,72 @@
+"""One function for pictures of all kinds of music."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import Piece
+from musicvae_jax.plots import piece as plots_piece
+from musicvae_jax.plots import rolls
+from musicvae_jax.plots.picture import Figure
+
+if TYPE_CHECKING:  # it imports JAX, which a picture does not need
+    from musicvae_jax.transitions.maker import Bridge
+
+
+def plot(
+    music: Melody | Bridge | Piece | Sequence[Melody | Bridge] | Mapping[str, Melody | Bridge],
+    *,
+    bridges: Sequence[Bridge] = (),
+    title: str = "",
+) -> Figure:
+    """Draws music as a piano roll.
+
+    >>> import musicvae_jax as mv
+    >>> figure = mv.plot(mv.example_melodies())
+    >>> len(figure.axes)
+    2
+
+    `figure.savefig("music.png")` writes it to a file. Neither pyplot nor a backend is
+    needed, and no state of matplotlib changes.
+
+    Args:
+      music: a melody, a bridge or a piece; or several melodies and bridges, drawn below
+        each other with their names, which are numbers if `music` is not a mapping.
+      bridges: of a piece, the bridges in it, in order. Below the notes, each bar's place
+        on the way, similarity to both melodies, and negative log-likelihood are drawn.
+      title: above the picture.
+
+    Returns:
+      The figure, which shows itself in a notebook.
+
+    Raises:
+      TypeError: `music` is something else.
+      ValueError: there is nothing to draw, `bridges` are given without a piece, or the
+        piece has another number of bridges.
+    """
+    if isinstance(music, Piece):
+        values = plots_piece.values_of_bridges(music, bridges) if bridges else None
+        return plots_piece.piece_figure(music, values, title)
+    if bridges:
+        raise ValueError("bridges are drawn with the piece that they are in; got no piece")
+    figure = rolls.melodies_figure(_by_name(music))
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _by_name(music: object) -> dict[str, Melody]:
+    if isinstance(music, Mapping):
+        return {str(name): _melody(item) for name, item in music.items()}
+    if isinstance(music, Sequence):
+        return {str(number): _melody(item) for number, item in enumerate(music, start=1)}
+    return {"": _melody(music)}
+
+
+def _melody(music: object) -> Melody:
+    melody = getattr(music, "melody", music)  # that of a bridge
+    if not isinstance(melody, Melody):
+        raise TypeError(f"a melody, a bridge or a piece can be drawn, not {type(music).__name__}")
+    return melody

@@ -1,0 +1,75 @@
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from musicvae_jax.music import colors, piece
+from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.plots.picture import save_png
+from musicvae_jax.plots.plot import plot
+from musicvae_jax.transitions.maker import Bridge
+from tests import helpers
+
+ODE, REEL = example_melodies().values()
+T = np.linspace(0, 1, 16)
+BRIDGE = Bridge(
+    melody=ODE,
+    number=0,
+    by_bar={"t_latent": T, "likeness_1": 1 - T, "likeness_2": T, "nll": 0.5 + T},
+    scores={"score": 0.5},
+)
+
+
+def titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes]
+
+
+@pytest.mark.parametrize(
+    ("music", "expected"),
+    [
+        (ODE, [""]),
+        (BRIDGE, [""]),
+        ([ODE, REEL], ["1", "2"]),
+        ((ODE, BRIDGE, REEL), ["1", "2", "3"]),
+        ({"ode": ODE, "reel": REEL}, ["ode", "reel"]),
+    ],
+)
+def test_melodies_are_drawn_below_each_other(music, expected):
+    figure = plot(music)
+    assert isinstance(figure, Figure)
+    assert titles(figure) == expected
+
+
+def test_a_piece_is_drawn_with_the_values_of_its_bridges(tmp_path):
+    made = piece.splice(ODE, ODE, REEL)
+    assert len(plot(made).axes) == 1
+    figure = plot(made, bridges=[BRIDGE], title="both")
+    assert [axes.get_ylabel() for axes in figure.axes] == ["pitch", "t", "similarity", "NLL"]
+    assert [text.get_text() for text in figure.texts] == ["both"]
+    save_png(tmp_path / "a.png", figure)
+    shown = {helpers.rgb(color) for color in (colors.BLUE, colors.VERMILION)}
+    assert shown <= helpers.colors_in(tmp_path / "a.png")
+
+
+def test_a_figure_shows_itself_in_a_notebook_as_in_its_file(tmp_path):
+    figure = plot(ODE, title="ode")
+    save_png(tmp_path / "a.png", figure)
+    (tmp_path / "b.png").write_bytes(figure._repr_png_())
+    first, second = (matplotlib.image.imread(tmp_path / name) for name in ("a.png", "b.png"))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("music", "bridges", "error", "words"),
+    [
+        ("song.mid", (), TypeError, "not str"),
+        (7, (), TypeError, "not int"),
+        ([ODE, None], (), TypeError, "not NoneType"),
+        ([], (), ValueError, "no melody"),
+        (ODE, [BRIDGE], ValueError, "no piece"),
+        (piece.splice(ODE, ODE, REEL), [BRIDGE] * 2, ValueError, "1 bridges, got 2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(music, bridges, error, words):
+    with pytest.raises(error, match=words):
+        plot(music, bridges=bridges)
