@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Melody:
     tempo_bpm: float = DEFAULT_TEMPO_BPM
     program: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("pitch", "start", "end"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), np.int32))
         pitch, start, end = self.pitch, self.start, self.end
@@ -52,7 +53,7 @@ class Melody:
 
     @classmethod
     def from_notes(
-        cls, notes: Iterable[tuple[int, int, int]], num_steps: int, **kwargs
+        cls, notes: Iterable[tuple[int, int, int]], num_steps: int, **kwargs: Any
     ) -> "Melody":
         """Builds a melody from `(pitch, start, end)` tuples, given in order."""
         table = np.array(list(notes), np.int32).reshape(-1, 3)
@@ -72,7 +73,7 @@ class Melody:
             and self.program == other.program
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def num_bars(self) -> int:

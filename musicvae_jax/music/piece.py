@@ -187,7 +187,7 @@ def single(
     return _assemble([Section(origin, title, _whole_bars(melody), 0, is_bridge, key, 0)], "keep")
 
 
-def splice(first: Melody, bridge: Melody, second: Melody, **options) -> Piece:
+def splice(first: Melody, bridge: Melody, second: Melody, **options: Any) -> Piece:
     """Two melodies with a bridge between them: `chain` of two."""
     return chain([first, second], [bridge], **options)
 
@@ -237,7 +237,8 @@ def chain(
     loops = len(bridges) == count
     plan = plan_keys(melodies, key_path, loops)
     keys = [key.transpose(shift) for key, shift in zip(plan.keys, plan.shifts, strict=True)]
-    titles, curves = titles or [""] * count, curves or [None] * len(bridges)
+    titles = titles or [""] * count
+    paces = list(curves) if curves else [None] * len(bridges)
     sections = []
     for index, (melody, title, shift) in enumerate(zip(melodies, titles, plan.shifts, strict=True)):
         moved = _whole_bars(melody).transpose(shift)
@@ -245,7 +246,7 @@ def chain(
         sections.append(Section(f"melody {index + 1}", title, moved, 0, False, key, shift))
         if index < len(bridges):
             way, after = plan.glides[index], keys[(index + 1) % count].name
-            bridge = glide(bridges[index], keys[index], way, curves[index])
+            bridge = glide(bridges[index], keys[index], way, paces[index])
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
             leads = key if key == after else f"{key} to {after}"
             sections.append(Section(name, "", bridge, 0, True, leads, way))

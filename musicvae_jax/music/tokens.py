@@ -6,7 +6,7 @@ seed project's one-hot piano roll, which says only what sounds at each step.
 """
 
 import dataclasses
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,12 +21,14 @@ SILENCE = -1  # in place of a MIDI pitch
 class Codec(Protocol):
     """What a codec offers; the names are those of the configuration field."""
 
-    vocab: int
+    @property
+    def vocab(self) -> int:
+        """How many different tokens there are."""
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32."""
 
-    def decode(self, tokens: np.ndarray, **melody_fields) -> Melody:
+    def decode(self, tokens: np.ndarray, **melody_fields: Any) -> Melody:
         """Returns the melody of tokens: [steps] int; sets `tempo_bpm`, `program`."""
 
 
@@ -67,7 +69,7 @@ class MelodyCodec:
         tokens[melody.start] = FIRST_ONSET + melody.pitch - MIN_PITCH
         return tokens
 
-    def decode(self, tokens: np.ndarray, **melody_fields) -> Melody:
+    def decode(self, tokens: np.ndarray, **melody_fields: Any) -> Melody:
         """Returns the melody of tokens: [steps] int.
 
         Raises:
@@ -114,7 +116,7 @@ class RollCodec:
         np.add.at(change, melody.end, self.silence - classes)
         return np.cumsum(change[:-1], dtype=np.int32)
 
-    def decode(self, tokens: np.ndarray, **melody_fields) -> Melody:
+    def decode(self, tokens: np.ndarray, **melody_fields: Any) -> Melody:
         """Returns the melody of tokens: [steps] int.
 
         Raises:

@@ -56,7 +56,7 @@ def _draw_shares(
         label, color = _LABELS[crowd]
         places = np.arange(len(counts)) + (number - (len(crowds) - 1) / 2) * width
         axes.bar(places, shares(counts), width, label=label, color=color)
-    axes.set_xticks(range(size), labels or range(size))
+    axes.set_xticks(range(size), labels or [str(value) for value in range(size)])
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -171,14 +171,14 @@ def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValu
         gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
         left = section.start_bar + melody.start / STEPS_PER_BAR
         right = section.start_bar + (melody.end - gap) / STEPS_PER_BAR
-        low, high = melody.pitch - 0.45, melody.pitch + 0.45
-        corners = np.stack([[left, low], [left, high], [right, high], [right, low]])
+        below, above = melody.pitch - 0.45, melody.pitch + 0.45
+        corners = np.stack([[left, below], [left, above], [right, above], [right, below]])
         # One collection: a patch for each note would take seconds.
-        notes = PolyCollection(corners.transpose(2, 0, 1), facecolors=mix(ends, t), zorder=2)
+        notes = PolyCollection(list(corners.transpose(2, 0, 1)), facecolors=mix(ends, t), zorder=2)
         axes.add_collection(notes, autolim=False)
     pitch = piece.line.pitch
-    low, high = (pitch.min(), pitch.max()) if pitch.size else (60, 72)
-    low, high = min(low, high - 11) - 1.5, max(high, low + 11) + 1.5
+    lowest, highest = (int(pitch.min()), int(pitch.max())) if pitch.size else (60, 72)
+    low, high = min(lowest, highest - 11) - 1.5, max(highest, lowest + 11) + 1.5
     axes.set_ylim(low, high)
     named = [p for p in range(128) if p % 12 in (0, 7) and low < p < high]
     axes.set_yticks(named, [f"{'C' if p % 12 == 0 else 'G'}{p // 12 - 1}" for p in named])
@@ -226,7 +226,7 @@ def _tempo_words(piece: Piece, index: int) -> str:
     return f"{before:.4g} to {after:.4g} bpm" if before != after else f"{before:.4g} bpm"
 
 
-def _plot(axes: Axes, section: Section, values: np.ndarray | None, **style) -> None:
+def _plot(axes: Axes, section: Section, values: np.ndarray | None, **style: Any) -> None:
     if values is not None:
         middle = section.start_bar + 0.5 + np.arange(len(values))
         if len(values) == 1:  # no line goes through one point

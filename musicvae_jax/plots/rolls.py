@@ -71,8 +71,7 @@ def melodies_figure(melodies: Mapping[str, Melody]) -> Figure:
     bars = max(melody.num_bars for melody in melodies.values())
     for axis in axes:
         axis.set_xlim(0, bars)
-    axes[-1].set_xticks(range(bars))
-    axes[-1].set_xticklabels(range(1, bars + 1))
+    axes[-1].set_xticks(range(bars), [str(bar + 1) for bar in range(bars)])
     axes[-1].set_xlabel("bar", fontsize=8)
     return figure
 

@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray | str]) -> None:
     """Writes arrays by name as a compressed `.npz`, atomically."""
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # of the option beside
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

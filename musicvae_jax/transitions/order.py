@@ -73,7 +73,9 @@ def _shortest(distances: np.ndarray, begin: np.ndarray, end: np.ndarray) -> list
 
 def _short(distances: np.ndarray, begin: np.ndarray, end: np.ndarray) -> list[int]:
     starts = np.flatnonzero(np.isfinite(begin))
-    orders = [_turn_parts(_nearest(distances, start), distances, begin, end) for start in starts]
+    orders = [
+        _turn_parts(_nearest(distances, start), distances, begin, end) for start in starts.tolist()
+    ]
     lengths = [path_length(distances, order) + end[order[-1]] for order in orders]
     return orders[int(np.argmin(lengths))].tolist()
 
