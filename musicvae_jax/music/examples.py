@@ -47,7 +47,12 @@ def _parse(text: str, tempo_bpm: float, program: int) -> Melody:
             sounds = True
         step += 1
     assert step % STEPS_PER_BAR == 0, step
-    return Melody.from_notes(((pitch, start, end) for pitch, start, end in notes), step, tempo_bpm=tempo_bpm, program=program)
+    return Melody.from_notes(
+        ((pitch, start, end) for pitch, start, end in notes),
+        step,
+        tempo_bpm=tempo_bpm,
+        program=program,
+    )
 
 
 def example_melodies() -> dict[str, Melody]:
