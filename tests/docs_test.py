@@ -13,6 +13,7 @@ from musicvae_jax import (
     main,  # noqa: F401 - defines the flags
 )
 from musicvae_jax.configs import default
+from tests import imports_test
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -148,6 +149,12 @@ def test_paths_that_are_named_exist(document):
     }
     missing = {path for path in named if not any((folder / path).exists() for folder in here)}
     assert missing == set()
+
+
+def test_the_architecture_has_every_package_bottom_up():
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)
+    assert tuple(rows) == imports_test.LAYERS
 
 
 def test_the_citation_is_of_this_version():
