@@ -1,8 +1,4 @@
-"""The command line.
-
-python -m musicvae_jax.main --config=configs/hier.py [--config.KEY=VALUE] [--mode=MODE]
-
-"""
+"""The command line: `musicvae --help`, or `python -m musicvae_jax.main --help`."""
 
 import contextlib
 import logging
@@ -13,7 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import ml_collections
 from absl import app, flags
@@ -24,6 +20,7 @@ from ml_collections.config_flags.config_flags import ConfigFileFlagParser
 from musicvae_jax import configs, modes
 from musicvae_jax.checkpoints import config_check
 from musicvae_jax.commands import flags as mode_flags
+from musicvae_jax.commands import help, process_flags, run_flags
 from musicvae_jax.system import memory
 from musicvae_jax.system.errors import (
     CheckpointError,
@@ -32,13 +29,10 @@ from musicvae_jax.system.errors import (
     UserError,
 )
 
-if TYPE_CHECKING:
-    from musicvae_jax.commands import options
+# absl would answer these with all flags of this module, and exit with 1.
+_HELP = {"--help", "-help", "-h", "-?", "--helpshort"}
 
 logger = logging.getLogger("musicvae_jax")
-
-__doc__ += modes.summaries() + "\n"  # `--help` begins with this text
-flags.adopt_module_key_flags(mode_flags)  # else `--help` would leave them out
 
 
 class _NameOrPath(ConfigFileFlagParser):
@@ -48,117 +42,17 @@ class _NameOrPath(ConfigFileFlagParser):
         return super().parse(configs.find(path))
 
 
+_NEEDS_CONFIG = [name for name, mode in modes.MODES.items() if mode.needs_config]
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    f"One of {', '.join(configs.names())}, or the path of a file such as configs/hier.py; "
-    "--config.KEY=VALUE overrides a field. Needed by train and build_data; other modes take the "
-    "checkpoint's.",
+    f"One of {', '.join(configs.names())}, or the path of a file. --config.KEY=VALUE overrides a "
+    f"field; {configs.find('default')} explains them. Needed by {', '.join(_NEEDS_CONFIG)}; other "
+    "modes use the configuration of the checkpoint.",
 )
 flags.FLAGS[_CONFIG.name].parser = _NameOrPath(_CONFIG.name)
-_MODE = flags.DEFINE_enum("mode", "train", list(modes.MODES), "What to do; see above.")
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where training keeps checkpoints and metrics. Default: runs/CONFIG_NAME."
-)
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint",
-    "",
-    "The workdir of a training run, or 'pretrained'. Default: --workdir's best, else pretrained.",
-)
-_INPUT = flags.DEFINE_list(
-    "input", [], "MIDI files, separated by commas. Default: two examples that are shipped."
-)
-_OUTPUT = flags.DEFINE_string("output", None, "Where results go. Default: WORKDIR/MODE.")
-_BARS = flags.DEFINE_integer(
-    "bars",
-    None,
-    "interpolate: bars of the bridge; complete: bars to add. Default: as many as the model knows.",
-    lower_bound=1,
-    upper_bound=64,
-)
-_NUM = flags.DEFINE_integer(
-    "num",
-    None,
-    "generate, complete: how many (default 4); evaluate, export: how many samples to compare with "
-    "the data (default 512). interpolate: how many candidates of each strategy, "
-    "ranked by the score of the report (default 1).",
-    lower_bound=1,
-    upper_bound=10_000,
-)
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "Of random choices in inference; training uses --config.seed.", lower_bound=0
-)
-_TEMPERATURE = flags.DEFINE_float(
-    "temperature",
-    None,
-    "0 takes the likeliest notes, 1 samples as the model believes. Default: 0 for reconstruct and "
-    "interpolate, 0.5 for interpolate with --num above 1, 0.7 elsewhere.",
-    lower_bound=0.0,
-)
-_AUDIO = flags.DEFINE_boolean(
-    "audio",
-    False,
-    "Also write audio, by FluidSynth where it is installed, else as sine waves.",
-)
-_SOUNDFONT = flags.DEFINE_string(
-    "soundfont", None, "For --audio: an .sf2 or .sf3 file. Default: one that is found."
-)
-_HOST = flags.DEFINE_string(
-    "host",
-    "127.0.0.1",
-    "studio: the address to listen on. Others than this machine's own let anybody in who can reach "
-    "it.",
-)
-_PORT = flags.DEFINE_integer(
-    "port", 7860, "studio: the port; 0 for one that is free.", lower_bound=0, upper_bound=65535
-)
-_BEAM_OPTIONS = flags.DEFINE_list(
-    "beam_pipeline_options",
-    [],
-    "build_data: build on Apache Beam with these options, separated by commas, as "
-    "--beam_pipeline_options=--runner=FlinkRunner,--flink_master=HOST:PORT. Default: on all cores "
-    "of this machine, without Beam.",
-)
-
-# Of several processes, on one machine or many.
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator",
-    None,
-    "HOST:PORT of the first process, in a run of several. Default: $JAX_COORDINATOR_ADDRESS; on "
-    "TPU VMs, under SLURM's srun and Open MPI it is found without.",
-)
-_NUM_PROCESSES = flags.DEFINE_integer(
-    "num_processes", None, "How many processes. Default: $JAX_NUM_PROCESSES.", lower_bound=1
-)
-_PROCESS_ID = flags.DEFINE_integer(
-    "process_id",
-    None,
-    "Which one this is, from 0. Default: $JAX_PROCESS_ID, or $JOB_COMPLETION_INDEX of Kubernetes.",
-    lower_bound=0,
-)
-_HEARTBEAT_TIMEOUT = flags.DEFINE_integer(
-    "heartbeat_timeout_sec",
-    60,
-    "A process that is silent for so long counts as dead, and the others end.",
-    lower_bound=5,
-)
-_STALL_TIMEOUT = flags.DEFINE_float(
-    "stall_timeout_sec",
-    1800.0,
-    "train: one of several processes that finishes no step for so long is ended; 0: never.",
-    lower_bound=0.0,
-)
-_PREEMPTION_EXIT_CODE = flags.DEFINE_integer(
-    "preemption_exit_code",
-    0,
-    "train: the exit code after SIGTERM was answered by saving the state. Schedulers that start "
-    "again only what failed need one that is not 0.",
-    lower_bound=0,
-    upper_bound=255,
-)
-_PROFILE = flags.DEFINE_string(
-    "profile", None, "train: START:STOP, the steps of which to write a trace to WORKDIR/profile."
-)
+_MODE = flags.DEFINE_enum("mode", "train", list(modes.MODES), "What to do.")
+help.describe("Model", (), _CONFIG)
 
 
 def _config_name() -> str:
@@ -166,27 +60,10 @@ def _config_name() -> str:
     return pathlib.Path(path).stem if path else "default"
 
 
-def _profile_steps() -> tuple[int, int] | None:
-    if _PROFILE.value is None:
-        return None
-    start, _, stop = _PROFILE.value.partition(":")
-    if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
-        raise UserError(f"--profile={_PROFILE.value}: START:STOP is needed, as 100:110")
-    return int(start), int(stop)
-
-
 def _join_cluster() -> None:
     from musicvae_jax.system import processes
 
-    cluster = processes.find_cluster(
-        os.environ,
-        _COORDINATOR.value,
-        _NUM_PROCESSES.value,
-        _PROCESS_ID.value,
-        processes.has_tpu(os.environ),
-    )
-    processes.start(cluster, _HEARTBEAT_TIMEOUT.value, _MODE.value == "train")
-    if cluster is not None:
+    if process_flags.join(is_training=_MODE.value == "train") is not None:
         for handler in logger.handlers:
             handler.setFormatter(
                 logging.Formatter(f"%(asctime)s [{processes.name()}] %(message)s", "%H:%M:%S")
@@ -210,29 +87,6 @@ def _one_writer(output: pathlib.Path) -> Iterator[pathlib.Path]:
         yield pathlib.Path(nowhere)
 
 
-def _options(workdir: pathlib.Path, output: pathlib.Path) -> "options.Options":
-    from musicvae_jax.commands import options
-    from musicvae_jax.training import loop
-
-    return options.Options(
-        workdir=workdir,
-        output=output,
-        checkpoint=_CHECKPOINT.value,
-        inputs=tuple(name for name in _INPUT.value if name),
-        transition=mode_flags.read_transition(),
-        attributes=mode_flags.read_attributes(),
-        bars=_BARS.value,
-        num=_NUM.value,
-        seed=_SEED.value,
-        temperature=_TEMPERATURE.value,
-        audio=_AUDIO.value,
-        soundfont=_SOUNDFONT.value,
-        run=loop.RunOptions(_profile_steps(), _STALL_TIMEOUT.value),
-        beam_options=tuple(_BEAM_OPTIONS.value),
-        studio=options.StudioOptions(_HOST.value, _PORT.value),
-    )
-
-
 def _run() -> None:
     if _CONFIG.value is not None:
         config_check.check(_CONFIG.value)
@@ -242,12 +96,11 @@ def _run() -> None:
     mode = modes.MODES[_MODE.value]
     if _CONFIG.value is None and mode.needs_config:
         raise UserError(f"--mode={_MODE.value} needs a --config, for example hier")
-    workdir = pathlib.Path(_WORKDIR.value or f"runs/{_config_name()}").expanduser()
-    output = pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / _MODE.value
+    workdir, output = run_flags.folders(_MODE.value, _config_name())
     with _one_writer(output) as output:
-        told = _options(workdir, output)
+        options = run_flags.read(workdir, output)
         logger.info("%s on %s", _MODE.value, devices.in_words())
-        mode.run(_CONFIG.value, told)
+        mode.run(_CONFIG.value, options)
     processes.stop()
 
 
@@ -289,7 +142,7 @@ def _exit_code() -> int:
 
         logger.info("%s; the same command goes on from there", error)
         processes.stop()
-        return _PREEMPTION_EXIT_CODE.value
+        return process_flags.preemption_exit_code()
     except UserError as error:
         _tell(mode_flags.in_flags(error))
         return 2
@@ -333,8 +186,18 @@ def _main(argv: list[str]) -> None:
     sys.exit(code)
 
 
+def _print_help(argv: list[str]) -> NoReturn:
+    """Prints the flags of the mode that the command line names, or else what there is."""
+    flags.FLAGS([arg for arg in argv if arg not in _HELP])
+    name = _MODE.value
+    print(help.of_mode(name, modes.MODES[name]) if _MODE.present else help.overview(modes.MODES))
+    sys.exit(0)
+
+
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
+        if not _HELP.isdisjoint(argv):
+            _print_help(argv)
         rest = flags.FLAGS(argv)
         if _CONFIG.value is not None:
             _ = _CONFIG.value.seed  # ml_collections tells only now of a file that it cannot load

@@ -91,7 +91,9 @@ def _studio(config: ml_collections.ConfigDict | None, options: "Options") -> Non
     try:
         from musicvae_jax.studio import server
     except ModuleNotFoundError as error:
-        raise UserError(f"--mode=studio needs {error.name}: pip install -e '.[studio]'") from error
+        raise UserError(
+            f"--mode=studio needs {error.name}: pip install 'musicvae-jax[studio]'"
+        ) from error
     server.studio(config, options)
 
 
@@ -115,8 +117,3 @@ MODES = {
     "export": Mode("writes a checkpoint to share, small and with its hashes", _export),
     "studio": Mode("a page in the browser to make and hear transitions, on this machine", _studio),
 }
-
-
-def summaries() -> str:
-    """One line for each mode, for `--help`."""
-    return "\n".join(f"  {name:<12} {mode.summary}" for name, mode in MODES.items())

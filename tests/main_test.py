@@ -309,8 +309,9 @@ def test_help_explains_every_mode(cli):
     result = cli("--help")
     for mode in modes.MODES:
         assert f"  {mode} " in result.stdout
+    everything = cli("--helpfull")
     for flag in ("temperature", "strategy", "attribute"):
-        assert f"  --{flag}:" in result.stdout
+        assert f"  --{flag}:" in everything.stdout
 
 
 def test_the_modes_that_can_be_chosen_are_those_that_exist():

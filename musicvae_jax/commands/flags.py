@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from musicvae_jax.commands import help
 from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.system.errors import UserError
 
@@ -18,105 +19,109 @@ MAX_AMOUNT = 10.0
 _STRATEGY = flags.DEFINE_list(
     "strategy",
     ["all"],
-    "interpolate: latent, teacher_forcing, combined, dual_conductor, dual_combined, the baselines "
-    "crossfade and cut, or all.",
-)
-_GRANULARITY = flags.DEFINE_enum(
-    "granularity",
-    "bar",
-    ["bar", "note"],
-    "interpolate: whether melodies are mixed by whole bars, or note by note where none is held.",
-)
-_PATH = flags.DEFINE_enum(
-    "path", "linear", ["linear", "spherical"], "interpolate: how the latent moves."
+    "How transitions are made: latent, teacher_forcing, combined, dual_conductor, dual_combined, "
+    "the baselines crossfade and cut, or all.",
 )
 _CURVE = flags.DEFINE_list(
     "curve",
     ["linear"],
-    "interpolate: how far each bar has come from melody 1 (0) to melody 2 (1): linear, "
-    "smoothstep, hold, sigmoid, or numbers, as 0,0.2,0.8,1, for each bar or joined by lines.",
+    "How far each bar is from melody 1 (0) to melody 2 (1): linear, smoothstep, hold, sigmoid, or "
+    "numbers such as 0,0.2,0.8,1, one for each bar, or fewer that are joined by lines.",
 )
 _CONTROL_CURVE = flags.DEFINE_list(
-    "control_curve", [], "interpolate: the same for the notes that are mixed. Default: --curve."
+    "control_curve", [], "The same for the notes that are mixed. Default: --curve."
+)
+_PATH = flags.DEFINE_enum("path", "linear", ["linear", "spherical"], "How the latent moves.")
+_GRANULARITY = flags.DEFINE_enum(
+    "granularity",
+    "bar",
+    ["bar", "note"],
+    "Whether melodies are mixed by whole bars, or by notes, at steps where no note is held.",
 )
 _ENDS = flags.DEFINE_enum(
     "ends",
     "exact",
     ["exact", "model"],
-    "interpolate: whether bars at 0 and 1 are the melodies' own, or the model's reconstructions.",
-)
-_KEEP = flags.DEFINE_enum(
-    "keep", "best", ["best", "all"], "interpolate: which of --num candidates are written."
+    "Whether bars at 0 and 1 are copied from the melodies, or reconstructed by the model.",
 )
 _SCALE = flags.DEFINE_string(
     "scale",
     "none",
-    "interpolate: keep to a scale, as C_major or F#_dorian; auto: to that of melody 1's key, and "
-    "from half way to that of melody 2's.",
+    "Use only the notes of a scale such as C_major or F#_dorian; auto: the scale of melody 1's "
+    "key, and from the middle on that of melody 2's.",
 )
 _PITCH_RANGE = flags.DEFINE_list(
-    "pitch_range", [], "interpolate: the lowest and highest MIDI note to be used, as 55,79."
+    "pitch_range", [], "The lowest and the highest MIDI note that may be used, such as 55,79."
 )
 _RHYTHM = flags.DEFINE_enum(
     "rhythm",
     "free",
     ["free", "1", "2"],
-    "interpolate: keep the rhythm of melody 1 or 2, with pitches that go from one to the other.",
+    "Keep the rhythm of melody 1 or 2, with pitches that move from one melody to the other.",
 )
 _SPLICE = flags.DEFINE_boolean(
     "splice",
     False,
-    "interpolate: play the first melody as it was, the bridge, and the second as it was. With "
-    "three inputs or more it is always so.",
+    "Write one piece: the first melody unchanged, the bridge, and the second melody unchanged. "
+    "Three or more inputs are always spliced.",
 )
 _ORDER = flags.DEFINE_enum(
     "order",
     "given",
     ["given", "latent"],
-    "interpolate: the order of a chain; latent: from the first input on, so that neighbours are "
-    "alike.",
+    "The order of three or more inputs; latent: the first input, and then always the most "
+    "similar one.",
 )
 _LOOP = flags.DEFINE_boolean(
-    "loop", False, "interpolate: end with a bridge back to the first melody, to be repeated."
+    "loop", False, "End with a bridge back to the first melody, so that the piece can repeat."
 )
 _KEY_PATH = flags.DEFINE_enum(
     "key_path",
     "keep",
     ["keep", "transpose", "glide"],
-    "interpolate: with --splice, leave the keys, move later melodies to the first one's key, or "
-    "let the bridge glide from one key to the other.",
+    "With --splice: keep the keys, transpose later melodies to the first one's key, or let the "
+    "bridge move from one key to the other.",
 )
 _PROGRAMS = flags.DEFINE_enum(
     "programs",
     "crossfade",
     ["keep", "switch", "crossfade"],
-    "interpolate: with --splice, the first melody's instrument throughout, or a change within the "
-    "bridge.",
+    "With --splice: keep the first melody's instrument throughout, switch to the next one's in "
+    "the bridge, or fade from one to the other.",
 )
 _PAIRS = flags.DEFINE_string(
     "pairs",
     None,
-    "interpolate: instead of --input, a CSV file of two MIDI files a line, and a name if wanted; "
-    "paths are relative to it.",
+    "Instead of --input, a CSV file with two MIDI files a line and an optional name. Paths are "
+    "relative to the file.",
+)
+_KEEP = flags.DEFINE_enum(
+    "keep", "best", ["best", "all"], "Which of the --num candidates are written."
 )
 _ATTRIBUTE = flags.DEFINE_list(
     "attribute",
     [],
-    f"generate, reconstruct: change {', '.join(ATTRIBUTES)}, as density:+1,range:-0.5; 1 adds what "
-    "in the training data lies between melodies that have much of it and that have little.",
+    f"Change {', '.join(ATTRIBUTES)}, for example density:+1,range:-0.5. An amount of 1 is the "
+    "difference between melodies of the training data with much and with little of the attribute.",
 )
+_MODES = ("interpolate",)
+help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
+help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
+help.describe("Piece", _MODES, _SPLICE, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
+help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
+help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
 
 
 def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOptions":
-    """What the flags say.
+    """The options of a transition.
 
     Args:
-      texts: by flag, what is to be taken instead of what the command line says.
+      texts: by flag, values that replace those of the command line.
 
     Raises:
-      UserError: one cannot be used.
+      UserError: a value is not valid.
     """
-    # Imports JAX, which `--help` need not wait for.
+    # These import JAX, for which `--help` need not wait.
     from musicvae_jax.commands import options
     from musicvae_jax.transitions import strategies
 
@@ -150,13 +155,13 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
 
 
 def read_attributes(texts: Mapping[str, str] | None = None) -> dict[str, float]:
-    """How much of each attribute is to be added.
+    """How much of each attribute is added.
 
     Args:
-      texts: by flag, what is to be taken instead of what the command line says.
+      texts: by flag, values that replace those of the command line.
 
     Raises:
-      UserError: an attribute is unknown or named twice, or its amount is no such number.
+      UserError: an attribute is unknown or named twice, or its amount is not valid.
     """
     amounts: dict[str, float] = {}
     for entry in value_of(_ATTRIBUTE.name, texts or {}):
@@ -164,7 +169,7 @@ def read_attributes(texts: Mapping[str, str] | None = None) -> dict[str, float]:
         if name not in ATTRIBUTES:
             raise UserError(
                 f"--attribute={entry}: no such attribute; valid are {', '.join(ATTRIBUTES)}, each "
-                "with an amount, as density:+1"
+                "with an amount such as density:+1"
             )
         if name in amounts:
             raise UserError(f"--attribute={entry}: {name} is given twice")
@@ -180,13 +185,13 @@ def _amount(entry: str, text: str) -> float:
     if not abs(amount) <= MAX_AMOUNT:
         raise UserError(
             f"--attribute={entry}: a number from -{MAX_AMOUNT:g} to {MAX_AMOUNT:g} is needed after "
-            "the colon, as density:+1"
+            "the colon, such as density:+1"
         )
     return amount
 
 
 def value_of(name: str, texts: Mapping[str, str]) -> Any:
-    """The value of any flag: what `texts` says, parsed as on the command line, or its own.
+    """The value of any flag: from `texts`, parsed as on the command line, or its own.
 
     Raises:
       UserError: the text is not a value of the flag.

@@ -91,7 +91,7 @@ def build_dataset(
         from musicvae_jax.datasets.melodies import beam_builder
     except ModuleNotFoundError as error:
         raise UserError(
-            "beam_pipeline_options needs Apache Beam: pip install -e '.[beam]'",
+            "beam_pipeline_options needs Apache Beam: pip install 'musicvae-jax[beam]'",
             "beam_pipeline_options",
         ) from error
     return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))

@@ -178,7 +178,7 @@ def command(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Op
     Args:
       mode, texts, inputs, base: as of `read`.
     """
-    parts = ["python", "-m", "musicvae_jax.main", f"--mode={mode}"]
+    parts = ["musicvae", f"--mode={mode}"]
     if base.checkpoint:
         parts.append(f"--checkpoint={base.checkpoint}")
     elif base.workdir != pathlib.Path("runs/default"):

@@ -158,10 +158,10 @@ def test_each_kind_of_transition_is_that_of_the_command_line(
         page.fill("#interpolate-bars", "3")
         make(page)
         told = page.inner_text("#command").split()
-        assert told[:4] == ["python", "-m", "musicvae_jax.main", "--mode=interpolate"]
+        assert told[:2] == ["musicvae", "--mode=interpolate"]
         output = tmp_path / "cli"
         subprocess.run(
-            [sys.executable, *told[1:], f"--output={output}"],
+            [sys.executable, "-m", "musicvae_jax.main", *told[1:], f"--output={output}"],
             cwd=songs[0].parent,
             env=environment(home) | {"PYTHONPATH": str(ROOT)},
             check=True,

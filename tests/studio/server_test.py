@@ -203,7 +203,7 @@ def test_the_command_that_is_shown_means_the_same(client, base, songs):
     told = {"strategy": "latent", "curve": "0,1", "splice": "true", "bars": "", "seed": "0"}
     result = make(client, "interpolate", told, [read(client, path) for path in songs])
     assert result["command"] == (
-        "python -m musicvae_jax.main --mode=interpolate --checkpoint=runs/small "
+        "musicvae --mode=interpolate --checkpoint=runs/small "
         "--input=song_000.mid,song_001.mid --strategy=latent --curve=0,1 --splice"
     )
     odd = fields.command("complete", {"num": "2"}, ["my 'new', song.mid"], base)

@@ -1,0 +1,153 @@
+"""Flags of all modes or of several: files, models, sampling, training, data, the page."""
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from musicvae_jax.commands import flags as mode_flags
+from musicvae_jax.commands import help
+from musicvae_jax.system.errors import UserError
+
+if TYPE_CHECKING:
+    from musicvae_jax.commands.options import Options
+
+_BY_MODE = ""  # the text of a flag whose meaning depends on the mode, see below
+_INPUT = flags.DEFINE_list(
+    "input", [], "MIDI files, separated by commas. Default: two examples of the package."
+)
+_OUTPUT = flags.DEFINE_string("output", None, "The folder of the results. Default: WORKDIR/MODE.")
+_AUDIO = flags.DEFINE_boolean(
+    "audio", False, "Also write audio, by FluidSynth where it is installed, else as sine waves."
+)
+_SOUNDFONT = flags.DEFINE_string(
+    "soundfont", None, "An .sf2 or .sf3 file for --audio. Default: one found on this machine."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "The folder of a training run. Default: runs/NAME_OF_CONFIG."
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint",
+    "",
+    "The folder of a training run or of an exported model, or 'pretrained'. Default: the best "
+    "checkpoint in --workdir, or pretrained if there is none.",
+)
+_BARS = flags.DEFINE_integer("bars", None, _BY_MODE, lower_bound=1, upper_bound=64)
+_NUM = flags.DEFINE_integer("num", None, _BY_MODE, lower_bound=1, upper_bound=10_000)
+_TEMPERATURE = flags.DEFINE_float("temperature", None, _BY_MODE, lower_bound=0.0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of all random choices but those of training (--config.seed).", lower_bound=0
+)
+_PROFILE = flags.DEFINE_string(
+    "profile", None, "START:STOP, the steps of which a trace is written to WORKDIR/profile."
+)
+_STALL_TIMEOUT = flags.DEFINE_float(
+    "stall_timeout_sec",
+    1800.0,
+    "A process of several that completes no step for that many seconds is ended; 0: never.",
+    lower_bound=0.0,
+)
+_BEAM_OPTIONS = flags.DEFINE_list(
+    "beam_pipeline_options",
+    [],
+    "Build on Apache Beam with these options, separated by commas, such as "
+    "--beam_pipeline_options=--runner=FlinkRunner,--flink_master=HOST:PORT. Default: on all cores "
+    "of this machine, without Beam.",
+)
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "The address to listen on. Any other than the default lets everybody in who can reach it.",
+)
+_PORT = flags.DEFINE_integer(
+    "port", 7860, "The port; 0 for any free one.", lower_bound=0, upper_bound=65535
+)
+
+_MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete")
+_HAS_MODEL = (*_MAKES_MUSIC, "evaluate", "export", "studio")
+_TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
+help.describe("Input and output", ("reconstruct", "interpolate", "complete", "inspect"), _INPUT)
+help.describe(
+    "Input and output", (*_MAKES_MUSIC, "evaluate", "export", "build_data", "inspect"), _OUTPUT
+)
+help.describe("Input and output", _MAKES_MUSIC, _AUDIO, _SOUNDFONT)
+help.describe("Model", _HAS_MODEL, _CHECKPOINT)
+help.describe("Model", (), _WORKDIR)
+help.describe(
+    "Sampling",
+    {
+        "interpolate": "Bars of the bridge. Default: as many as the model's melodies have.",
+        "complete": "Bars to add. Default: as many as the model's melodies have.",
+    },
+    _BARS,
+)
+help.describe(
+    "Sampling",
+    {
+        "generate, complete": "How many melodies to write. Default: 4.",
+        "evaluate, export": "How many samples to compare with the data. Default: 512.",
+        "interpolate": "How many candidates of each strategy, ranked by their score. Default: 1.",
+    },
+    _NUM,
+)
+help.describe(
+    "Sampling",
+    {
+        "generate, complete, evaluate, export": f"{_TEMPERATURE_MEANS}Default: 0.7.",
+        "reconstruct": f"{_TEMPERATURE_MEANS}Default: 0.",
+        "interpolate": f"{_TEMPERATURE_MEANS}Default: 0, and 0.5 if --num is above 1.",
+    },
+    _TEMPERATURE,
+)
+help.describe("Sampling", (*_MAKES_MUSIC, "evaluate", "export"), _SEED)
+help.describe("Training", ("train",), _PROFILE)
+help.describe("Several processes", ("train",), _STALL_TIMEOUT)
+help.describe("Data", ("build_data",), _BEAM_OPTIONS)
+help.describe("Page", ("studio",), _HOST, _PORT)
+
+
+def folders(mode: str, config_name: str) -> tuple[pathlib.Path, pathlib.Path]:
+    """Where training keeps its state, and where a mode writes."""
+    workdir = pathlib.Path(_WORKDIR.value or f"runs/{config_name}").expanduser()
+    return workdir, pathlib.Path(_OUTPUT.value).expanduser() if _OUTPUT.value else workdir / mode
+
+
+def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
+    """The options of a mode.
+
+    Args:
+      workdir, output: as `folders` returns them; several processes may write elsewhere.
+
+    Raises:
+      UserError: the value of a flag is not valid.
+    """
+    # These import JAX, for which `--help` need not wait.
+    from musicvae_jax.commands import options
+    from musicvae_jax.training import loop
+
+    return options.Options(
+        workdir=workdir,
+        output=output,
+        checkpoint=_CHECKPOINT.value,
+        inputs=tuple(name for name in _INPUT.value if name),
+        transition=mode_flags.read_transition(),
+        attributes=mode_flags.read_attributes(),
+        bars=_BARS.value,
+        num=_NUM.value,
+        seed=_SEED.value,
+        temperature=_TEMPERATURE.value,
+        audio=_AUDIO.value,
+        soundfont=_SOUNDFONT.value,
+        run=loop.RunOptions(_profile_steps(), _STALL_TIMEOUT.value),
+        beam_options=tuple(_BEAM_OPTIONS.value),
+        studio=options.StudioOptions(_HOST.value, _PORT.value),
+    )
+
+
+def _profile_steps() -> tuple[int, int] | None:
+    if _PROFILE.value is None:
+        return None
+    start, _, stop = _PROFILE.value.partition(":")
+    if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+        raise UserError(f"--profile={_PROFILE.value}: START:STOP is needed, such as 100:110")
+    return int(start), int(stop)
