@@ -59,7 +59,7 @@ def write_folders(folder: pathlib.Path, songs: list[Melody]) -> tuple[pathlib.Pa
     for place, number in enumerate(order):
         target = own if place < OWN else others
         target.mkdir(parents=True, exist_ok=True)
-        write.write_melody(target / f"song_{number:03d}.mid", songs[number])
+        write.write(target / f"song_{number:03d}.mid", songs[number])
     return own, others
 
 

@@ -20,14 +20,14 @@ import time
 import seed_preprocessing
 import synthetic_midi
 
-from musicvae_jax.midi import arpeggio, read_bulk
+from musicvae_jax.midi import arpeggio, read
 
 STEPS = 256
 
 
 def ours(path: pathlib.Path) -> int:
     """One file by our chain; returns the number of segments."""
-    on, _, _ = arpeggio.one_voice_roll(read_bulk.read_song(path))
+    on, _, _ = arpeggio.one_voice_roll(read.read_song(path))
     return len(arpeggio.to_tokens(arpeggio.cut(arpeggio.pad(on, STEPS), STEPS)))
 
 

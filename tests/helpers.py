@@ -58,7 +58,7 @@ def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathli
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     for number in range(songs):
-        write.write_melody(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
+        write.write(folder / f"song_{number:03d}.mid", random_melody(rng, bars))
     return folder
 
 
@@ -72,7 +72,7 @@ def rgb(name):
     return tuple(int(name[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def die(item: object) -> None:
+def die(*_, **__) -> None:
     """A task that brings its worker down."""
     os._exit(1)
 

@@ -9,14 +9,16 @@ import jax
 import numpy as np
 import pretty_midi
 import pytest
+import symusic
 
 from musicvae_jax import modes
 from musicvae_jax.checkpoints import store
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
-from musicvae_jax.midi import read, write
+from musicvae_jax.midi import encode, read
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.piece import single
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -52,7 +54,7 @@ def snapshot(folder):
 def write_song(path, track_name, seed=0):
     """A MIDI file of four bars whose track has a name."""
     melody = helpers.random_melody(np.random.default_rng(seed), 4)
-    write.write_melody(path, melody)
+    path.write_bytes(encode.piece_bytes(single(melody)))
     file = pretty_midi.PrettyMIDI(str(path))
     file.instruments[0].name = track_name
     file.write(str(path))
@@ -146,7 +148,7 @@ def midi_bytes(events):
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path, monkeypatch):
     path = tmp_path / "large.mid"
     path.write_bytes(midi_bytes(b"\x00\xff\x01\x00") + bytes(read.MAX_BYTES))
-    monkeypatch.setattr(pretty_midi, "PrettyMIDI", None)
+    monkeypatch.setattr(symusic, "Score", None)
     with pytest.raises(UserError, match=r"large\.mid: larger than 2 MiB"):
         read.read_song(path)
 

@@ -87,9 +87,10 @@ def test_no_import_goes_in_a_circle():
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("pretty_midi", {"midi.read", "midi.write"}),
-        ("mido", {"midi.read", "midi.write"}),
-        ("symusic", {"midi.read_bulk"}),
+        ("pretty_midi", {"midi.audio", "midi.convert", "midi.encode"}),
+        ("mido", {"midi.audio", "midi.encode"}),
+        ("symusic", {"midi.read"}),
+        ("music21", {"midi.convert", "datasets.melodies.abc_notation", "datasets.melodies.folk"}),
         ("apache_beam", {"datasets.melodies.beam_builder"}),
         ("orbax", {"checkpoints.store"}),
         ("fcntl", {"system.locks"}),
@@ -125,7 +126,7 @@ def test_the_command_line_and_the_workers_start_without_jax():
     """Reading tunes spawns processes that import `main` again; JAX would cost each seconds."""
     code = (
         "import sys, musicvae_jax.main, musicvae_jax.datasets.melodies.midi_files, "
-        "musicvae_jax.datasets.melodies.folk, musicvae_jax.studio.reader; "
+        "musicvae_jax.datasets.melodies.folk, musicvae_jax.midi.write; "
         "print('jax' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -369,7 +369,7 @@ def test_errors_that_need_a_model(cli, trained, home):
     workdir, args, _ = trained
     run = ("--mode=reconstruct", f"--workdir={workdir}")
     short = home / "short.mid"
-    write.write_melody(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
+    write.write(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
     check_error(cli(*run, f"--input={short}"), str(short), "has 1 bars", "2 are needed")
     (home / "corrupt.mid").write_bytes(b"MThd rubbish")
     check_error(cli(*run, f"--input={home / 'corrupt.mid'}"), "corrupt.mid", "not a readable MIDI")

@@ -12,7 +12,6 @@ from musicvae_jax.checkpoints import load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, read, write
-from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -49,7 +48,7 @@ def input_melodies(options: Options) -> dict[str, Melody]:
 def _melody(name: str, examples: Mapping[str, Melody]) -> Melody:
     if name in examples and not pathlib.Path(name).exists():
         return examples[name]
-    return extract_melody(read.read_song(name), name)
+    return read.read(name)
 
 
 def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:
@@ -65,7 +64,7 @@ def write_piece(
 ) -> str:
     """Writes MIDI, and audio if asked for; returns the MIDI file's name."""
     path = folder / f"{stem}.mid"
-    write.write_piece(path, piece, name=stem, provenance=provenance)
+    write.write(path, piece, name=stem, provenance=provenance)
     logger.info("wrote %s", path)
     if options.audio:
         sound = path.with_suffix(".wav")

@@ -6,7 +6,7 @@ import ml_collections
 
 from musicvae_jax.commands.options import Options
 from musicvae_jax.midi import extraction as midi_extraction
-from musicvae_jax.midi import read_bulk
+from musicvae_jax.midi import read
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music import keys
 from musicvae_jax.music.windows import WindowRules, melody_windows
@@ -21,7 +21,7 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     if not options.inputs:
         raise UserError("--mode=inspect needs --input, one or more MIDI files")
     bars = config.model.bars if config is not None else WindowRules().bars
-    songs = {name: read_bulk.read_song(name) for name in options.inputs}
+    songs = {name: read.read_song(name) for name in options.inputs}
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
         extraction = midi_extraction.extract(song)
@@ -43,6 +43,7 @@ def explain(
     tempos = ", ".join(f"{bpm:g}" for _, bpm in song.tempos[:8])
     more = f" and {len(song.tempos) - 8} more" if len(song.tempos) > 8 else ""
     lines = [name, f"  meter {meters}", f"  tempo {tempos}{more} quarter notes a minute"]
+    lines += [f"  {warning}" for warning in song.warnings]
     lines.append("  tracks, the likeliest melody first:")
     for report in extraction.tracks:
         track = report.track

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import time
 
-from musicvae_jax.midi import read_bulk, write
+from musicvae_jax.midi import encode, read
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
@@ -32,25 +32,22 @@ def read_pair(paths: tuple[str, str]) -> Done:
     """The melodies of two MIDI files."""
     begin = time.perf_counter()
     try:
-        contents = [pathlib.Path(path).read_bytes() for path in paths]
-    except OSError as error:
-        return Done(error=f"{error.filename}: cannot be read: {error.strerror}")
-    read = time.perf_counter()
-    try:
+        contents = [read.content(path) for path in paths]
+        opened = time.perf_counter()
         melodies = tuple(
-            extract_melody(read_bulk.song_from_bytes(content, path), path)
+            extract_melody(read.song_from_bytes(content, path), path)
             for content, path in zip(contents, paths, strict=True)
         )
     except UserError as error:
         return Done(error=str(error))
-    return Done(melodies, midi_sec=time.perf_counter() - read, disk_sec=read - begin)
+    return Done(melodies, midi_sec=time.perf_counter() - opened, disk_sec=opened - begin)
 
 
 def write_piece(item: tuple[pathlib.Path, Piece, str]) -> Done:
     """Writes a MIDI file of `(path, piece, provenance)`."""
     path, piece, provenance = item
     begin = time.perf_counter()
-    content = write.piece_bytes(piece, path.stem, provenance)
+    content = encode.piece_bytes(piece, path.stem, provenance)
     made = time.perf_counter()
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -19,6 +19,7 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import read
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import single, splice
@@ -29,7 +30,7 @@ from musicvae_jax.system.workers import SafePool, WorkerFailure
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
 
 logger = logging.getLogger(__name__)
-TIMEOUT_SEC = 60.0
+WRITE_TIMEOUT_SEC = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,12 +119,14 @@ def write_pairs(
     maker = BridgeMaker(model)
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
-    reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, TIMEOUT_SEC)
+    reader, writer = SafePool(workers, read.TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
             done = reader.map(read_pair, [row.paths for row in rows], len(rows))
-            read = zip(itertools.count(), rows, progress(done, "pairs", len(rows)), strict=False)
-            for batch in iter(lambda: list(itertools.islice(read, MAX_BATCH)), []):
+            pairs_read = zip(
+                itertools.count(), rows, progress(done, "pairs", len(rows)), strict=False
+            )
+            for batch in iter(lambda: list(itertools.islice(pairs_read, MAX_BATCH)), []):
                 pairs: dict[tuple[int, str], tuple[Melody, Melody]] = {}
                 for number, row, result in batch:
                     error = _count(result, seconds)

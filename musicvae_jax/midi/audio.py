@@ -1,21 +1,28 @@
 """Sound: MIDI files and pieces as WAV, by FluidSynth where it is installed."""
 
 import dataclasses
+import io
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
+import warnings
 import wave
+from collections.abc import Callable
+from typing import TypeVar
 
+import mido
 import numpy as np
+import pretty_midi
 
-from musicvae_jax.midi import read, write
-from musicvae_jax.midi.read import SAMPLE_RATE_HZ
+from musicvae_jax.midi import encode, read
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
+T = TypeVar("T")
+SAMPLE_RATE_HZ = 44_100
 SOUNDFONT_VARIABLE = "MUSICVAE_JAX_SOUNDFONT"
 # Where distributions put soundfonts.
 SOUNDFONT_FOLDERS = (
@@ -75,8 +82,13 @@ def find_soundfont(given: str | os.PathLike | None = None) -> pathlib.Path | Non
     found = [path for path in found if _is_soundfont(path)]
     if found:
         return max(found, key=lambda path: ("default" in path.stem.lower(), path.stat().st_size))
-    bundled = read.bundled_soundfont()
+    bundled = bundled_soundfont()
     return bundled if _is_soundfont(bundled) else None
+
+
+def bundled_soundfont() -> pathlib.Path:
+    """The small General MIDI soundfont that comes with pretty_midi; it may be missing."""
+    return pathlib.Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")
 
 
 def _is_soundfont(path: pathlib.Path) -> bool:
@@ -114,7 +126,7 @@ def render(
     if isinstance(source, Piece):
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "piece.mid"
-            write.write_piece(file, source)
+            file.write_bytes(encode.piece_bytes(source))
             return _render_file(path, file, soundfont, source.loops)
     return _render_file(path, pathlib.Path(source), soundfont, loops=False)
 
@@ -125,7 +137,7 @@ def _render_file(
     soundfont: str | os.PathLike | None,
     loops: bool,
 ) -> Rendering:
-    music = round(read.duration_sec(file) * SAMPLE_RATE_HZ)
+    music = round(duration_sec(file) * SAMPLE_RATE_HZ)
     tail = round(TAIL_SEC * SAMPLE_RATE_HZ)
     samples, font, reason = _synthesize(file, soundfont)
     samples = samples[: music + tail]
@@ -146,7 +158,7 @@ def _synthesize(
 ) -> tuple[np.ndarray, pathlib.Path | None, str]:
     """Samples: [samples, channels] float32; the soundfont heard, or why there is none."""
     program, font = shutil.which("fluidsynth"), find_soundfont(soundfont)
-    waves = read.synthesize_file(file)[:, None]
+    waves = synthesize_file(file)[:, None]
     if not (program and font):
         reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
     else:
@@ -164,6 +176,47 @@ def _synthesize(
     if soundfont:
         raise UserError(f"soundfont={soundfont}: cannot be used: {reason}", "soundfont")
     return waves, None, reason
+
+
+def duration_sec(path: str | os.PathLike) -> float:
+    """How long a MIDI file plays, until its last track ends.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    return float(_parse(path, lambda file: mido.MidiFile(file=file).length))
+
+
+def synthesize_file(path: str | os.PathLike) -> np.ndarray:
+    """Renders a MIDI file as sine waves, without its drums.
+
+    Returns:
+      [samples] float32 in -1..1, at `SAMPLE_RATE_HZ`.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+
+    def synthesize(file: io.BytesIO) -> np.ndarray:
+        midi = pretty_midi.PrettyMIDI(file)
+        # pretty_midi divides by the loudest sample, also where none sounds.
+        midi.instruments = [part for part in midi.instruments if part.notes and not part.is_drum]
+        return midi.synthesize(fs=SAMPLE_RATE_HZ)
+
+    return _parse(path, synthesize).astype(np.float32)
+
+
+def _parse(path: str | os.PathLike, parse: Callable[[io.BytesIO], T]) -> T:
+    """What `parse` makes of a file's content, its failures as one line."""
+    data = read.content(path)
+    try:
+        with warnings.catch_warnings():
+            # pretty_midi warns of type 0 files with tempo changes and reads them well.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return parse(io.BytesIO(data))
+    except Exception as error:  # mido and pretty_midi raise whatever they trip over
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: cannot be played ({reason})") from error
 
 
 def _fluidsynth(program: str, font: pathlib.Path, file: pathlib.Path) -> tuple[np.ndarray, str]:

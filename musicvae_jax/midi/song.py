@@ -40,11 +40,13 @@ class Song:
       tracks: instruments with at least one note, in the file's order.
       meters: `(start in quarter notes, numerator, denominator)`, at least one.
       tempos: `(start in quarter notes, tempo_bpm)`, at least one.
+      warnings: what was odd about the file and how it was read all the same, a line each.
     """
 
     tracks: tuple[Track, ...]
     meters: tuple[tuple[float, int, int], ...]
     tempos: tuple[tuple[float, float], ...]
+    warnings: tuple[str, ...] = ()
 
     def tempo_bpm_at(self, quarter: float) -> float:
         """The tempo in force at a position in quarter notes."""
@@ -55,12 +57,14 @@ def make_song(
     tracks: Sequence[Track],
     meters: Sequence[tuple[float, int, int]],
     tempos: Sequence[tuple[float, float]],
+    warnings: Sequence[str] = (),
 ) -> Song:
     """A song with what the MIDI standard assumes until told otherwise: 4/4 at 120.
 
     Args:
       tracks: those without notes are left out.
       meters, tempos: as in `Song`, in order, possibly empty.
+      warnings: as in `Song`.
 
     Raises:
       ValueError: a note lies beyond `MAX_QUARTERS`, or a position is not finite.
@@ -75,4 +79,5 @@ def make_song(
         tempos.insert(0, (0.0, DEFAULT_TEMPO_BPM))
     # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
     tempos = [(quarter, round(bpm, 2)) for quarter, bpm in tempos]
-    return Song(tuple(track for track in tracks if track.pitch.size), tuple(meters), tuple(tempos))
+    heard = tuple(track for track in tracks if track.pitch.size)
+    return Song(heard, tuple(meters), tuple(tempos), tuple(warnings))

@@ -1,105 +1,60 @@
-"""Pieces and melodies to MIDI files.
+"""Melodies and pieces to files of any kind, by the file's suffix."""
 
-They are written with mido, on which pretty_midi rests: it takes ticks as they are, where
-pretty_midi takes seconds, rounds them back to ticks, and has no public way to write a
-change of tempo.
-"""
-
-import io
 import os
-from collections.abc import Iterable
+import pathlib
 
-import mido
-import numpy as np
-import pretty_midi
-
-from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
-from musicvae_jax.music.piece import Piece, Voice, single
-from musicvae_jax.music.tempo import microseconds_per_quarter
+from musicvae_jax.midi import audio, convert, encode
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
-TICKS_PER_QUARTER = 480
-TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
-_CHANNELS = [channel for channel in range(16) if channel != 9]  # 9 plays drums
+SUFFIXES = (".mid", ".midi", ".musicxml", ".wav")
 
 
-def write_piece(
-    path: str | os.PathLike, piece: Piece, name: str = "melody", provenance: str = ""
+def write(
+    path: str | os.PathLike,
+    music: Melody | Piece,
+    *,
+    name: str = "melody",
+    provenance: str = "",
+    soundfont: str | os.PathLike | None = None,
 ) -> None:
-    """Writes `piece_bytes` to a file, atomically."""
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(piece_bytes(piece, name, provenance))
-
-
-def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> bytes:
-    """A piece as a MIDI file.
-
-    A file of type 1: first a track with the meter, the tempos, a marker for each section
-    and the provenance, then a track for each voice. All end where the piece ends.
+    """Writes a melody or a piece as MIDI, MusicXML or sound; whole, or not at all.
 
     Args:
-      piece: what to write.
-      name: of the file's sequence, and of its tracks.
-      provenance: how the piece was made, kept as a text event.
+      path: where to; `.mid` and `.midi` are MIDI (see `encode.piece_bytes`), `.musicxml`
+        is notation in 4/4 with tempo marks and instruments, `.wav` is sound (see
+        `audio.render`). Case does not matter. What stood there is replaced.
+      music: what to write.
+      name: the title in MIDI and in notation.
+      provenance: how it was made, kept as a text event in MIDI.
+      soundfont: the instruments of the sound; see `audio.find_soundfont`.
+
+    Raises:
+      UserError: the suffix is not one of these, the folder is missing, or the soundfont
+        cannot be used.
+
+    For example:
+
+    ```python
+    melody = read("song.mid")
+    write("an octave higher.mid", melody.transpose(12))
+    ```
     """
-    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
-    events = [(0, mido.MetaMessage("track_name", name=_text(name)))]
-    if provenance:
-        events.append((0, mido.MetaMessage("text", text=_text(provenance))))
-    events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
-    for step, bpm in piece.tempos:
-        tempo = microseconds_per_quarter(bpm)
-        events.append((step * TICKS_PER_STEP, mido.MetaMessage("set_tempo", tempo=tempo)))
-    for section in piece.sections:
-        text = f"{section.origin}: {section.title}" if section.title else section.origin
-        marker = mido.MetaMessage("marker", text=_text(text))
-        events.append((section.start_step * TICKS_PER_STEP, marker))
-    end = piece.num_steps * TICKS_PER_STEP
-    file.tracks.append(_track(events, end))
-    for channel, voice in zip(_CHANNELS, piece.voices, strict=False):
-        instrument = pretty_midi.program_to_instrument_name(voice.program)
-        title = name if len(piece.voices) == 1 else f"{name}: {instrument}"
-        file.tracks.append(_track(_voice_events(voice, channel, title), end))
-    content = io.BytesIO()
-    file.save(file=content)
-    return content.getvalue()
-
-
-def write_melody(
-    path: str | os.PathLike, melody: Melody, name: str = "melody", provenance: str = ""
-) -> None:
-    """Writes a melody as a MIDI file of one voice, atomically; see `write_piece`."""
-    write_piece(path, single(melody, origin=name), name, provenance)
-
-
-def _text(text: str) -> str:
-    """Text that can be written: file names may hold bytes that are no characters."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _voice_events(
-    voice: Voice, channel: int, title: str
-) -> list[tuple[int, mido.MetaMessage | mido.Message]]:
-    events = [
-        (0, mido.MetaMessage("track_name", name=_text(title))),
-        (0, mido.Message("program_change", channel=channel, program=voice.program)),
-    ]
-    table = np.stack([voice.pitch, voice.start, voice.end, voice.velocity], axis=1)
-    # One note sounds at a time, so each ends before the next begins, on the same tick too.
-    for pitch, start, end, velocity in table.tolist():
-        on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
-        off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
-        events += [(start * TICKS_PER_STEP, on), (end * TICKS_PER_STEP, off)]
-    return events
-
-
-def _track(
-    events: Iterable[tuple[int, mido.MetaMessage | mido.Message]], end: int
-) -> mido.MidiTrack:
-    """A track of `(tick, message)` events, which ends at tick `end`."""
-    track, now = mido.MidiTrack(), 0
-    ordered = sorted(events, key=lambda event: event[0])  # stable: as given on equal ticks
-    for tick, message in [*ordered, (end, mido.MetaMessage("end_of_track"))]:
-        track.append(message.copy(time=tick - now))
-        now = tick
-    return track
+    path = pathlib.Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path}: a name ending in {', '.join(SUFFIXES)} is needed")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
+    piece = music if isinstance(music, Piece) else single(music, origin=name)
+    if suffix == ".wav":
+        audio.render(path, piece, soundfont)
+        return
+    if suffix == ".musicxml":
+        content = convert.to_musicxml(piece, name)
+    else:
+        content = encode.piece_bytes(piece, name, provenance)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(content)

@@ -14,8 +14,7 @@ import numpy as np
 
 from musicvae_jax.commands import interpolate
 from musicvae_jax.commands.compose import Composition
-from musicvae_jax.midi import audio
-from musicvae_jax.midi import write as midi_write
+from musicvae_jax.midi import audio, encode
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece, single
@@ -48,7 +47,7 @@ class Item:
     provenance: str = ""
 
     def midi(self) -> bytes:
-        return midi_write.piece_bytes(self.piece, self.stem, self.provenance)
+        return encode.piece_bytes(self.piece, self.stem, self.provenance)
 
     def png(self) -> bytes:
         return _written(self.draw, ".png")

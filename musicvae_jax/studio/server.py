@@ -24,13 +24,13 @@ from musicvae_jax.commands import files, inspect
 from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
 from musicvae_jax.music.windows import WindowRules
-from musicvae_jax.studio import fields, reader, results
+from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs, Tell
@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
-READ_TIMEOUT_SEC = 20.0
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
 MAX_NAME = 120
 
@@ -126,7 +125,7 @@ class Studio:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        self._readers = SafePool(1, READ_TIMEOUT_SEC)
+        self._readers = SafePool(1, midi_read.TIMEOUT_SEC)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
         for name in example_melodies():  # which starts the reading process, too
             self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
@@ -153,6 +152,7 @@ class Studio:
             examples=list(example_melodies()),
             model=engine.describe(),
             max_bytes=midi_read.MAX_BYTES,
+            suffixes=midi_read.SUFFIXES,
         )
         return Response(html, media_type="text/html")
 
@@ -181,7 +181,7 @@ class Studio:
 
     def _example(self, name: str, tell: Tell) -> dict[str, Any]:
         if name not in self._examples:
-            content = write.piece_bytes(single(example_melodies()[name]), name)
+            content = encode.piece_bytes(single(example_melodies()[name]), name)
             self._examples[name] = self._read(content, name, tell)
         return self._examples[name]
 
@@ -200,17 +200,17 @@ class Studio:
         return JSONResponse(await _done(self._read_jobs, work))
 
     def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
-        [read] = self._readers.map(reader.read, [(content, name)], 1)
-        if isinstance(read, WorkerFailure):
-            raise UserError(f"{name}: {read.reason}")
-        if isinstance(read, str):
-            raise UserError(read)
-        song, extraction = read
+        # In a process of its own, which the file may bring down.
+        reading = functools.partial(midi_read.song_from_bytes, name=name)
+        [song] = self._readers.map(reading, [content], 1)
+        if isinstance(song, WorkerFailure):
+            raise UserError(f"{name}: {song.reason}")
+        found = extraction.extract(song)
         rules = WindowRules(bars=self._engine.model.bars)
-        words = inspect.explain(name, song, extraction, rules)[1:]
-        if extraction.melody is None:
-            raise UserError(f"{name}: no usable melody: {extraction.refusal}")
-        return results.view_melody(name, extraction.melody, words)
+        words = inspect.explain(name, song, found, rules)[1:]
+        if found.melody is None:
+            raise UserError(f"{name}: no usable melody: {found.refusal}")
+        return results.view_melody(name, found.melody, words)
 
     # Work.
 

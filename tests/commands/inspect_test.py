@@ -72,7 +72,7 @@ def test_inspect_explains_what_was_taken(tmp_path, capsys):
 
 
 def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
-    write.write_melody(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
+    write.write(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
     inspect.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
 

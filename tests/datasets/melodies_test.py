@@ -7,9 +7,7 @@ import pytest
 from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi import write
-from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi import read, write
 from musicvae_jax.music import tokens as music_tokens
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
@@ -111,8 +109,8 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
     helpers.write_midi_folder(folder, songs=1, bars=5)
     original = folder / "song_000.mid"
     (folder / "song_000 (2).mid").write_bytes(original.read_bytes())
-    melody = extract_melody(midi_read.read_song(original), "x")
-    write.write_melody(folder / "other.mid", melody.transpose(2))
+    melody = read.read(original)
+    write.write(folder / "other.mid", melody.transpose(2))
     (folder / "broken.mid").write_bytes(b"no")
     builder = melodies.build(melodies.midi_config(4, str(folder)), str(tmp_path / "data"))
     report = builder.info.metadata["report"]

@@ -9,7 +9,7 @@ from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies import midi_files
 from musicvae_jax.datasets.melodies.midi_files import MidiRules
 from musicvae_jax.datasets.melodies.songs import Refusal
-from musicvae_jax.midi import read_bulk
+from musicvae_jax.midi import read
 from musicvae_jax.music import keys
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
@@ -106,7 +106,7 @@ def test_the_arpeggio_extraction_gives_pianos_in_c_or_a(tmp_path):
         assert len(song.windows.tokens) > 10
         assert song.windows.tokens[song.windows.tokens >= 2].min() - 2 + 21 >= 48
         # The melody, taken as the whole song, is in C major or A minor.
-        original = read_bulk.read_song(paths[file.index])
+        original = read.read_song(paths[file.index])
         weights = sum(
             keys.pitch_class_weights(t.pitch + song.key_shift, t.end - t.start)
             for t in original.tracks
@@ -140,9 +140,9 @@ def test_the_monophonic_extraction_refuses_chords(tmp_path):
 def test_a_file_too_large_is_not_opened(tmp_path):
     path = tmp_path / "big.mid"
     with path.open("wb") as file:
-        file.truncate(midi_files.MAX_MIDI_BYTES + 1)
+        file.truncate(read.MAX_BYTES + 1)
     [file] = midi_files.find_midi_files(str(tmp_path))
-    assert midi_files.read_midi_file(file, RULES) == Refusal("big.mid", "larger than 10 MiB")
+    assert midi_files.read_midi_file(file, RULES) == Refusal("big.mid", "larger than 2 MiB")
 
 
 def test_rules_are_part_of_the_data_sets_name(tmp_path):

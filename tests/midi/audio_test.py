@@ -5,13 +5,13 @@ import wave
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import audio, read, write
+from musicvae_jax.midi import audio, write
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
 
-RATE = read.SAMPLE_RATE_HZ
+RATE = audio.SAMPLE_RATE_HZ
 A4 = Melody.from_notes([(69, 0, 32)], 32, tempo_bpm=120.0)
 needs_fluidsynth = pytest.mark.skipif(
     not (shutil.which("fluidsynth") and audio.find_soundfont()),
@@ -58,7 +58,7 @@ def test_a_long_note_has_its_pitch_its_length_and_full_loudness(synthesizer, tmp
 
 def test_a_midi_file_sounds_like_the_piece_in_it(synthesizer, tmp_path):
     made = piece.single(A4)
-    write.write_piece(tmp_path / "a.mid", made)
+    write.write(tmp_path / "a.mid", made)
     audio.render(tmp_path / "file.wav", tmp_path / "a.mid")
     audio.render(tmp_path / "piece.wav", made)
     theirs, ours = read_wav(tmp_path / "file.wav"), read_wav(tmp_path / "piece.wav")
@@ -152,7 +152,7 @@ def test_a_fluidsynth_that_fails_is_told_of_and_replaced(monkeypatch, tmp_path):
 @pytest.mark.parametrize("kept", [12, 100_000])
 def test_a_damaged_soundfont_is_told_of(monkeypatch, tmp_path, kept):
     font = tmp_path / "cut.sf2"
-    font.write_bytes(read.bundled_soundfont().read_bytes()[:kept])
+    font.write_bytes(audio.bundled_soundfont().read_bytes()[:kept])
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(font))
     rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
     assert str(rendering) == f"sine waves (FluidSynth cannot play with {font})"
@@ -171,7 +171,7 @@ def test_which_soundfont_is_taken(monkeypatch, tmp_path):
     folders = [tmp_path / "one", tmp_path / "two", tmp_path / "absent"]
     monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", [str(folder) for folder in folders])
     bundled = fake_soundfont(tmp_path / "bundled" / "small.sf2")
-    monkeypatch.setattr(read, "bundled_soundfont", lambda: bundled)
+    monkeypatch.setattr(audio, "bundled_soundfont", lambda: bundled)
     assert audio.find_soundfont() == bundled
     small = fake_soundfont(folders[0] / "b.sf2")
     (folders[0] / "notes.sf2").write_bytes(b"not a soundfont, but a large file" * 10)
@@ -215,3 +215,11 @@ def test_the_examples_spliced_are_heard_all_through(synthesizer, tmp_path):
     assert len(samples) == round(made.duration_sec * RATE) + RATE
     seconds = samples[: int(made.duration_sec) * RATE].reshape(int(made.duration_sec), -1)
     assert min(rms(second) for second in seconds) > 0.01
+
+
+def test_synthesize_file_sounds_at_the_notes_pitch(tmp_path):
+    write.write(tmp_path / "a.mid", Melody.from_notes([(69, 0, 8)], 8, tempo_bpm=60.0))
+    samples = audio.synthesize_file(tmp_path / "a.mid")
+    assert samples.dtype == np.float32
+    spectrum = np.abs(np.fft.rfft(samples))
+    assert spectrum.argmax() * RATE / samples.size == pytest.approx(440, abs=2)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import synthetic_midi
 from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi import read_bulk, write
+from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.system.errors import UserError
@@ -22,7 +22,7 @@ MEANINGFUL = (0x00, 0x2F, 0x51, 0x58, 0x7F, 0x80, 0x90, 0xC0, 0xF0, 0xFF)
 
 def seeds(folder) -> list[bytes]:
     """Small valid files to damage."""
-    write.write_melody(folder / "a.mid", example_melodies()["reel"].window(0, 2))
+    write.write(folder / "a.mid", example_melodies()["reel"].window(0, 2))
     part = synthetic_midi.make_score(1).clip(0, 4000)
     return [(folder / "a.mid").read_bytes(), part.dumps_midi()]
 
@@ -60,7 +60,7 @@ def read_batch(item: tuple[int, list[bytes]]) -> tuple[int, int, float, int]:
         data = damaged(rng, valid)
         start = time.perf_counter()
         try:
-            song = read_bulk.song_from_bytes(data, "x")
+            song = midi_read.song_from_bytes(data, "x")
             songs += 1
             melody = midi_extraction.extract(song).melody
             if melody is not None:
@@ -148,25 +148,25 @@ def test_odd_files_give_a_song_or_a_typed_error(data, tmp_path):
     _, content = data
     path = tmp_path / "x.mid"
     path.write_bytes(content)
-    for read in (read_bulk.read_song, midi_read.read_song):
-        start = time.perf_counter()
-        try:
-            melody = midi_extraction.extract(read(path)).melody
-            if melody is not None:
-                melody_windows(melody, WindowRules(bars=1))
-        except UserError as error:
-            assert str(error).startswith(str(path))
-            assert "\n" not in str(error)
-        assert time.perf_counter() - start < 5
+    start = time.perf_counter()
+    try:
+        melody = midi_extraction.extract(midi_read.read_song(path)).melody
+        if melody is not None:
+            melody_windows(melody, WindowRules(bars=1))
+    except UserError as error:
+        assert str(error).startswith(str(path))
+        assert "\n" not in str(error)
+    assert time.perf_counter() - start < 5
 
 
 def test_a_very_large_file_is_read_in_bounded_time():
-    """Ten megabytes, the most that a collection's file may have: over a million notes."""
-    data = header(1, 1, 96) + chunk(b"MTrk", NOTES * (10_000_000 // len(NOTES)) + END)
+    """The most bytes and the most notes that a file may have."""
+    sixteenths = NOTES.replace(b"\x60", b"\x18") * (midi_read.MAX_NOTES // 8)
+    control = b"\x00\xb0\x07\x40"
+    padding = control * ((midi_read.MAX_BYTES - len(sixteenths) - 100) // len(control))
+    data = header(1, 1, 96) + chunk(b"MTrk", sixteenths + padding + END)
+    assert midi_read.MAX_BYTES - 100 < len(data) <= midi_read.MAX_BYTES
     start = time.perf_counter()
-    try:
-        extraction = midi_extraction.extract(read_bulk.song_from_bytes(data, "x"))
-        assert extraction.melody is not None
-    except UserError as error:
-        assert "beyond 10000 bars" in str(error)
+    extraction = midi_extraction.extract(midi_read.song_from_bytes(data, "x"))
+    assert extraction.melody.pitch.size == midi_read.MAX_NOTES
     assert time.perf_counter() - start < 20

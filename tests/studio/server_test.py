@@ -24,8 +24,8 @@ from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import encode
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi import write
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes
@@ -244,7 +244,7 @@ def test_the_doctor_says_what_became_of_an_upload(client, songs):
         (b"<html><script>alert(1)</script>", 400, ["not a readable MIDI file"]),
         (b"x" * (midi_read.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
         (
-            write.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
+            encode.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
             400,
             ["bad.mid", "no usable melody", "has 1 notes"],
         ),
@@ -259,9 +259,7 @@ def test_a_bad_file_gives_one_clear_line(client, content, code, parts):
 
 
 def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, monkeypatch):
-    from musicvae_jax.studio import reader
-
-    monkeypatch.setattr(reader, "read", helpers.die)
+    monkeypatch.setattr(midi_read, "song_from_bytes", helpers.die)
     answer = client.post("/api/read?name=deadly.mid", content=b"x")
     assert answer.status_code == 400
     assert answer.json()["error"] == "deadly.mid: brought the reader down"

@@ -29,6 +29,7 @@ from musicvae_jax.datasets.melodies.midi_files import (
     read_midi_file,
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
+from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.music.tokens import content_hashes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
@@ -44,7 +45,7 @@ class _ReadFiles(beam.DoFn):
         self._rules = rules
 
     def setup(self):
-        self._pool = SafePool(num_workers=1)
+        self._pool = SafePool(1, TIMEOUT_SEC)
 
     def process(self, file: MidiFile) -> Iterator[tuple[MidiFile, SourceSong | Refusal]]:
         [result] = self._pool.map(_ReadFile(self._rules), [file], total=1)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
-from musicvae_jax.midi import arpeggio, read_bulk
+from musicvae_jax.midi import arpeggio, read
 from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
@@ -19,9 +19,6 @@ from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
 
-MIDI_SUFFIXES = (".mid", ".midi")
-# Six minutes of twelve tracks are about 0.1 MB; what is larger is not a song.
-MAX_MIDI_BYTES = 10 << 20
 # The collections of the Lakh MIDI Dataset, by the names of their folders.
 LAKH_LAYOUTS = ("lmd_full", "lmd_matched", "lmd_aligned", "clean_midi")
 
@@ -73,11 +70,11 @@ def find_midi_files(path: str) -> list[MidiFile]:
         found = (os.path.join(root, f) for root, _, files in os.walk(pattern) for f in files)
     else:
         found = glob.iglob(pattern, recursive=True)
-    wanted = (f for f in found if f.lower().endswith(MIDI_SUFFIXES) and os.path.isfile(f))
+    wanted = (f for f in found if f.lower().endswith(read.SUFFIXES) and os.path.isfile(f))
     paths = sorted(wanted, key=os.fsencode)
     if not paths:
         raise UserError(
-            f"config.dataset.path={path!r}: no {' or '.join(MIDI_SUFFIXES)} files there; "
+            f"config.dataset.path={path!r}: no {' or '.join(read.SUFFIXES)} files there; "
             "a folder or a glob of MIDI files is needed",
             "config.dataset.path",
         )
@@ -143,11 +140,9 @@ def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
 def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
     """One file as a song; raises nothing, whatever the file holds."""
     try:
-        if file.path.stat().st_size > MAX_MIDI_BYTES:
-            return Refusal(file.id, f"larger than {MAX_MIDI_BYTES >> 20} MiB")
-        song = read_bulk.read_song(file.path)
-    except (UserError, OSError):
-        return Refusal(file.id, "not a readable MIDI file")
+        song = read.read_song(file.path)
+    except read.FileError as error:
+        return Refusal(file.id, error.kind)
     melodies, key_shift, refusal = _melodies(song, rules)
     if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
@@ -160,6 +155,8 @@ def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
 def read_midi(files: list[MidiFile], rules: MidiRules) -> Iterator[SourceSong | Refusal]:
     """Reads MIDI files, on all cores, in order."""
     function = functools.partial(read_midi_file, rules=rules)
-    read = map_in_processes(function, files, "reading MIDI files", total=len(files))
-    for file, result in zip(files, read, strict=True):
+    results = map_in_processes(
+        function, files, "reading MIDI files", len(files), timeout_sec=read.TIMEOUT_SEC
+    )
+    for file, result in zip(files, results, strict=True):
         yield Refusal(file.id, result.reason) if isinstance(result, WorkerFailure) else result

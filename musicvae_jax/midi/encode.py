@@ -1,0 +1,88 @@
+"""Pieces as MIDI files.
+
+They are written with mido, on which pretty_midi rests: it takes ticks as they are, where
+pretty_midi takes seconds, rounds them back to ticks, and has no public way to write a
+change of tempo.
+"""
+
+import io
+from collections.abc import Iterable
+
+import mido
+import numpy as np
+import pretty_midi
+
+from musicvae_jax.music.melody import STEPS_PER_QUARTER
+from musicvae_jax.music.piece import Piece, Voice
+from musicvae_jax.music.tempo import microseconds_per_quarter
+
+TICKS_PER_QUARTER = 480
+TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
+_CHANNELS = [channel for channel in range(16) if channel != 9]  # 9 plays drums
+
+
+def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> bytes:
+    """A piece as a MIDI file.
+
+    A file of type 1: first a track with the meter, the tempos, a marker for each section
+    and the provenance, then a track for each voice. All end where the piece ends.
+
+    Args:
+      piece: what to write.
+      name: of the file's sequence, and of its tracks.
+      provenance: how the piece was made, kept as a text event.
+    """
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
+    events = [(0, mido.MetaMessage("track_name", name=_text(name)))]
+    if provenance:
+        events.append((0, mido.MetaMessage("text", text=_text(provenance))))
+    events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
+    for step, bpm in piece.tempos:
+        tempo = microseconds_per_quarter(bpm)
+        events.append((step * TICKS_PER_STEP, mido.MetaMessage("set_tempo", tempo=tempo)))
+    for section in piece.sections:
+        text = f"{section.origin}: {section.title}" if section.title else section.origin
+        marker = mido.MetaMessage("marker", text=_text(text))
+        events.append((section.start_step * TICKS_PER_STEP, marker))
+    end = piece.num_steps * TICKS_PER_STEP
+    file.tracks.append(_track(events, end))
+    for channel, voice in zip(_CHANNELS, piece.voices, strict=False):
+        instrument = pretty_midi.program_to_instrument_name(voice.program)
+        title = name if len(piece.voices) == 1 else f"{name}: {instrument}"
+        file.tracks.append(_track(_voice_events(voice, channel, title), end))
+    content = io.BytesIO()
+    file.save(file=content)
+    return content.getvalue()
+
+
+def _text(text: str) -> str:
+    """Text that can be written: file names may hold bytes that are no characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _voice_events(
+    voice: Voice, channel: int, title: str
+) -> list[tuple[int, mido.MetaMessage | mido.Message]]:
+    events = [
+        (0, mido.MetaMessage("track_name", name=_text(title))),
+        (0, mido.Message("program_change", channel=channel, program=voice.program)),
+    ]
+    table = np.stack([voice.pitch, voice.start, voice.end, voice.velocity], axis=1)
+    # One note sounds at a time, so each ends before the next begins, on the same tick too.
+    for pitch, start, end, velocity in table.tolist():
+        on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
+        off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+        events += [(start * TICKS_PER_STEP, on), (end * TICKS_PER_STEP, off)]
+    return events
+
+
+def _track(
+    events: Iterable[tuple[int, mido.MetaMessage | mido.Message]], end: int
+) -> mido.MidiTrack:
+    """A track of `(tick, message)` events, which ends at tick `end`."""
+    track, now = mido.MidiTrack(), 0
+    ordered = sorted(events, key=lambda event: event[0])  # stable: as given on equal ticks
+    for tick, message in [*ordered, (end, mido.MetaMessage("end_of_track"))]:
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
