@@ -170,8 +170,8 @@ def to_music21(music: Melody | Piece, name: str = "melody") -> "music21.stream.S
                 mark = tempo.MetronomeMark(number=round(bpm, 2), referent=1.0)
                 part.insert(step / STEPS_PER_QUARTER, mark)
             for section in piece.sections if len(piece.sections) > 1 else ():
-                mark = expressions.RehearsalMark(section.title or section.origin)
-                part.insert(section.start_step / STEPS_PER_QUARTER, mark)
+                letter = expressions.RehearsalMark(section.title or section.origin)
+                part.insert(section.start_step / STEPS_PER_QUARTER, letter)
         score.insert(0, part)
     return score
 

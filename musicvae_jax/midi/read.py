@@ -1,10 +1,11 @@
 """The one reader of music files: MIDI to songs, and to the melodies in them.
 
-Whatever is read, and whoever asks for it, the same limits hold and the same messages are
-given. symusic parses; it is native, about a hundred times as fast as pretty_midi, and
-tested against it. Reading in the caller's own process is safe: a parser never sees more
-than a plain file of at most `MAX_BYTES`. Who reads many files, or those of strangers, does
-it in `system.workers.SafePool` with `TIMEOUT_SEC`, which bounds time and memory too.
+All callers have the same limits and messages. symusic parses the files: it is native,
+about a hundred times as fast as pretty_midi, and tested against it. It can be used in the
+caller's own process: the parser gets only plain files of at most `MAX_BYTES` with correct
+lengths, and tests with damaged files have found none that ends it. Callers that read many
+files, or files of strangers, use `system.workers.SafePool` with `TIMEOUT_SEC`, which limits
+time and memory too.
 """
 
 import dataclasses
