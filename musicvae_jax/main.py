@@ -186,18 +186,24 @@ def _main(argv: list[str]) -> None:
     sys.exit(code)
 
 
-def _print_help(argv: list[str]) -> NoReturn:
+def _print_help() -> None:
     """Prints the flags of the mode that the command line names, or else what there is."""
-    flags.FLAGS([arg for arg in argv if arg not in _HELP])
     name = _MODE.value
-    print(help.of_mode(name, modes.MODES[name]) if _MODE.present else help.overview(modes.MODES))
-    sys.exit(0)
+    text = help.of_mode(name, modes.MODES[name]) if _MODE.present else help.overview(modes.MODES)
+    with contextlib.suppress(BrokenPipeError):  # a pager that was left early
+        print(text, flush=True)
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    rest = _parse([arg for arg in argv if arg not in _HELP])
+    if not _HELP.isdisjoint(argv):
+        _print_help()
+        sys.exit(0)
+    return rest
+
+
+def _parse(argv: list[str]) -> list[str]:
     try:
-        if not _HELP.isdisjoint(argv):
-            _print_help(argv)
         rest = flags.FLAGS(argv)
         if _CONFIG.value is not None:
             _ = _CONFIG.value.seed  # ml_collections tells only now of a file that it cannot load
