@@ -1,4 +1,4 @@
-"""What `generate`, `reconstruct` and `complete` make, before anything of it is written."""
+"""What `generate`, `reconstruct` and `complete` make, before it is written."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music import attributes
+from musicvae_jax.music import attributes as music_attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import first_window
@@ -17,105 +16,209 @@ _MAX_SHOWN = 16  # more rolls than this are too small to see
 
 
 @dataclasses.dataclass(frozen=True)
+class Output:
+    """A melody that a model made.
+
+    Attributes:
+      stem: of its file.
+      melody: the melody.
+      title: what a picture of it says.
+      scores: what the model says of it, by name.
+      attributes: of the melody, by name; empty where they are not measured.
+      source: the title of the input that it reconstructs, or empty.
+      original: the window of that input, or None.
+      original_attributes: of that window.
+    """
+
+    stem: str
+    melody: Melody
+    title: str
+    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    source: str = ""
+    original: Melody | None = None
+    original_attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of its MIDI file."""
+        return f"{self.stem}.mid"
+
+    def report(self) -> dict[str, Any]:
+        """All but the melodies, for JSON."""
+        entry: dict[str, Any] = {"input": self.source} if self.source else {}
+        entry |= {"output": self.name, **self.scores}
+        for name in ("original_attributes", "attributes"):
+            if getattr(self, name):
+                entry[name] = dict(getattr(self, name))
+        return entry
+
+
+@dataclasses.dataclass(frozen=True)
 class Composition:
     """Melodies that a model made.
 
     Attributes:
-      melodies: by the stems of their files.
-      shown: by title, for one picture of all.
+      outputs: the melodies, with what is known of them.
       temperature: at which they were decoded.
-      results: for the report.
+      changes: how much of each attribute was added; None where none can be.
+      given: the title and the melody that was continued, or None.
     """
 
-    melodies: dict[str, Melody]
-    shown: dict[str, Melody]
+    outputs: tuple[Output, ...]
     temperature: float
-    results: dict[str, Any]
+    changes: Mapping[str, float] | None = None
+    given: tuple[str, Melody] | None = None
+
+    @property
+    def melodies(self) -> dict[str, Melody]:
+        """What is written, by the stems of the files: each output, and its original."""
+        melodies = {}
+        for number, output in enumerate(self.outputs):
+            melodies[output.stem] = output.melody
+            if output.original is not None:
+                melodies[f"original_{number:02d}"] = output.original
+        return melodies
+
+    @property
+    def shown(self) -> dict[str, Melody]:
+        """What one picture shows, by title."""
+        shown = {} if self.given is None else dict([self.given])
+        for output in self.outputs:
+            if output.original is not None:
+                shown[output.source] = output.original
+            shown[output.title] = output.melody
+        has_originals = any(output.original is not None for output in self.outputs)
+        return shown if has_originals else dict(list(shown.items())[:_MAX_SHOWN])
+
+    def report(self) -> dict[str, Any]:
+        """What was made, for JSON."""
+        head: dict[str, Any] = {}
+        if self.changes is not None:
+            head["attribute"] = dict(self.changes)
+        if self.given is not None:
+            head["given_bars"] = self.given[1].num_bars
+        return head | {"outputs": [output.report() for output in self.outputs]}
 
 
-def generate(model: MelodyModel, options: Options) -> Composition:
-    """New melodies from the prior, with attributes added.
+def generate(
+    model: MelodyModel,
+    *,
+    num: int = 4,
+    seed: int = 0,
+    temperature: float = 0.7,
+    attributes: Mapping[str, float] | None = None,
+) -> Composition:
+    """New melodies from the prior.
+
+    Args:
+      model: makes them.
+      num: how many.
+      seed: of all randomness.
+      temperature: of decoding.
+      attributes: how much of each attribute to add.
 
     Raises:
       UserError: how to add them is not known.
     """
-    temperature = options.temperature_or(0.7)
+    attributes = attributes or {}
     made = model.generate(
-        options.num_or(4),
-        seed=options.seed,
-        temperature=temperature,
-        attributes=options.attributes,
+        num, seed=seed, temperature=temperature, attributes=attributes
     )
-    melodies = {f"generate_{number:02d}": melody for number, melody in enumerate(made)}
-    outputs = [
-        {"output": f"{stem}.mid", "attributes": measured}
-        for stem, measured in zip(melodies, _measure(made), strict=True)
-    ]
-    shown = dict(list(melodies.items())[:_MAX_SHOWN])
-    results = {"attribute": dict(options.attributes), "outputs": outputs}
-    return Composition(melodies, shown, temperature, results)
+    outputs = []
+    for number, (melody, measured) in enumerate(zip(made, _measure(made), strict=True)):
+        stem = f"generate_{number:02d}"
+        outputs.append(Output(stem, melody, title=stem, attributes=measured))
+    return Composition(tuple(outputs), temperature, changes=attributes)
 
 
 def _measure(melodies: Sequence[Melody]) -> list[dict[str, float]]:
     """The attributes of melodies of equal length."""
     tokens = np.stack([CODECS["melody"].encode(melody) for melody in melodies])
-    rows = attributes.measure(tokens).round(4).tolist()
-    return [dict(zip(attributes.ATTRIBUTES, row, strict=True)) for row in rows]
+    rows = music_attributes.measure(tokens).round(4).tolist()
+    return [dict(zip(music_attributes.ATTRIBUTES, row, strict=True)) for row in rows]
 
 
-def reconstruct(model: MelodyModel, inputs: Mapping[str, Melody], options: Options) -> Composition:
+def reconstruct(
+    model: MelodyModel,
+    inputs: Mapping[str, Melody],
+    *,
+    seed: int = 0,
+    temperature: float = 0.0,
+    attributes: Mapping[str, float] | None = None,
+) -> Composition:
     """Encodes each input, or its first window, adds attributes and decodes.
 
+    Args:
+      model: encodes and decodes.
+      inputs: melodies by title.
+      seed, temperature, attributes: as for `generate`.
+
     Raises:
-      UserError: one is shorter than what the model knows, or how to add attributes is not
-        known.
+      UserError: an input is shorter than what the model knows, or how to add attributes is
+        not known.
     """
-    temperature = options.temperature_or(0.0)
+    attributes = attributes or {}
     windows = [first_window(melody, model.bars, title) for title, melody in inputs.items()]
     made = model.reconstruct(
-        windows, seed=options.seed, temperature=temperature, attributes=options.attributes
+        windows, seed=seed, temperature=temperature, attributes=attributes
     )
-    decoded = [one.melody for one in made]
-    measured = {"original_attributes": _measure(windows), "attributes": _measure(decoded)}
-    melodies, outputs, shown = {}, [], {}
-    for number, (title, window) in enumerate(zip(inputs, windows, strict=True)):
+    originals, measured = _measure(windows), _measure([one.melody for one in made])
+    outputs = []
+    for number, (title, one) in enumerate(zip(inputs, made, strict=True)):
         stem = f"reconstruct_{number:02d}"
-        melodies |= {stem: decoded[number], f"original_{number:02d}": window}
-        accuracies = {
-            "sampled_accuracy": made[number].sampled_accuracy,
-            "teacher_forced_accuracy": made[number].teacher_forced_accuracy,
-        }
-        known = accuracies | {name: rows[number] for name, rows in measured.items()}
-        outputs.append({"input": title, "output": f"{stem}.mid", **known})
-        accuracy = made[number].sampled_accuracy
-        shown[title] = window
-        shown[f"{stem}.mid: {accuracy:.0%} of tokens as in {title}"] = decoded[number]
-    results = {"attribute": dict(options.attributes), "outputs": outputs}
-    return Composition(melodies, shown, temperature, results)
+        outputs.append(
+            Output(
+                stem,
+                one.melody,
+                title=f"{stem}.mid: {one.sampled_accuracy:.0%} of tokens as in {title}",
+                scores={
+                    "sampled_accuracy": one.sampled_accuracy,
+                    "teacher_forced_accuracy": one.teacher_forced_accuracy,
+                },
+                attributes=measured[number],
+                source=title,
+                original=windows[number],
+                original_attributes=originals[number],
+            )
+        )
+    return Composition(tuple(outputs), temperature, changes=attributes)
 
 
-def complete(model: MelodyModel, inputs: Mapping[str, Melody], options: Options) -> Composition:
-    """Continues the first input, several times.
+def complete(
+    model: MelodyModel,
+    title: str,
+    melody: Melody,
+    *,
+    bars: int | None = None,
+    num: int = 4,
+    seed: int = 0,
+    temperature: float = 0.7,
+) -> Composition:
+    """Continues a melody, several times.
+
+    Args:
+      model: continues it.
+      title: of the melody.
+      melody: of any length.
+      bars: how many to add; None for as many as the model fills at once.
+      num, seed, temperature: as for `generate`.
 
     Raises:
       UserError: the model knows a single bar, and so no continuation.
     """
-    title, melody = next(iter(inputs.items()))
-    temperature = options.temperature_or(0.7)
     continuations = model.complete(
-        melody,
-        bars=options.bars,
-        num=options.num_or(4),
-        seed=options.seed,
-        temperature=temperature,
+        melody, bars=bars, num=num, seed=seed, temperature=temperature
     )
-    melodies, outputs, shown = {}, [], {title: melody}
+    outputs = []
     for number, continuation in enumerate(continuations):
-        score = continuation.log_prob_per_token
-        stem = f"complete_{number:02d}"
-        melodies[stem] = continuation.melody
-        outputs.append({"output": f"{stem}.mid", "log_prob_per_token": round(score, 4)})
-        shown[f"{stem}.mid: {score:.3f} nats a token"] = continuation.melody
-    shown = dict(list(shown.items())[:_MAX_SHOWN])
-    results = {"given_bars": melody.num_bars, "outputs": outputs}
-    return Composition(melodies, shown, temperature, results)
+        stem, score = f"complete_{number:02d}", continuation.log_prob_per_token
+        outputs.append(
+            Output(
+                stem,
+                continuation.melody,
+                title=f"{stem}.mid: {score:.3f} nats a token",
+                scores={"log_prob_per_token": round(score, 4)},
+            )
+        )
+    return Composition(tuple(outputs), temperature, given=(title, melody))

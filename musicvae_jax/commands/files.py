@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel:
-    """The model that the options mean.
+    """The model of `--checkpoint`, else of `--workdir`, else the shipped one.
 
     Raises:
       UserError: there is none, or it is not of the configuration's model.
@@ -34,9 +34,9 @@ def load_model(config: ml_collections.ConfigDict | None, options: Options) -> Me
 
 
 def input_melodies(options: Options) -> dict[str, Melody]:
-    """Titled melodies of the files given, or of the two examples that are shipped.
+    """The melodies of `--input` by their names, or the two examples that are shipped.
 
-    The name of an example stands for it, unless there is a file of that name.
+    The name of an example means that example, unless there is a file of that name.
     """
     examples = example_melodies()
     if not options.inputs:
@@ -79,7 +79,7 @@ def write_melody(folder: pathlib.Path, stem: str, melody: Melody, options: Optio
 
 
 def checkpoint_facts(model: MelodyModel) -> dict[str, Any]:
-    """Which checkpoint a model is of, for JSON."""
+    """Which checkpoint a model was loaded from, for JSON."""
     checkpoint = model.checkpoint
     return {
         "path": str(checkpoint.path),
@@ -88,35 +88,30 @@ def checkpoint_facts(model: MelodyModel) -> dict[str, Any]:
     }
 
 
-def write_report(
-    folder: pathlib.Path,
-    mode: str,
-    model: MelodyModel,
-    options: Options,
-    temperature: float,
-    results: Mapping[str, Any],
-) -> None:
-    """Writes `report` as `MODE.json`."""
-    content = report(mode, model, options, temperature, results)
-    files.write_json(folder / f"{mode}.json", content)
-    logger.info("wrote %s", folder / f"{mode}.json")
-
-
 def report(
     mode: str,
     model: MelodyModel,
-    options: Options,
+    *,
+    seed: int,
     temperature: float,
+    inputs: Sequence[str],
     results: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What was done, how, and with which model, for JSON."""
     return {
         "mode": mode,
         "version": __version__,
-        "seed": options.seed,
+        "seed": seed,
         "temperature": temperature,
-        "inputs": list(options.inputs) or list(example_melodies()),
+        "inputs": list(inputs) or list(example_melodies()),
         "checkpoint": checkpoint_facts(model),
         "config": model.checkpoint.config.to_dict(),
         **results,
     }
+
+
+def write_report(folder: pathlib.Path, content: Mapping[str, Any]) -> None:
+    """Writes what `report` gives as `MODE.json`."""
+    path = folder / f"{content['mode']}.json"
+    files.write_json(path, content)
+    logger.info("wrote %s", path)

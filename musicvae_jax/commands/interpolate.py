@@ -17,6 +17,7 @@ from musicvae_jax.commands.files import (
     write_piece,
     write_report,
 )
+from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
@@ -33,7 +34,7 @@ from musicvae_jax.transitions.order import order_by_distance
 
 @dataclasses.dataclass(frozen=True)
 class Transition:
-    """The way through all inputs by one strategy.
+    """The piece that leads through all inputs by one strategy.
 
     Attributes:
       strategy: its name.
@@ -89,33 +90,12 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
-        results = pairs.write_pairs(table, model, plan, folder, options)
+        results = pairs.write_pairs(table, model, plan, folder, **options.bridging()).report()
     else:
         if told.order_by_latent:
-            inputs = _ordered(model, inputs, told.loop)
+            inputs = _ordered(model, inputs, loop=told.loop)
         results = _write_inputs(inputs, model, plan, folder, options)
-    write_report(
-        *(folder, "interpolate", model, options, options.transition_temperature),
-        {"plan": pairs.describe(plan, options), **results},
-    )
-
-
-def make_plan(model: MelodyModel, inputs: int, options: Options) -> Plan:
-    """The plan of bridges between so many inputs.
-
-    Raises:
-      UserError: the model cannot follow it.
-    """
-    told = options.transition
-    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
-        raise UserError("--rhythm: needs a model with --config.model.codec=melody")
-    return Plan(
-        bars=options.bars or model.bars,
-        is_spliced=told.splice or inputs > 2,
-        curve=told.curve,
-        control_curve=told.control_curve,
-        settings=told.settings,
-    )
+    write_report(folder, report(model, plan, options, results))
 
 
 def check(options: Options) -> None:
@@ -137,7 +117,49 @@ def check(options: Options) -> None:
         raise UserError("--loop: needs --splice, or three files in --input")
 
 
-def _ordered(model: MelodyModel, inputs: dict[str, Melody], loop: bool) -> dict[str, Melody]:
+def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
+    """The plan of the bridges between that many inputs.
+
+    Raises:
+      UserError: the model cannot follow it.
+    """
+    told = options.transition
+    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
+        raise UserError("--rhythm: needs a model with --config.model.codec=melody")
+    return Plan(
+        bars=options.bars or model.bars,
+        is_spliced=told.splice or num_inputs > 2,
+        curve=told.curve,
+        control_curve=told.control_curve,
+        settings=told.settings,
+    )
+
+
+def report(
+    model: MelodyModel, plan: Plan, options: Options, results: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report of the mode, for JSON: the plan, and what was made."""
+    described = {
+        "bars": plan.bars,
+        "spliced": plan.is_spliced,
+        "curve": plan.curve,
+        "control_curve": plan.control_curve,
+        **dataclasses.asdict(plan.settings),
+        "candidates": options.num_or(1),
+        "key_path": options.transition.key_path,
+        "programs": options.transition.programs,
+    }
+    return base_report(
+        "interpolate",
+        model,
+        seed=options.seed,
+        temperature=options.transition_temperature,
+        inputs=options.inputs,
+        results={"plan": described, **results},
+    )
+
+
+def _ordered(model: MelodyModel, inputs: Mapping[str, Melody], *, loop: bool) -> dict[str, Melody]:
     """The first input, and then the others so that neighbours' latents are near."""
     latents = model.mean_latents(list(inputs.values()))
     distances = np.linalg.norm(latents[:, None] - latents, axis=-1)
@@ -146,56 +168,8 @@ def _ordered(model: MelodyModel, inputs: dict[str, Melody], loop: bool) -> dict[
     return {titles[index]: inputs[titles[index]] for index in order}
 
 
-def make_transitions(
-    inputs: Mapping[str, Melody],
-    model: MelodyModel,
-    maker: BridgeMaker,
-    plan: Plan,
-    options: Options,
-) -> Iterator[Transition]:
-    """Makes the transitions between titled melodies, one strategy after the other."""
-    told = options.transition
-    melodies = list(inputs.values())
-    keys = plan_keys(melodies, told.key_path if plan.is_spliced else "keep", told.loop)
-    sha256 = model.checkpoint.sha256()[:12]
-    for strategy in told.strategies:
-        candidates = maker(
-            *(keys.pairs, strategy, plan),
-            num=options.num_or(1),
-            seed=options.seed,
-            temperature=options.transition_temperature,
-        )
-        for rank in range(max(map(len, candidates)) if told.keep_all else 1):
-            bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
-            piece, shown = _pieces(inputs, bridges, plan, options)
-            yield Transition(
-                strategy=strategy,
-                stem=f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else ""),
-                piece=piece,
-                shown=shown,
-                bridges=bridges,
-                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, "
-                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
-            )
-
-
-def report_transitions(
-    inputs: Mapping[str, Melody], transitions: Sequence[Transition]
-) -> dict[str, Any]:
-    """The order of the inputs, all transitions by strategy, and how they rank, for JSON."""
-    outputs: dict[str, list[dict[str, Any]]] = {}
-    for made in transitions:
-        outputs.setdefault(made.strategy, []).append(made.report())
-    ranked = sorted(transitions, key=lambda made: -made.score)
-    return {
-        "order": list(inputs),
-        "ranking": [{"output": made.output, "score": made.score} for made in ranked],
-        "outputs": outputs,
-    }
-
-
 def _write_inputs(
-    inputs: dict[str, Melody],
+    inputs: Mapping[str, Melody],
     model: MelodyModel,
     plan: Plan,
     folder: pathlib.Path,
@@ -203,37 +177,113 @@ def _write_inputs(
 ) -> dict[str, Any]:
     """Writes all strategies' transitions between the inputs; returns the report on them."""
     if not plan.is_spliced:
-        ends = bridge_ends(*inputs.values(), plan.bars, False)
-        for number, melody in enumerate(ends, start=1):
+        first, second = inputs.values()
+        for number, melody in enumerate(bridge_ends(first, second, plan.bars, False), start=1):
             write_melody(folder, f"melody_{number}", melody, options)
     made = []
-    for transition in make_transitions(inputs, model, BridgeMaker(model), plan, options):
+    for transition in make_transitions(
+        inputs,
+        model,
+        BridgeMaker(model),
+        plan,
+        **options.bridging(),
+        loop=options.transition.loop,
+        keep_all=options.transition.keep_all,
+    ):
         write_piece(folder, transition.stem, transition.piece, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())
         made.append(transition)
-    return report_transitions(inputs, made)
+    return report_transitions(list(inputs), made)
+
+
+def make_transitions(
+    inputs: Mapping[str, Melody],
+    model: MelodyModel,
+    maker: BridgeMaker,
+    plan: Plan,
+    *,
+    strategies: Sequence[str],
+    num: int = 1,
+    seed: int = 0,
+    temperature: float = 0.0,
+    key_path: str = "keep",
+    programs: str = "crossfade",
+    loop: bool = False,
+    keep_all: bool = False,
+) -> Iterator[Transition]:
+    """Makes the transitions between titled melodies, one strategy after the other.
+
+    Args:
+      inputs: melodies by title, in their order.
+      model: what the bridges are made with.
+      maker: of the same model.
+      plan: of the bridges.
+      strategies: names of transition strategies.
+      num: how many candidates of each bridge are made.
+      seed: of all randomness.
+      temperature: of decoding.
+      key_path, programs: see `piece.chain`; without splicing no key is changed.
+      loop: whether the last bridge leads back to the first melody.
+      keep_all: whether there is a transition of each rank of candidates, or of the best
+        alone.
+    """
+    keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
+    sha256 = model.checkpoint.sha256()[:12]
+    for strategy in strategies:
+        candidates = maker(keys.pairs, strategy, plan, num=num, seed=seed, temperature=temperature)
+        for rank in range(max(map(len, candidates)) if keep_all else 1):
+            bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
+            piece, shown = _pieces(inputs, bridges, plan, key_path=key_path, programs=programs)
+            yield Transition(
+                strategy=strategy,
+                stem=f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else ""),
+                piece=piece,
+                shown=shown,
+                bridges=bridges,
+                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
+                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
+            )
+
+
+def report_transitions(titles: Sequence[str], transitions: Sequence[Transition]) -> dict[str, Any]:
+    """The order of the inputs, all transitions by strategy, and how they rank, for JSON."""
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for made in transitions:
+        outputs.setdefault(made.strategy, []).append(made.report())
+    ranked = sorted(transitions, key=lambda made: -made.score)
+    return {
+        "order": list(titles),
+        "ranking": [{"output": made.output, "score": made.score} for made in ranked],
+        "outputs": outputs,
+    }
 
 
 def _pieces(
-    inputs: Mapping[str, Melody], bridges: Sequence[Bridge], plan: Plan, options: Options
+    inputs: Mapping[str, Melody],
+    bridges: Sequence[Bridge],
+    plan: Plan,
+    *,
+    key_path: str,
+    programs: str,
 ) -> tuple[Piece, Piece]:
     """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
-    told = options.transition
     melodies = list(inputs.values())
     lines = [bridge.melody for bridge in bridges]
+    titles = [pathlib.Path(title).name for title in inputs]
     if plan.is_spliced:
         piece = chain(
-            *(melodies, lines),
-            titles=[pathlib.Path(title).name for title in inputs],
-            key_path=told.key_path,
-            programs=told.programs,
+            melodies,
+            lines,
+            titles=titles,
+            key_path=key_path,
+            programs=programs,
             curves=[next(iter(bridge.by_bar.values())) for bridge in bridges],
         )
         return piece, piece
+    first, second = melodies
     ends = [  # a bridge alone has the tempo of melody 1
-        dataclasses.replace(end, tempo_bpm=melodies[0].tempo_bpm)
-        for end in bridge_ends(*melodies, plan.bars, False)
+        dataclasses.replace(end, tempo_bpm=first.tempo_bpm)
+        for end in bridge_ends(first, second, plan.bars, False)
     ]
-    titles = [pathlib.Path(title).name for title in inputs]
     shown = chain(ends, lines, titles=titles, programs="keep")
     return single(lines[0], origin="bridge", is_bridge=True), shown

@@ -1,12 +1,14 @@
 """`--mode=generate`, `reconstruct` and `complete`: melodies that a model makes, as files."""
 
 import pathlib
+from typing import Any
 
 import ml_collections
 
 from musicvae_jax.commands import compose
 from musicvae_jax.commands.compose import Composition
 from musicvae_jax.commands.files import input_melodies, load_model, write_melody, write_report
+from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.plots import rolls
@@ -19,7 +21,8 @@ def generate(config: ml_collections.ConfigDict | None, options: Options) -> None
     """Writes new melodies."""
     model = load_model(config, options)
     folder = files.make_output_dir(options.output)
-    _write(folder, "generate", compose.generate(model, options), model, options)
+    made = compose.generate(model, **keywords("generate", options))
+    _write(folder, "generate", made, model, options)
 
 
 def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -27,17 +30,43 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
     inputs = input_melodies(options)
     model = load_model(config, options)
     folder = files.make_output_dir(options.output)
-    _write(folder, "reconstruct", compose.reconstruct(model, inputs, options), model, options)
+    made = compose.reconstruct(model, inputs, **keywords("reconstruct", options))
+    _write(folder, "reconstruct", made, model, options)
 
 
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
     if len(options.inputs) > 1:
         raise UserError(f"--input: one MIDI file is needed, got {len(options.inputs)}")
-    inputs = input_melodies(options)
+    title, melody = next(iter(input_melodies(options).items()))
     model = load_model(config, options)
     folder = files.make_output_dir(options.output)
-    _write(folder, "complete", compose.complete(model, inputs, options), model, options)
+    made = compose.complete(model, title, melody, **keywords("complete", options))
+    _write(folder, "complete", made, model, options)
+
+
+def keywords(mode: str, options: Options) -> dict[str, Any]:
+    """The keywords that a mode's function in `compose` takes."""
+    told: dict[str, Any] = {"seed": options.seed}
+    if options.temperature is not None:
+        told["temperature"] = options.temperature
+    if options.num is not None and mode != "reconstruct":
+        told["num"] = options.num
+    if mode == "complete":
+        return told | {"bars": options.bars}
+    return told | {"attributes": options.attributes}
+
+
+def report(mode: str, made: Composition, model: MelodyModel, options: Options) -> dict[str, Any]:
+    """The report of a mode, for JSON."""
+    return base_report(
+        mode,
+        model,
+        seed=options.seed,
+        temperature=made.temperature,
+        inputs=options.inputs,
+        results=made.report(),
+    )
 
 
 def _write(
@@ -46,4 +75,4 @@ def _write(
     for stem, melody in made.melodies.items():
         write_melody(folder, stem, melody, options)
     save_png(folder / f"{mode}.png", rolls.melodies_figure(made.shown))
-    write_report(folder, mode, model, options, made.temperature, made.results)
+    write_report(folder, report(mode, made, model, options))

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
 from musicvae_jax.system.errors import UserError
@@ -18,12 +19,12 @@ class TransitionOptions:
     Attributes:
       strategies: names of transition strategies.
       curve, control_curve: see `curves.sample`.
-      settings: see there.
+      settings: see `strategies.Settings`.
       keep_all: whether all candidates are written, or the best alone.
       splice: whether the melodies are played before and after the bridge.
       order_by_latent: whether the melodies of a chain may change places.
       loop: whether a chain ends with a bridge back to its first melody.
-      key_path: one of `key_path.KEY_PATHS`.
+      key_path: one of `modulation.KEY_PATHS`.
       programs: one of `piece.PROGRAM_PATHS`.
       pairs: a CSV file of pairs, or None.
     """
@@ -61,7 +62,7 @@ class Options:
     Attributes:
       workdir: where training keeps its state.
       output: where an inference mode writes.
-      checkpoint: see `checkpoints.find`.
+      checkpoint: see `checkpoints.load.find`.
       inputs: MIDI files.
       transition: what `interpolate` is told.
       bars: of a bridge, or of a continuation; None for the model's own.
@@ -106,6 +107,17 @@ class Options:
             "seed": self.seed,
             "num_samples": self.num_or(PRIOR_SAMPLES),
             "temperature": self.temperature_or(0.7),
+        }
+
+    def bridging(self) -> dict[str, Any]:
+        """Keywords of `interpolate.make_transitions` and `pairs.write_pairs`."""
+        return {
+            "strategies": self.transition.strategies,
+            "num": self.num_or(1),
+            "seed": self.seed,
+            "temperature": self.transition_temperature,
+            "key_path": self.transition.key_path,
+            "programs": self.transition.programs,
         }
 
     def num_or(self, default: int) -> int:

@@ -9,20 +9,19 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import read
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import single, splice
+from musicvae_jax.music.piece import Piece, single, splice
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
@@ -46,19 +45,68 @@ class Row:
     paths: tuple[str, str]
 
 
-def describe(plan: Plan, options: Options) -> dict[str, Any]:
-    """The plan of bridges for a JSON report."""
-    told = options.transition
-    return {
-        "bars": plan.bars,
-        "spliced": plan.is_spliced,
-        "curve": plan.curve,
-        "control_curve": plan.control_curve,
-        **dataclasses.asdict(plan.settings),
-        "candidates": options.num_or(1),
-        "key_path": told.key_path,
-        "programs": told.programs,
-    }
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a table of pairs.
+
+    Attributes:
+      pairs: how many lines it has.
+      failures: why pairs were left out, by their names.
+      seconds: of each kind of work. Those of MIDI and disk are the sums over all worker
+        processes.
+      workers: how many worker processes there were.
+      means: of each score over all bridges, by strategy.
+    """
+
+    pairs: int
+    failures: dict[str, str]
+    seconds: dict[str, float]
+    workers: int
+    means: dict[str, dict[str, float]]
+
+    def report(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return {
+            "pairs": self.pairs,
+            "failures": self.failures,
+            "seconds": self.seconds | {"worker_processes": self.workers},
+            "means": self.means,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pair:
+    """A pair that was read; `number` is its place in the table, from 0."""
+
+    number: int
+    name: str
+    melodies: tuple[Melody, Melody]
+
+
+class _Tally:
+    """What was done so far."""
+
+    def __init__(self, strategies: Sequence[str]):
+        self.seconds: collections.Counter[str] = collections.Counter()
+        self.failures: dict[str, str] = {}
+        self.scores: dict[str, list[dict[str, float]]] = {name: [] for name in strategies}
+
+    def count(self, result: Done | WorkerFailure) -> str:
+        """Adds a worker's seconds; returns why it failed, or an empty text."""
+        if isinstance(result, WorkerFailure):
+            return result.reason
+        self.seconds["midi"] += result.midi_sec
+        self.seconds["disk"] += result.disk_sec
+        return result.error
+
+    def means(self) -> dict[str, dict[str, float]]:
+        return {
+            strategy: {
+                name: round(float(np.mean([scores[name] for scores in of_all])), 4)
+                for name in of_all[0]
+            }
+            for strategy, of_all in self.scores.items()
+        }
 
 
 def read_table(path: str) -> list[Row]:
@@ -99,116 +147,103 @@ def write_pairs(
     model: MelodyModel,
     plan: Plan,
     folder: pathlib.Path,
-    options: Options,
-) -> dict[str, Any]:
+    *,
+    strategies: Sequence[str],
+    num: int = 1,
+    seed: int = 0,
+    temperature: float = 0.0,
+    key_path: str = "keep",
+    programs: str = "crossfade",
+) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
     MIDI is read and written by worker processes: the next files are read while the model
-    is at work. A pair that cannot be read is told of and left out.
+    is at work. A pair that cannot be read is left out, with a warning.
 
-    Returns:
-      The report: means by strategy, and the seconds of each kind of work.
+    Args:
+      rows: of `read_table`.
+      model: makes the bridges.
+      plan: of the bridges.
+      folder: where to write.
+      strategies, num, seed, temperature, key_path, programs: as for
+        `interpolate.make_transitions`; of `num` candidates the best is written.
 
     Raises:
-      UserError: no pair can be read.
+      UserError: no pair can be read, or a file cannot be written.
     """
     begin = time.perf_counter()
-    seconds: collections.Counter[str] = collections.Counter()
-    failures: dict[str, str] = {}
-    scores: dict[str, list[dict[str, float]]] = {name: [] for name in options.transition.strategies}
-    maker = BridgeMaker(model)
+    tally, maker = _Tally(strategies), BridgeMaker(model)
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
     reader, writer = SafePool(workers, read.TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            done = reader.map(read_pair, [row.paths for row in rows], len(rows))
-            pairs_read = zip(
-                itertools.count(), rows, progress(done, "pairs", len(rows)), strict=False
-            )
-            for batch in iter(lambda: list(itertools.islice(pairs_read, MAX_BATCH)), []):
-                pairs: dict[tuple[int, str], tuple[Melody, Melody]] = {}
-                for number, row, result in batch:
-                    error = _count(result, seconds)
-                    if error:
-                        logger.warning("pair %s is left out: %s", row.name, error)
-                        failures[row.name] = error
-                    else:
-                        pairs[number, row.name] = result.melodies
-                for strategy in options.transition.strategies if pairs else ():
+            for pairs in _read_in_batches(rows, reader, tally):
+                for strategy in strategies:
                     start = time.perf_counter()
-                    bridges = _make(maker, pairs, strategy, plan, options)
-                    seconds["model"] += time.perf_counter() - start
+                    candidates = maker(
+                        [_ends(pair, plan, key_path) for pair in pairs],
+                        strategy,
+                        plan,
+                        num=num,
+                        seed=seed,
+                        temperature=temperature,
+                        pair_numbers=[pair.number for pair in pairs],
+                    )
+                    tally.seconds["model"] += time.perf_counter() - start
                     items = []
-                    for (_, name), (pair, bridge) in bridges.items():
-                        path = folder / f"{name}_{strategy}.mid"
-                        items.append((path, _piece(pair, bridge, plan, options), provenance))
-                        scores[strategy].append(bridge.scores)
-                        entry = {"pair": name, "strategy": strategy, "output": path.name}
-                        report.write(json.dumps(entry | bridge.report()) + "\n")
+                    for pair, (best, *_) in zip(pairs, candidates, strict=True):
+                        path = folder / f"{pair.name}_{strategy}.mid"
+                        piece = _piece(pair, best, plan, key_path=key_path, programs=programs)
+                        items.append((path, piece, provenance))
+                        tally.scores[strategy].append(best.scores)
+                        entry = {"pair": pair.name, "strategy": strategy, "output": path.name}
+                        report.write(json.dumps(entry | best.report()) + "\n")
                     for result in writer.map(write_piece, items, len(items)):
-                        if error := _count(result, seconds):
+                        if error := tally.count(result):
                             raise UserError(f"cannot write to {folder}: {error}")
-            if len(failures) == len(rows):
-                name, error = next(iter(failures.items()))
+            if len(tally.failures) == len(rows):
+                name, error = next(iter(tally.failures.items()))
                 raise UserError(f"no pair can be read; the first is {name}: {error}")
     finally:
         reader.close()
         writer.close()
-    seconds["total"] = time.perf_counter() - begin
-    rounded = {name: round(value, 3) for name, value in sorted(seconds.items())}
-    logger.info("%d pairs, seconds: %s", len(rows) - len(failures), rounded)
-    return {
-        "pairs": len(rows),
-        "failures": failures,
-        # Of MIDI and disk, those of all worker processes together.
-        "seconds": rounded | {"worker_processes": workers},
-        "means": {strategy: _means(values) for strategy, values in scores.items()},
-    }
+    tally.seconds["total"] = time.perf_counter() - begin
+    seconds = {name: round(value, 3) for name, value in sorted(tally.seconds.items())}
+    logger.info("%d pairs, seconds: %s", len(rows) - len(tally.failures), seconds)
+    return Outcome(len(rows), tally.failures, seconds, workers, tally.means())
 
 
-def _count(result: Done | WorkerFailure, seconds: collections.Counter[str]) -> str:
-    """Adds a worker's seconds; returns why it failed, or nothing."""
-    if isinstance(result, WorkerFailure):
-        return result.reason
-    seconds["midi"] += result.midi_sec
-    seconds["disk"] += result.disk_sec
-    return result.error
+def _read_in_batches(rows: Sequence[Row], reader: SafePool, tally: _Tally) -> Iterator[list[_Pair]]:
+    """The pairs that can be read, those of some rows at a time; none where all of them fail."""
+    done = reader.map(read_pair, [row.paths for row in rows], len(rows))
+    numbered = enumerate(zip(rows, progress(done, "pairs", len(rows)), strict=True))
+    while batch := list(itertools.islice(numbered, MAX_BATCH)):
+        pairs = []
+        for number, (row, result) in batch:
+            if error := tally.count(result):
+                logger.warning("pair %s is left out: %s", row.name, error)
+                tally.failures[row.name] = error
+            else:
+                pairs.append(_Pair(number, row.name, result.melodies))
+        if pairs:
+            yield pairs
 
 
-def _make(
-    maker: BridgeMaker,
-    pairs: dict[tuple[int, str], tuple[Melody, Melody]],
-    strategy: str,
-    plan: Plan,
-    options: Options,
-) -> dict[tuple[int, str], tuple[tuple[Melody, Melody], Bridge]]:
-    """The best bridge of each pair, with the pair."""
-    path = options.transition.key_path if plan.is_spliced else "keep"
-    ends = [plan_keys(pair, path).pairs[0] for pair in pairs.values()]
-    candidates = maker(
-        *(ends, strategy, plan),
-        num=options.num_or(1),
-        seed=options.seed,
-        temperature=options.transition_temperature,
-        pair_numbers=[number for number, _ in pairs],
-    )
-    best = [ranked[0] for ranked in candidates]
-    return dict(zip(pairs, zip(pairs.values(), best, strict=True), strict=True))
+def _ends(pair: _Pair, plan: Plan, key_path: str) -> tuple[Melody, Melody]:
+    """The melodies between which the bridge is made, in the keys of the plan."""
+    return plan_keys(pair.melodies, key_path if plan.is_spliced else "keep").pairs[0]
 
 
-def _piece(pair: tuple[Melody, Melody], bridge: Bridge, plan: Plan, options: Options):
-    told = options.transition
+def _piece(pair: _Pair, bridge: Bridge, plan: Plan, *, key_path: str, programs: str) -> Piece:
     if not plan.is_spliced:
         return single(bridge.melody, origin="bridge", is_bridge=True)
-    curves = [next(iter(bridge.by_bar.values()))]
+    first, second = pair.melodies
     return splice(
-        *(pair[0], bridge.melody, pair[1]),
-        key_path=told.key_path,
-        programs=told.programs,
-        curves=curves,
+        first,
+        bridge.melody,
+        second,
+        key_path=key_path,
+        programs=programs,
+        curves=[next(iter(bridge.by_bar.values()))],
     )
-
-
-def _means(values: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.mean([v[name] for v in values])), 4) for name in values[0]}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import compose, files, interpolate, pairs
+from musicvae_jax.commands import compose, files, interpolate, melodies
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.examples import example_melodies
@@ -93,15 +93,17 @@ class Engine:
         options = fields.read(mode, texts, list(inputs), self.options)
         if mode == "interpolate":
             return self._interpolate(inputs, options, tell)
+        told = melodies.keywords(mode, options)
         if mode == "generate":
-            made = compose.generate(self.model, options)
+            made = compose.generate(self.model, **told)
         elif not inputs:
             raise UserError("choose a melody first")
         elif mode == "reconstruct":
-            made = compose.reconstruct(self.model, inputs, options)
+            made = compose.reconstruct(self.model, inputs, **told)
         else:
-            made = compose.complete(self.model, inputs, options)
-        report = files.report(mode, self.model, options, made.temperature, made.results)
+            title, melody = next(iter(inputs.items()))
+            made = compose.complete(self.model, title, melody, **told)
+        report = melodies.report(mode, made, self.model, options)
         return Result(results.of_composition(made), report)
 
     def _interpolate(self, inputs: Mapping[str, Melody], options: Options, tell: Tell) -> Result:
@@ -122,14 +124,18 @@ class Engine:
                 }
             )
             alone = fields.with_strategy(options, strategy)
-            made += interpolate.make_transitions(inputs, self.model, self._maker, plan, alone)
+            made += interpolate.make_transitions(
+                inputs,
+                self.model,
+                self._maker,
+                plan,
+                **alone.bridging(),
+                loop=alone.transition.loop,
+                keep_all=alone.transition.keep_all,
+            )
             self._compiled.add(program)
-        outcome = {
-            "plan": pairs.describe(plan, options),
-            **interpolate.report_transitions(inputs, made),
-        }
-        temperature = options.transition_temperature
-        report = files.report("interpolate", self.model, options, temperature, outcome)
+        outcome = interpolate.report_transitions(list(inputs), made)
+        report = interpolate.report(self.model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([results.of_transition(transition) for transition in ranked], report)
 
@@ -168,4 +174,12 @@ class Engine:
             view | {"title": "between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}
-        return Result([item], files.report("map", self.model, self.options, 0.0, place))
+        report = files.report(
+            "map",
+            self.model,
+            seed=self.options.seed,
+            temperature=0.0,
+            inputs=self.options.inputs,
+            results=place,
+        )
+        return Result([item], report)

@@ -183,13 +183,13 @@ def _or_none(values: np.ndarray) -> list[float | None] | None:
 
 def of_composition(made: Composition) -> list[Item]:
     """Melodies as items; what was given has the colour of melody 1."""
-    given = made.results.get("given_bars", 0)
+    given = 0 if made.given is None else made.given[1].num_bars
 
     def draw(path: pathlib.Path) -> None:
         save_png(path, rolls.melodies_figure(made.shown))
 
     items = []
-    facts = {entry["output"]: entry for entry in made.results["outputs"]}
+    scores = {output.stem: output.scores for output in made.outputs}
     for stem, melody in made.melodies.items():
         piece = single(melody, origin=stem)
         t = np.full(piece.num_bars, 0.0 if stem.startswith("original") else _MADE)
@@ -206,10 +206,7 @@ def of_composition(made: Composition) -> list[Item]:
                     "is_bridge": True,
                 },
             ]
-        known = facts.get(f"{stem}.mid", {})
-        view["facts"] = {
-            name: round(value, 4) for name, value in known.items() if isinstance(value, float)
-        }
+        view["facts"] = {name: round(value, 4) for name, value in scores.get(stem, {}).items()}
         items.append(Item(stem, piece, draw, view))
     return items
 
