@@ -34,12 +34,12 @@ import optax
 from tqdm import tqdm
 
 from musicvae_jax.checkpoints import load, store
-from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.models.vae import MusicVAE, abstract_params, create_model
 from musicvae_jax.system import files, locks, processes
 from musicvae_jax.system.devices import all_devices, host_copy, replicate, shard
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.system.progress import on_terminal
+from musicvae_jax.training import data as training_data
 from musicvae_jax.training import manifest, preemption, telemetry
 from musicvae_jax.training import validation as training_validation
 from musicvae_jax.training.metric_log import MetricLog
@@ -58,12 +58,13 @@ WORKDIR_WAIT_SEC = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """What concerns how a run is run, and not what it computes.
+    """How a run goes on, which does not change what it computes.
 
     Attributes:
       profile_steps: the first step to trace and the one after the last, or None.
-      stall_timeout_sec: of several processes, one that finishes no step for so long is
-        ended; longer than the longest compilation or evaluation. 0: never.
+      stall_timeout_sec: of several processes, one that finishes no step for that many
+        seconds is ended. It must be longer than the longest compilation or evaluation.
+        0: never.
     """
 
     profile_steps: tuple[int, int] | None = None
@@ -75,7 +76,7 @@ def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
     """Keeps a second run out of a directory.
 
     Raises:
-      UserError: one is there.
+      UserError: another run is there.
     """
     with contextlib.ExitStack() as stack:
         if processes.is_primary():
@@ -91,9 +92,9 @@ def _alone_in(workdir: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stall_watch(timeout_sec: float) -> Iterator[Callable[[], None]]:
-    """Yields what to call when something was achieved; ends the process if it is not called.
+    """Yields a function to call after each step; if it is not called, the process is ended.
 
-    A peer that hangs but lives sends heartbeats, and the others wait for it forever.
+    A process that hangs still sends heartbeats, and the others would wait for it forever.
     """
     if jax.process_count() == 1 or not timeout_sec:
         yield lambda: None
@@ -105,43 +106,12 @@ def _stall_watch(timeout_sec: float) -> Iterator[Callable[[], None]]:
 
 
 def _steps(first: int, last: int) -> Iterable[int]:
-    """Step numbers, with a bar on a terminal; elsewhere the metrics' lines tell."""
+    """Step numbers, with a progress bar on a terminal."""
     is_shown = on_terminal() and processes.is_primary()
     with tqdm(total=last, initial=first, desc="training", disable=not is_shown) as bar:
         for step in range(first, last):
             yield step
             bar.update()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Data:
-    batches: input_pipeline.TrainBatches
-    validation: input_pipeline.Split
-    facts: dict[str, Any]
-
-
-def _load_data(config: ml_collections.ConfigDict) -> _Data:
-    """This process' share of the batches, and what is validated on.
-
-    Raises:
-      UserError: the data set cannot be used, or machines have built different ones.
-    """
-    builder = input_pipeline.build_dataset(config)
-    split = input_pipeline.load_split(builder, "train")
-    batches = input_pipeline.TrainBatches(split, config, jax.process_index(), jax.process_count())
-    validation = input_pipeline.load_split(builder, "validation")
-    if len(validation) == 0:
-        logger.warning("no song fell into the validation split: validating on training data")
-        validation = split
-    facts = {
-        "name": builder.info.full_name,
-        "train_windows": len(split),
-        "train_sha256": split.sha256(),
-        "validation_sha256": validation.sha256(),
-    }
-    processes.check_same("the data set", repr(facts).encode())
-    subset = input_pipeline.eval_subset(validation, config.train.eval_examples)
-    return _Data(batches, subset, facts)
 
 
 def _write_manifest(
@@ -176,7 +146,7 @@ def train(
     workdir = files.make_output_dir(workdir)
     processes.check_shared(workdir)
     with _alone_in(workdir):
-        data = _load_data(config)
+        data = training_data.load(config)
         model, optimizer = create_model(config.model), create_optimizer(config.train)
         with store.open_manager(workdir) as manager:
             state = _first_state(manager, model, optimizer, config)
@@ -197,7 +167,7 @@ def _first_state(
     optimizer: optax.GradientTransformation,
     config: ml_collections.ConfigDict,
 ) -> TrainState:
-    """Of the run's latest checkpoint; else of `init_from`; else of the seed."""
+    """The state of the run's latest checkpoint, else of `init_from`, else a new one."""
     state = jax.jit(lambda: create_train_state(model, optimizer, config.seed))()
     restored = store.restore_latest(manager, state.params, state.optimizer, config)
     if restored is None and config.train.init_from:
@@ -219,7 +189,7 @@ class _Run:
     def __init__(
         self,
         config: ml_collections.ConfigDict,
-        data: _Data,
+        data: training_data.RunData,
         manager: Any,
         log: MetricLog,
         options: RunOptions,
@@ -239,6 +209,13 @@ class _Run:
             return False
         logger.info("%.1f minutes are over at step %d", limit, done)
         return True
+
+    def _evaluate(
+        self, done: int, state: TrainState, evaluator: training_validation.Evaluator
+    ) -> dict[str, float]:
+        results = evaluator(state.params, self._data.validation)
+        self._log.write(done, "validation", results)
+        return results
 
     def _save(self, done: int, state: TrainState, results: dict[str, float] | None) -> None:
         params, optimizer = host_copy(state.params), host_copy(state.optimizer)
@@ -276,19 +253,17 @@ class _Run:
                 profile.after(step, metrics)
                 progress()
                 done = step + 1
-                is_last = done == last
                 # Asked at every step, as `watch` wants; at the last one all is over anyway.
-                is_stopped = is_told_to_stop(step) and not is_last
-                is_eval = done % config.eval_every == 0 or is_last
+                is_stopped = is_told_to_stop(step) and done < last
+                is_eval = done % config.eval_every == 0 or done == last
                 if not (is_eval or is_stopped or done % config.log_every == 0):
                     continue
                 self._log.write(done, "train", window.read(config.batch_size))
-                is_over = is_last or is_stopped or self._is_out_of_time(done)
+                is_over = done == last or is_stopped or self._is_out_of_time(done)
                 if is_stopped:
                     self._save(done, state, None)
                 elif is_eval or is_over:
-                    results = evaluator(state.params, self._data.validation)
-                    self._log.write(done, "validation", results)
+                    results = self._evaluate(done, state, evaluator)
                     self._save(done, state, results)
                 if is_over:
                     store.wait(self._manager, done)

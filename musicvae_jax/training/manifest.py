@@ -1,4 +1,4 @@
-"""What a run was made of: code, versions, machine, data. One entry for each start."""
+"""The code, versions, machine and data of a run, one entry for each start."""
 
 import datetime
 import importlib.metadata
@@ -30,7 +30,7 @@ _LIBRARIES = (
 
 
 def _git(*args: str) -> str | None:
-    """What git says of the code that runs; None where it is not a checkout."""
+    """The output of a git command in the folder of this code; None if it is no checkout."""
     command = ["git", "-C", str(pathlib.Path(__file__).parent), *args]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
@@ -61,7 +61,7 @@ def entry(config: ml_collections.ConfigDict, step: int, data: dict[str, Any]) ->
         "command": sys.argv,
         "code": {
             "musicvae_jax": __version__,
-            # An image or a copy on a worker has no repository, but is told by its launcher.
+            # A container image has no repository; its launcher sets GIT_COMMIT.
             "git_commit": _git("rev-parse", "HEAD") or os.environ.get("GIT_COMMIT") or None,
             "is_modified": None if changes is None else bool(changes),
         },
@@ -94,7 +94,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def changes(
     before: dict[str, Any], config: ml_collections.ConfigDict, data: dict[str, Any]
 ) -> list[str]:
-    """What a run that goes on does otherwise than when it was last started.
+    """The settings that differ from those of the previous start, in words.
 
     Args:
       before: an entry of a manifest.

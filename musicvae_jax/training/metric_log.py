@@ -1,4 +1,4 @@
-"""Metrics of a run: a line of JSON for programs, TensorBoard events for eyes."""
+"""Metrics of a run, as lines of JSON and as TensorBoard events."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ class MetricLog:
     """Writes scalars to `metrics.jsonl`, TensorBoard and the log.
 
     Attributes:
-      workdir: where.
+      workdir: the folder of the run.
     """
 
     def __init__(self, workdir: pathlib.Path, step: int, is_writer: bool = True):
-        """Continues the log of a run at `step`; later lines, of steps lost, are removed.
+        """Continues the log of a run at `step`; lines of later steps, which were lost, go.
 
         Of several processes only one is the writer; the others' calls do nothing.
         """

@@ -1,15 +1,15 @@
-"""Notices that a run is about to be stopped from outside.
+"""Notices of schedulers that a run is about to be stopped.
 
 Schedulers of preemptible machines send SIGTERM and, after a grace time, SIGKILL. A run
-that is told answers between two steps: it saves what it has and ends. Of a run of
-several processes any one may be told; JAX's preemption service then names the step
-after which all of them save. It also carries the notices of TPU maintenance that reach
-a process as SIGTERM.
+that receives SIGTERM finishes its step, saves its state and ends. In a run of several
+processes any of them may receive it; JAX's preemption service then names the step after
+which all of them save. The service also handles TPU maintenance, of which a process is
+notified by SIGTERM.
 
-Until the notice is answered passes the time of one step and of those that an
-accelerator was given ahead (at most `train.log_every`), or of one evaluation if it comes
-during one, and of a save. If the grace time is shorter, SIGKILL loses the steps since the
-last checkpoint, as it does at any moment, and nothing else.
+The answer takes as long as the steps that the accelerator was already given (at most
+`train.log_every`), or the evaluation that is going on, and then a save. If the grace time
+is shorter, SIGKILL loses the steps since the last checkpoint, as at any other moment, and
+nothing else.
 
 Before the first step there is nothing to save: a run of one process ends at once (exit
 code 143), and one of several takes its first step first.

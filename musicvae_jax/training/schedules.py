@@ -1,4 +1,4 @@
-"""What changes with the step: pure functions from a step to a scalar."""
+"""Schedules: pure functions from a step to a scalar."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def beta(config: ml_collections.ConfigDict, step: jax.Array) -> jax.Array:
 
 
 def sampling_probability(config: ml_collections.ConfigDict, step: jax.Array) -> jax.Array | None:
-    """With which a previous token is replaced by a sample; None means never.
+    """The probability that a previous token is replaced by a sample; None means never.
 
     'inverse_sigmoid' is Bengio et al. 2015 (arXiv 1506.03099, section 2.4).
     """

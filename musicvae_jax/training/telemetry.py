@@ -1,4 +1,4 @@
-"""What a run measures of itself beside its losses: speed, waiting, memory, compilation."""
+"""Speed, waiting, memory and compilation of a run: what it measures besides its losses."""
 
 import contextlib
 import logging
@@ -40,7 +40,7 @@ class CompileClock:
 def memory() -> dict[str, float]:
     """Memory of this process and of its fullest device, now and at most, in MiB.
 
-    A backend that does not tell, as the CPU, has no `device_` entries.
+    A backend that does not report it, such as the CPU, has no `device_` entries.
     """
     mib = float(1 << 20)
     metrics = {}
@@ -69,7 +69,7 @@ class MetricWindow:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Around what a step waits for before it can begin: its batch."""
+        """Around the reading of a batch, for which a step waits before it can begin."""
         start = time.monotonic()
         yield
         self._input_sec += time.monotonic() - start

@@ -1,4 +1,4 @@
-"""How good a model is on melodies that it has not seen, quickly; `held_out` tells more."""
+"""A quick measurement on melodies that the model has not seen; `evaluation` measures more."""
 
 import functools
 from typing import Any
