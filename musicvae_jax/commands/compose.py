@@ -122,9 +122,7 @@ def generate(
       UserError: how to add them is not known.
     """
     attributes = attributes or {}
-    made = model.generate(
-        num, seed=seed, temperature=temperature, attributes=attributes
-    )
+    made = model.generate(num, seed=seed, temperature=temperature, attributes=attributes)
     outputs = []
     for number, (melody, measured) in enumerate(zip(made, _measure(made), strict=True)):
         stem = f"generate_{number:02d}"
@@ -160,9 +158,7 @@ def reconstruct(
     """
     attributes = attributes or {}
     windows = [first_window(melody, model.bars, title) for title, melody in inputs.items()]
-    made = model.reconstruct(
-        windows, seed=seed, temperature=temperature, attributes=attributes
-    )
+    made = model.reconstruct(windows, seed=seed, temperature=temperature, attributes=attributes)
     originals, measured = _measure(windows), _measure([one.melody for one in made])
     outputs = []
     for number, (title, one) in enumerate(zip(inputs, made, strict=True)):
@@ -207,9 +203,7 @@ def complete(
     Raises:
       UserError: the model knows a single bar, and so no continuation.
     """
-    continuations = model.complete(
-        melody, bars=bars, num=num, seed=seed, temperature=temperature
-    )
+    continuations = model.complete(melody, bars=bars, num=num, seed=seed, temperature=temperature)
     outputs = []
     for number, continuation in enumerate(continuations):
         stem, score = f"complete_{number:02d}", continuation.log_prob_per_token

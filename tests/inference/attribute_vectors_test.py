@@ -66,7 +66,7 @@ def test_an_attribute_that_never_varies():
     assert np.isfinite(vectors.vectors).all()
     with pytest.raises(UserError, match=r"^attribute=diatonic: the same in every melody"):
         vectors.shift({"diatonic": 1.0})
-    with pytest.raises(UserError, match=r"^attribute=loud: no such attribute; valid"):
+    with pytest.raises(UserError, match=r"^attribute=loud: no such attribute; valid are density"):
         vectors.shift({"loud": 1.0})
 
 
