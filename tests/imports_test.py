@@ -97,7 +97,7 @@ def test_no_import_goes_in_a_circle():
         ("matplotlib", {"plots.picture", "plots.rolls", "plots.piece", "plots.evaluation"}),
         ("pebble", {"system.workers"}),
         ("jinja2", {"studio.server"}),
-        ("starlette", {"studio.server", "studio.guard"}),
+        ("starlette", {"studio.server", "studio.guard", "studio.requests", "studio.events"}),
         ("tensorflow", set()),
         ("uvicorn", {"studio.server"}),
     ],

@@ -1,4 +1,4 @@
-"""`--mode=build_data`: builds the data set, and tells what went into it."""
+"""`--mode=build_data`: builds the data set, and reports what went into it."""
 
 import ml_collections
 
@@ -12,7 +12,7 @@ from musicvae_jax.system.errors import UserError
 
 
 def build_data(config: ml_collections.ConfigDict, options: Options) -> None:
-    """Builds the data set, and says what was read, kept and dropped, and what it is like."""
+    """Builds the data set, and reports what was read, kept and dropped, and its statistics."""
     builder = input_pipeline.build_dataset(config, options.beam_options)
     report = dict(builder.info.metadata["report"])
     folder = files.make_output_dir(options.output)

@@ -1,4 +1,4 @@
-"""The command line beyond `--mode` and `--config`."""
+"""The options of the command line, apart from `--mode` and `--config`."""
 
 import dataclasses
 import pathlib
@@ -14,7 +14,7 @@ from musicvae_jax.transitions import strategies as transitions_strategies
 
 @dataclasses.dataclass(frozen=True)
 class TransitionOptions:
-    """What `interpolate` is told.
+    """The options of `interpolate`.
 
     Attributes:
       strategies: names of transition strategies.
@@ -47,8 +47,8 @@ class StudioOptions:
     """Where `studio` listens.
 
     Attributes:
-      host: a name or an address; the default is heard on this machine alone.
-      port: 0 for any that is free.
+      host: a name or an address; by default only this machine can connect.
+      port: 0 for any free one.
     """
 
     host: str = "127.0.0.1"
@@ -57,14 +57,14 @@ class StudioOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a mode is told.
+    """The options of a mode.
 
     Attributes:
       workdir: where training keeps its state.
       output: where an inference mode writes.
       checkpoint: see `checkpoints.load.find`.
       inputs: MIDI files.
-      transition: what `interpolate` is told.
+      transition: of `interpolate`.
       bars: of a bridge, or of a continuation; None for the model's own.
       num: how many melodies to write or to choose from; None for the mode's own.
       seed: of all random numbers.
@@ -98,7 +98,7 @@ class Options:
 
     @property
     def transition_temperature(self) -> float:
-        """Candidates of one strategy would otherwise be one and the same."""
+        """Above 0 for several candidates, which would otherwise be the same melody."""
         return self.temperature_or(0.5 if self.num_or(1) > 1 else 0.0)
 
     def sampling(self) -> dict[str, float]:
@@ -155,7 +155,7 @@ def parse_curve(flag: str, values: list[str]) -> str | tuple[float, ...]:
         valid = ", ".join(curves.CURVES)
         raise UserError(
             f"--{flag}={','.join(values)}: not a curve; valid are {valid}, or numbers from 0 to 1, "
-            "as 0,0.2,0.5,1"
+            "such as 0,0.2,0.5,1"
         )
     return numbers
 
@@ -171,12 +171,12 @@ def check_scale(name: str) -> str:
         return name
     raise UserError(
         f"--scale={name}: unknown; valid are none, auto, or a tonic and one of "
-        f"{', '.join(constraints.SCALES)}, as C_major or F#_dorian"
+        f"{', '.join(constraints.SCALES)}, such as C_major or F#_dorian"
     )
 
 
 def parse_pitch_range(values: list[str]) -> tuple[int, int]:
-    """The lowest and highest note of `--pitch_range`; everything without one.
+    """The lowest and highest note of `--pitch_range`; without one, all MIDI notes.
 
     Raises:
       UserError: these are not two MIDI notes at least an octave apart, so that every
@@ -191,6 +191,6 @@ def parse_pitch_range(values: list[str]) -> tuple[int, int]:
     if not (0 <= low <= high <= 127 and high - low >= 11):
         raise UserError(
             f"--pitch_range={','.join(values)}: two MIDI notes from 0 to 127 are needed, the "
-            "second at least 11 above the first, as 55,79"
+            "second at least 11 above the first, such as 55,79"
         )
     return low, high

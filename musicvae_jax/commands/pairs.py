@@ -112,11 +112,11 @@ class _Tally:
 def read_table(path: str) -> list[Row]:
     """Reads a CSV file of pairs: two MIDI files a line, and a name if wanted.
 
-    Relative paths are taken from the file's folder. Without a name, a pair is called by
-    its number. Empty lines, and lines that begin with #, are passed over.
+    Relative paths start at the file's folder. A pair without a name is named by its
+    number. Empty lines, and lines that begin with #, are skipped.
 
     Raises:
-      UserError: it cannot be read, has no pairs, or a line is not as described.
+      UserError: the file cannot be read or has no pairs, or a line has another form.
     """
     file = pathlib.Path(path).expanduser()
     try:

@@ -26,7 +26,7 @@ from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import BridgeMaker
 
 logger = logging.getLogger(__name__)
-# Kinds of work beside transitions, and of how many inputs.
+# Modes other than `interpolate`, and how many inputs they take.
 _OTHERS = {"generate": 0, "reconstruct": 2, "complete": 1}
 
 
@@ -36,8 +36,8 @@ class Engine:
     Attributes:
       model: the model.
       options: of the studio.
-      warmed: how many of `steps` are done.
-      steps: of the warm-up.
+      steps: how many parts the warm-up has.
+      warmed: how many of them are done.
     """
 
     def __init__(self, model: MelodyModel, options: Options):
@@ -60,7 +60,7 @@ class Engine:
         }
 
     def warm_up(self, tell: Tell) -> None:
-        """Compiles what the page's defaults need, so that nobody waits for it later."""
+        """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
         examples = example_melodies()
         for strategy in transitions_strategies.STRATEGIES:
@@ -79,13 +79,13 @@ class Engine:
     def make(
         self, mode: str, texts: Mapping[str, str], inputs: Mapping[str, Melody], tell: Tell
     ) -> Result:
-        """What `--mode` makes of inputs.
+        """Runs a mode on inputs.
 
         Args:
           mode: `interpolate`, `generate`, `reconstruct` or `complete`.
           texts: flags, see `fields.read`.
           inputs: titled melodies.
-          tell: is told of progress.
+          tell: called with each report of progress.
 
         Raises:
           UserError: an option or an input cannot be used.
@@ -146,7 +146,7 @@ class Engine:
         return self._landmarks
 
     def map_points(self, inputs: Mapping[str, Melody], tell: Tell) -> list[dict[str, Any]]:
-        """The points of the map, name and place; an example that is an input is that."""
+        """The points of the map, by name; an example that is also an input is shown once."""
         _, places = self.landmarks.with_inputs(list(inputs.values()))
         names = [*self.landmarks.melodies, *inputs]
         kinds = ["landmark"] * len(self.landmarks.melodies) + ["input"] * len(inputs)

@@ -1,4 +1,4 @@
-"""The options of the page. They are flags of the command line, by name, value and help."""
+"""The options of the page, which are flags of the command line."""
 
 import csv
 import dataclasses
@@ -15,11 +15,18 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves, strategies
 
-# Of each kind of work the flags that the page asks for, the usual ones first.
+# The flags that the page shows for each mode, in this order; those of MORE on request.
 USUAL = {
     "interpolate": (
-        *("strategy", "bars", "curve", "granularity", "key_path", "splice"),
-        *("num", "temperature", "seed"),
+        "strategy",
+        "bars",
+        "curve",
+        "granularity",
+        "key_path",
+        "splice",
+        "num",
+        "temperature",
+        "seed",
     ),
     "generate": ("num", "attribute", "temperature", "seed"),
     "reconstruct": ("attribute", "temperature", "seed"),
@@ -27,8 +34,15 @@ USUAL = {
 }
 MORE = {
     "interpolate": (
-        *("keep", "path", "control_curve", "ends", "programs", "scale"),
-        *("pitch_range", "rhythm", "loop"),
+        "keep",
+        "path",
+        "control_curve",
+        "ends",
+        "programs",
+        "scale",
+        "pitch_range",
+        "rhythm",
+        "loop",
     )
 }
 _WORDS = {
@@ -65,8 +79,8 @@ _HINTS = {
     "interpolate temperature": "0",
     "reconstruct temperature": "0",
 }
-_LISTS = ("attribute", "control_curve", "pitch_range")  # of which an empty text is a value
-# Where a page for people with two melodies begins elsewhere than the command line.
+_LISTS = ("attribute", "control_curve", "pitch_range")  # an empty text is a value of these
+# Defaults of the page, which begins with two melodies, where they are not the flags' own.
 _BEGINS = {"interpolate": {"splice": "true"}}
 MAX_NUM = 16
 MAX_SEED = 2**31 - 1
@@ -79,10 +93,10 @@ class Field:
     Attributes:
       name: of the flag.
       kind: `flag`, `choice`, `number`, `strategies` or `text`.
-      value: what it begins with, as text; empty if the flag has no value of its own.
-      words: what it is, for people.
+      value: the initial text; empty if the flag has no default.
+      words: the label.
       hint: shown while it is empty.
-      choices: of a choice; of a text what may be meant.
+      choices: all values of a choice; suggestions for a text.
       low, high, step: of a number.
     """
 
@@ -98,28 +112,31 @@ class Field:
 
 
 def field(mode: str, name: str) -> Field:
-    """The control for a flag in a kind of work."""
+    """The control for a flag in a mode."""
     flag = flags.FLAGS[name]
-    shown = (
-        _BEGINS.get(mode, {}).get(name, _text(flag.value)),
-        *(words.get(f"{mode} {name}", words.get(name, "")) for words in (_WORDS, _HINTS)),
+    text = Field(
+        name=name,
+        kind="text",
+        value=_BEGINS.get(mode, {}).get(name, _text(flag.value)),
+        words=_WORDS.get(f"{mode} {name}", _WORDS.get(name, "")),
+        hint=_HINTS.get(f"{mode} {name}", _HINTS.get(name, "")),
     )
     if isinstance(flag.parser, flags.BooleanParser):
-        return Field(name, "flag", *shown)
+        return dataclasses.replace(text, kind="flag")
     if isinstance(flag.parser, flags.EnumParser):
-        return Field(name, "choice", *shown, choices=tuple(flag.parser.enum_values))
+        return dataclasses.replace(text, kind="choice", choices=tuple(flag.parser.enum_values))
     if isinstance(flag.parser, flags.IntegerParser | flags.FloatParser):
         highest = {"num": MAX_NUM, "seed": MAX_SEED, "temperature": 5}
-        return Field(
-            *(name, "number", *shown),
+        return dataclasses.replace(
+            text,
+            kind="number",
             low=_text(flag.parser.lower_bound),
             high=_text(highest.get(name, flag.parser.upper_bound)),
             step="1" if isinstance(flag.parser, flags.IntegerParser) else "0.1",
         )
     if name == "strategy":
-        return Field(name, "strategies", *shown, choices=tuple(strategies.STRATEGIES))
-    known = tuple(curves.CURVES) if "curve" in name else ()
-    return Field(name, "text", *shown, choices=known)
+        return dataclasses.replace(text, kind="strategies", choices=tuple(strategies.STRATEGIES))
+    return dataclasses.replace(text, choices=tuple(curves.CURVES) if "curve" in name else ())
 
 
 def _text(value: Any) -> str:
@@ -133,11 +150,11 @@ def _text(value: Any) -> str:
 
 
 def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Options) -> Options:
-    """What the page's controls say, as if it had been said on the command line.
+    """The options that the page's controls stand for, as from the command line.
 
     Args:
       mode: a key of `USUAL`.
-      texts: by flag; what is empty is left to the default.
+      texts: by flag; an empty text means the default.
       inputs: names of the inputs.
       base: the options of the studio itself.
 

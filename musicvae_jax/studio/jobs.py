@@ -1,4 +1,4 @@
-"""Work that is done one at a time, while others wait their turn."""
+"""Jobs that run one at a time, in the order of the requests."""
 
 import concurrent.futures
 import logging
@@ -14,20 +14,21 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class BusyError(Exception):
-    """Too many wait already."""
+    """Too many jobs are waiting."""
 
 
 class CancelledError(Exception):
-    """Whoever asked for a job has gone."""
+    """The job is no longer wanted."""
 
 
 class Job:
-    """Something to be done.
+    """One piece of work.
 
     Attributes:
-      work: does it, and returns its result; is given a function to tell of its progress.
+      work: does it and returns the result; it is given a function that reports progress.
       tell: is called from other threads, with `{"ahead": n}` while n jobs are before it,
-        with what `work` tells, and last with `{"result": ...}` or `{"error": text}`.
+        with the progress that `work` reports, and last with `{"result": ...}` or
+        `{"error": text}`.
     """
 
     def __init__(self, work: Callable[[Tell], Any], tell: Tell):
@@ -47,7 +48,7 @@ class Job:
 
 
 class Jobs:
-    """A queue of jobs, and the one thread that does them, in order."""
+    """A queue of jobs, and the one thread that works through it."""
 
     def __init__(self, name: str, limit: int = 64):
         """Args: a name for the thread, and how many may wait."""

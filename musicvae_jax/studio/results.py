@@ -1,4 +1,4 @@
-"""What was made: as the page shows it, and as files to download."""
+"""Results of the studio: as the page shows them, and as files to download."""
 
 import collections
 import dataclasses
@@ -58,7 +58,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What one request made.
+    """The result of one request.
 
     Attributes:
       items: the best first, where they are ranked.

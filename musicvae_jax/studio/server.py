@@ -1,12 +1,9 @@
 """The web server of the studio. It stores no upload, and runs nothing that it is sent."""
 
-import asyncio
 import contextlib
 import functools
 import importlib.resources
-import json
 import logging
-import re
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -17,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from musicvae_jax.commands import files, inspect
@@ -27,10 +24,9 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi import read as midi_read
 from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
 from musicvae_jax.music.windows import WindowRules
-from musicvae_jax.studio import fields, results
+from musicvae_jax.studio import events, fields, requests, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs, Tell
@@ -41,8 +37,6 @@ logger = logging.getLogger(__name__)
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
-MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
-MAX_NAME = 120
 
 
 def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -189,15 +183,17 @@ class Studio:
         name = request.path_params["name"]
         if name not in example_melodies():
             raise HTTPException(404, f"there is no example {name}")
-        return JSONResponse(await _done(self._read_jobs, functools.partial(self._example, name)))
+        return JSONResponse(
+            await events.done(self._read_jobs, functools.partial(self._example, name))
+        )
 
     async def read(self, request: Request) -> Response:
         """A MIDI file as the request's body: its melody, and what was made of it."""
-        name = _clean(request.query_params.get("name", ""))
+        name = requests.clean(request.query_params.get("name", ""))
         limit = midi_read.MAX_BYTES
-        content = await _body(request, limit, f"{name}: larger than {limit >> 20} MiB")
+        content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
         work = functools.partial(self._read, content, name)
-        return JSONResponse(await _done(self._read_jobs, work))
+        return JSONResponse(await events.done(self._read_jobs, work))
 
     def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
         # In a process of its own, which the file may bring down.
@@ -216,13 +212,13 @@ class Studio:
 
     async def make(self, request: Request) -> Response:
         """`{mode, options, inputs: [{name, melody}]}`: events, the last one the result."""
-        asked = await _json(request)
+        asked = await requests.json_object(request)
         mode, texts = asked.get("mode"), asked.get("options", {})
         if not isinstance(mode, str) or mode not in fields.USUAL:
             raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
         if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
             raise UserError("options: text by name is needed")
-        inputs = _inputs(asked)
+        inputs = requests.inputs(asked)
         base = self._engine.options
         fields.read(mode, texts, list(inputs), base)  # before anybody waits
         command = fields.command(mode, texts, list(inputs), base)
@@ -231,20 +227,20 @@ class Studio:
             result = self._engine.make(mode, texts, inputs, tell)
             return self._kept(result) | {"command": command}
 
-        return _stream(self._model_jobs, work)
+        return events.stream(self._model_jobs, work)
 
     async def map(self, request: Request) -> Response:
         """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
-        asked = await _json(request)
-        inputs = _inputs(asked)
+        asked = await requests.json_object(request)
+        inputs = requests.inputs(asked)
         if asked.get("x") is None:
             work = functools.partial(self._engine.map_points, inputs)
-            return _stream(self._model_jobs, work)
+            return events.stream(self._model_jobs, work)
         try:
             x, y = (min(max(float(asked[name]), 0.0), 1.0) for name in "xy")
         except (KeyError, TypeError, ValueError) as error:
             raise UserError("x, y: two numbers from 0 to 1 are needed") from error
-        return _stream(
+        return events.stream(
             self._model_jobs,
             lambda tell: self._kept(self._engine.map_point(x, y, inputs, tell)),
         )
@@ -256,7 +252,7 @@ class Studio:
 
     async def listen(self, request: Request) -> Response:
         """`{inputs}`: the first as WAV."""
-        inputs = _inputs(await _json(request))
+        inputs = requests.inputs(await requests.json_object(request))
         if not inputs:
             raise UserError("inputs: a melody is needed")
         title, melody = next(iter(inputs.items()))
@@ -288,7 +284,7 @@ class Studio:
         return result
 
     async def _file(self, make: Callable[[], bytes], suffix: str, stem: str) -> Response:
-        content = await _done(self._file_jobs, lambda tell: make())
+        content = await events.done(self._file_jobs, lambda tell: make())
         return Response(
             content,
             media_type=_DOWNLOADS.get(suffix, "application/json"),
@@ -302,92 +298,6 @@ def _template() -> jinja2.Template:
     return environment.from_string((_PAGE / "index.html").read_text("utf-8"))
 
 
-def _clean(name: str) -> str:
-    """A file's name as messages and markers may have it: one line, not too long."""
-    name = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", name).split())
-    return name[-MAX_NAME:] or "upload.mid"
-
-
-async def _body(request: Request, limit: int, problem: str) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise HTTPException(413, problem)
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    limit = MAX_REQUEST_BYTES
-    content = await _body(request, limit, f"the request is larger than {limit >> 20} MiB")
-    try:
-        asked = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UserError("the request is not JSON") from error
-    if not isinstance(asked, dict):
-        raise UserError("the request is not a JSON object")
-    return asked
-
-
-def _inputs(asked: dict[str, Any]) -> dict[str, Melody]:
-    given = asked.get("inputs", [])
-    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
-        raise UserError("inputs: a list of melodies is needed")
-    if len(given) > 2:
-        raise UserError(f"inputs: two at most, got {len(given)}")
-    named = [(_clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
-    return files.titled([(name, results.read_melody(name, told)) for name, told in named])
-
-
 def _hear_of_failure(event: dict[str, Any]) -> None:
     if "error" in event:
         logger.warning("the studio could not get ready: %s", event["error"])
-
-
-def _listener() -> tuple[asyncio.Queue, Tell]:
-    """A queue of this event loop, and a function that puts into it from any thread."""
-    loop, events = asyncio.get_running_loop(), asyncio.Queue()
-
-    def tell(event: dict[str, Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody listens
-            loop.call_soon_threadsafe(events.put_nowait, event)
-
-    return events, tell
-
-
-async def _done(jobs: Jobs, work: Callable[[Tell], Any]) -> Any:
-    """The result of a job.
-
-    Raises:
-      UserError: it failed.
-    """
-    events, tell = _listener()
-    job = jobs.submit(work, tell)
-    try:
-        while True:
-            event = await events.get()
-            if "error" in event:
-                raise UserError(event["error"])
-            if "result" in event:
-                return event["result"]
-    finally:
-        jobs.cancel(job)
-
-
-def _stream(jobs: Jobs, work: Callable[[Tell], Any]) -> Response:
-    """The events of a job, one JSON object a line."""
-    events, tell = _listener()
-    job = jobs.submit(work, tell)
-
-    async def lines() -> AsyncIterator[str]:
-        try:
-            while True:
-                event = await events.get()
-                yield json.dumps(event) + "\n"
-                if "error" in event or "result" in event:
-                    return
-        finally:
-            jobs.cancel(job)
-
-    return StreamingResponse(lines(), media_type="application/x-ndjson")

@@ -36,7 +36,8 @@ from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
-from musicvae_jax.studio.server import MAX_REQUEST_BYTES, create_app
+from musicvae_jax.studio.requests import MAX_REQUEST_BYTES
+from musicvae_jax.studio.server import create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import strategies

@@ -1,0 +1,70 @@
+"""What a request to the studio says, checked."""
+
+import json
+import re
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from musicvae_jax.commands import files
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.studio import results
+from musicvae_jax.system.errors import UserError
+
+MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
+MAX_NAME = 120
+
+
+def clean(name: str) -> str:
+    """The name of a file on one line and not too long, for messages and markers."""
+    name = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", name).split())
+    return name[-MAX_NAME:] or "upload.mid"
+
+
+async def body(request: Request, limit: int, problem: str) -> bytes:
+    """The body of a request of at most `limit` bytes.
+
+    Raises:
+      HTTPException: it is larger; says `problem`.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise HTTPException(413, problem)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request as a JSON object.
+
+    Raises:
+      HTTPException: it is too large.
+      UserError: it is something else.
+    """
+    limit = MAX_REQUEST_BYTES
+    content = await body(request, limit, f"the request is larger than {limit >> 20} MiB")
+    try:
+        asked = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UserError("the request is not JSON") from error
+    if not isinstance(asked, dict):
+        raise UserError("the request is not a JSON object")
+    return asked
+
+
+def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
+    """The melodies of a request by their names, at most two.
+
+    Raises:
+      UserError: they are something else.
+    """
+    given = asked.get("inputs", [])
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise UserError("inputs: a list of melodies is needed")
+    if len(given) > 2:
+        raise UserError(f"inputs: two at most, got {len(given)}")
+    named = [(clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
+    return files.titled([(name, results.read_melody(name, told)) for name, told in named])
