@@ -1,4 +1,4 @@
-"""Values that a configuration may have; names and types ml_collections checks by itself."""
+"""The values that a configuration may have; ml_collections checks names and types."""
 
 import math
 from typing import Any
@@ -48,7 +48,7 @@ AT_LEAST_0 = (
 SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dropout")
 
 
-# Fields that came later, and what they stand for in a checkpoint that lacks them.
+# Fields that were added later, with their values for a checkpoint that lacks them.
 ADDED = {
     "dataset": {"augment": [], "augment_share": 0.0},
     "model": {"conductor_reads": "same"},
@@ -61,10 +61,10 @@ def complete(saved: dict[str, Any]) -> dict[str, Any]:
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Checks every value that can be wrong by itself, and those that go together.
+    """Checks each value, and combinations of values.
 
     Raises:
-      UserError: one is; names the field and what is valid.
+      UserError: one is not valid; the message names the field and what is valid.
     """
     values = {name: _value(config, name) for name in (*CHOICES, *AT_LEAST_1, *AT_LEAST_0, *SHARES)}
     for name, valid in CHOICES.items():

@@ -1,4 +1,4 @@
-"""Hashes that tell whether something is still what was written."""
+"""Hashes, to find out whether parameters and files are still as they were written."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Checkpoints to use: found by name, read without the optimizer."""
+"""Checkpoints for inference: found by name, read without the optimizer."""
 
 import dataclasses
 import pathlib
@@ -20,9 +20,9 @@ class Checkpoint:
     """A trained model.
 
     Attributes:
-      path: where it was read from.
-      step: after how many training steps.
-      config: the configuration it was trained with.
+      path: the directory that it was read from.
+      step: the number of training steps.
+      config: the configuration that it was trained with.
       params: host arrays.
     """
 
@@ -91,8 +91,8 @@ def load(
 
     Args:
       directory: from `find`.
-      abstract_params: called with the configuration; gives the parameters' shapes.
-      config: if given, the checkpoint must be of its model.
+      abstract_params: gives the shapes of a configuration's parameters.
+      config: if given, the checkpoint's model must be the one that it describes.
 
     Raises:
       UserError: the checkpoint cannot be read, or is of another model.

@@ -1,12 +1,13 @@
-"""Checkpoints by Orbax: parameters, optimizer and configuration, apart from each other.
+"""Checkpoints by Orbax: parameters, optimizer and configuration, in separate items.
 
 Inference reads only the parameters and the configuration, so a checkpoint to share
 may lack the optimizer. Nothing in a checkpoint is executed when it is read: it is JSON
-and arrays of numbers, and what the configuration says is checked like a user's.
+and arrays of numbers, and its configuration is checked like one that a user gives.
 
-A checkpoint appears whole, by a rename, once all of it is written; what a kill left
-half-written is never read, and removed by the next run. One that was damaged later is
-told by the hashes that it holds, put aside, and the one before is taken.
+A checkpoint appears whole, by a rename, once all of it is written. If a run is killed
+while it writes, the incomplete files are never read, and the next run removes them. A
+checkpoint that is damaged later is recognised by the hashes in it; it is moved aside, and
+the one before is taken.
 """
 
 import contextlib
@@ -31,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 SUBDIRECTORY = "checkpoints"
 _METRIC = "nll_per_token"
-# Fields of `config.model` that say how it is computed, and not what it is.
+# Fields of `config.model` that change how a model is computed, but not the model.
 _COMPUTATION = ("dtype", "lstm")
-# What Orbax, TensorStore and JSON raise for files that are missing, cut off or altered.
+# Raised by Orbax, TensorStore and JSON for files that are missing, cut off or altered.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -89,11 +90,11 @@ def save(
     """Starts to write a checkpoint in the background; the arguments are host arrays.
 
     Args:
-      manager: of `open_manager`.
-      step: how many steps were done.
-      params, optimizer: the same in every process; no optimizer for a checkpoint that
-        is only to be used.
-      config: the run's.
+      manager: from `open_manager`.
+      step: the number of training steps that were done.
+      params, optimizer: the same in every process; the optimizer may be None for a
+        checkpoint from which nobody will train.
+      config: of the run.
       metrics: of validation, or None if there was no time for it.
 
     Raises:
@@ -127,7 +128,7 @@ def wait(manager: ocp.CheckpointManager, step: int) -> None:
     """Waits until the checkpoint of a step is written.
 
     Raises:
-      CheckpointError: it cannot be.
+      CheckpointError: it cannot be written.
     """
     try:
         manager.wait_until_finished()
@@ -136,7 +137,7 @@ def wait(manager: ocp.CheckpointManager, step: int) -> None:
 
 
 def reason(error: Exception) -> str:
-    """The beginning and the end of a message; TensorStore's say in the end what was wrong."""
+    """The beginning and the end of a message; TensorStore's messages have the cause last."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) < 250 else f"{text[:100]} ... {text[-140:]}"
 
@@ -159,8 +160,8 @@ def _restore(manager: ocp.CheckpointManager, step: int, **args: Any) -> Any:
       ValueError: one is not what was written.
       OSError, KeyError, TypeError, AttributeError: one cannot be read.
     """
-    # TensorStore does not notice every altered bit. Checkpoints of before there were
-    # hashes are taken as they are.
+    # TensorStore does not notice every altered bit. Old checkpoints without hashes are
+    # not compared.
     if (manager.directory / str(step) / "hashes").exists():
         args["hashes"] = ocp.args.JsonRestore()
     restored = manager.restore(step, args=ocp.args.Composite(**args))
@@ -206,12 +207,13 @@ def restore_latest(
 ) -> tuple[int, Any, Any] | None:
     """The latest checkpoint that is whole: its step, parameters and optimizer.
 
-    Those after it are put aside, so that their steps can be written again.
+    Later ones, which cannot be read, are moved aside, so that their steps can be written
+    again.
 
     Args:
-      manager: of `open_manager`.
-      params, optimizer: give shapes and types.
-      config: of the run that wants to go on.
+      manager: from `open_manager`.
+      params, optimizer: trees whose leaves have the shapes and types to expect.
+      config: of the run that continues.
 
     Returns:
       Host arrays, the same in every process; None if there is no checkpoint.

@@ -25,8 +25,8 @@ from musicvae_jax.system.errors import UserError
 logger = logging.getLogger(__name__)
 
 INITIALIZATION_TIMEOUT_SEC = 300
-# What the messages of XLA, gloo, NCCL and the coordination service have in common
-# when another process is no longer there.
+# Words in the messages of XLA, gloo, NCCL and the coordination service when another
+# process is no longer there.
 _PEER_LOST = (
     "gloo",
     "nccl",
@@ -45,8 +45,8 @@ class Cluster:
     """How the processes of a run find each other.
 
     Attributes:
-      kind: 'plain', 'slurm', 'ompi' or 'tpu'; but for 'plain' JAX reads the rest from
-        the environment or the metadata server.
+      kind: 'plain', 'slurm', 'ompi' or 'tpu'. Except for 'plain', JAX reads the other
+        values from the environment or the metadata server.
       coordinator: HOST:PORT on which process 0 listens.
       num_processes: how many there are.
       process_id: which one this is, from 0.
@@ -226,7 +226,7 @@ def is_peer_lost(error: Exception) -> bool:
 
 
 def name() -> str:
-    """This process among the others, for the log."""
+    """The number of this process and of all, such as 0/4, for the log."""
     return f"{jax.process_index()}/{jax.process_count()}"
 
 
@@ -236,26 +236,26 @@ def is_primary() -> bool:
 
 
 def agreed(value: bool) -> bool:
-    """The first process' answer, in all of them."""
+    """The answer of the first process, in every process."""
     if jax.process_count() == 1:
         return value
     return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
 
 
 def all_agree(value: bool) -> bool:
-    """Whether the answer is yes in every process."""
+    """Whether the value is true in every process."""
     return bool(np.all(multihost_utils.process_allgather(np.array(value))))
 
 
 def combine(own: np.ndarray) -> np.ndarray:
-    """What each process has computed of an array that is zero elsewhere, together in all."""
+    """The sum over processes, in all of them; each has filled its part of an array of zeros."""
     if jax.process_count() == 1:
         return own
     return multihost_utils.process_allgather(own).sum(axis=0, dtype=own.dtype)
 
 
 def check_same(what: str, content: bytes) -> None:
-    """Compares something that every process has read or made by itself.
+    """Checks that content which every process has read or made by itself is the same.
 
     Raises:
       UserError: it differs.
