@@ -19,6 +19,7 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, M
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece, single
 from musicvae_jax.music.tempo import microseconds_per_quarter
+from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system.errors import UserError
@@ -142,15 +143,15 @@ def of_transition(made: interpolate.Transition) -> Item:
         name: np.full(piece.num_bars, np.nan)
         for name in ("t_latent", "t_control", "similarity_1", "similarity_2", "nll")
     }
-    t, left = np.zeros(piece.num_bars), [c for c in made.curves() if c is not None]
+    t = np.zeros(piece.num_bars)
     melodies = 0
-    for section in piece.sections:
+    values = plots_piece.values_of_bridges(piece, made.bridges)
+    for section, known in zip(piece.sections, values, strict=True):
         bars = slice(section.start_bar, section.start_bar + section.melody.num_bars)
-        if not section.is_bridge:
+        if known is None:
             t[bars] = melodies % 2
             melodies += 1
             continue
-        known = left.pop(0)
         leaves = max(melodies - 1, 0) % 2
         share = known.t(section.melody.num_bars)
         t[bars] = 1 - share if leaves else share
