@@ -6,13 +6,11 @@ CHAOS_KILLS sets how many kills the training gets, CHAOS_SEED the moments.
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import pathlib
 import random
 import re
 import signal
-import sys
 import time
 import wave
 
@@ -22,12 +20,11 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax import main
 from musicvae_jax.checkpoints import store
 from musicvae_jax.configs import tiny
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.training import manifest, step
-from tests import helpers
+from tests import command_line, helpers
 
 pytestmark = pytest.mark.slow
 
@@ -55,34 +52,12 @@ def arguments(home, workdir, data_dir, *more):
     ]
 
 
-def _child(args, environ, log):
-    os.setsid()  # its workers can be told by their session
-    os.environ.update(environ)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    sys.argv = ["main", *args]
-    main.main()
-
-
 class Launcher:
-    """Starts the command line in processes of its own, without importing all anew.
-
-    They are forked from a server that has imported the libraries and run none of them.
-    """
+    """Starts the command line in processes of its own, each with a file for its output."""
 
     def __init__(self, home):
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.chaos_test", "musicvae_jax.commands.train"])
         self._home = home
         self._count = 0
-        self._environ = {
-            "JAX_PLATFORMS": "cpu",
-            "JAX_NUM_CPU_DEVICES": "1",
-            "XDG_CACHE_HOME": str(home / "cache"),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
 
     @property
     def log(self):
@@ -96,12 +71,10 @@ class Launcher:
     def start(self, args):
         self._count += 1
         self.log.touch()
-        process = self._context.Process(target=_child, args=(args, self._environ, str(self.log)))
-        process.start()
-        return process
+        return command_line.start(args, self.log)
 
     def run(self, args):
-        """To its end, which must be a good one."""
+        """Runs a command to its end, which must be a good one."""
         process = self.start(args)
         process.join(300)
         assert process.exitcode == 0, self.log.read_text()[-3000:]

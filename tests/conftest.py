@@ -1,23 +1,24 @@
 """Eight emulated devices for every test, and nothing written outside of the temporary folder."""
 
 import os
-import tempfile
 
+import hypothesis
+import pytest
+
+# The programs that tests start shall see what a user's do.
+for _name in [name for name in os.environ if name.startswith("JAX_")]:
+    del os.environ[_name]
+os.environ["JAX_PLATFORMS"] = "cpu"
+# Many tests compile the same small programs.
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 # Emulated devices wait for each other in collectives; with as few threads as this
 # machine may have cores they can wait forever.
 os.environ.setdefault("NPROC", "16")
 
-import hypothesis
-import jax
+import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_platforms", "cpu")
-# Several tests compile the same small programs.
-jax.config.update("jax_compilation_cache_dir", tempfile.mkdtemp(prefix="musicvae_jax_xla_"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-import pytest  # noqa: E402
 
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies  # noqa: E402
 
@@ -27,12 +28,26 @@ hypothesis.settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
-def folk_dir(tmp_path_factory):
+def shared(tmp_path_factory):
+    """A folder that all processes of this run of pytest share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(shared):
+    """Where compiled programs are kept, for all tests and the programs that they start."""
+    os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
+    jax.config.update("jax_compilation_cache_dir", str(shared / "cache" / "musicvae_jax" / "xla"))
+
+
+@pytest.fixture(scope="session")
+def folk_dir(shared):
     """Where the folk data set is built, once for all tests."""
-    return tmp_path_factory.mktemp("tensorflow_datasets")
+    return shared / "tensorflow_datasets"
 
 
 @pytest.fixture(scope="session")
 def folk(folk_dir):
-    """The real folk data set of 16 bars."""
+    """The real folk data set of 16 bars; of several processes that want it one builds it."""
     return melodies.build(melodies.folk_config(16), str(folk_dir))

@@ -1,10 +1,6 @@
-"""The command line, as a user runs it, each time in a process of its own."""
+"""The command line, each time in a process of its own."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 import wave
 
 import matplotlib.image
@@ -18,9 +14,8 @@ from musicvae_jax.midi import read, write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.transitions import strategies
-from tests import helpers
+from tests import command_line, helpers
 
-ROOT = pathlib.Path(__file__).parent.parent
 TINY = (
     "--config=configs/tiny.py",
     "--config.model.bars=2",
@@ -42,29 +37,12 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cli(home):
-    def run(*args):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
-        environment |= {"XDG_CACHE_HOME": str(home / "cache"), "JAX_PLATFORMS": "cpu"}
-        return subprocess.run(
-            [sys.executable, "-m", "musicvae_jax.main", *map(str, args)],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def trained(cli, home):
+def trained(home):
     """A workdir with a trained model, and the output of the command that trained it."""
     folder = helpers.write_midi_folder(home / "songs", songs=20)
     workdir = home / "run"
     data = (f"--config.dataset.path={folder}", f"--config.dataset.data_dir={home / 'data'}")
-    result = cli(*TINY, *data, f"--workdir={workdir}")
+    result = command_line.program(*TINY, *data, f"--workdir={workdir}")
     assert result.returncode == 0, result.stderr
     return workdir, (*TINY, *data), result
 
@@ -93,16 +71,18 @@ def test_training_tells_its_steps_and_writes_its_state(trained):
     assert json.loads((workdir / "config.json").read_text())["model"]["bars"] == 2
 
 
-def test_the_same_command_again_has_nothing_left_to_do(cli, trained):
+def test_the_same_command_again_has_nothing_left_to_do(trained):
     workdir, args, _ = trained
-    result = cli(*args, f"--workdir={workdir}")
+    result = command_line.run(*args, f"--workdir={workdir}")
     assert result.returncode == 0
     assert "step 4 of 4 is reached already" in result.stderr
 
 
-def test_evaluate_prints_json_last_and_writes_it(cli, trained):
+def test_evaluate_prints_json_last_and_writes_it(trained):
     workdir, _, _ = trained
-    result = cli("--mode=evaluate", f"--workdir={workdir}", "--num=20", "--temperature=1")
+    result = command_line.run(
+        "--mode=evaluate", f"--workdir={workdir}", "--num=20", "--temperature=1"
+    )
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout.splitlines()[-1])
     written = json.loads((workdir / "evaluate" / "metrics.json").read_text())
@@ -134,11 +114,11 @@ def test_evaluate_prints_json_last_and_writes_it(cli, trained):
     assert accuracy.headline(again)["nll_per_token"] == written["nll_per_token"]
 
 
-def test_interpolate_writes_midi_pictures_and_a_report(cli, trained, home):
+def test_interpolate_writes_midi_pictures_and_a_report(trained, home):
     workdir, _, _ = trained
     inputs = [home / "songs" / f"song_00{n}.mid" for n in (1, 2)]
     output = home / "bridge"
-    result = cli(
+    result = command_line.run(
         "--mode=interpolate",
         f"--workdir={workdir}",
         f"--input={inputs[0]},{inputs[1]}",
@@ -191,11 +171,11 @@ def melody_notes(path):
     return sorted(notes, key=lambda note: note[1]), markers
 
 
-def test_a_splice_holds_both_tunes_as_they_were(cli, trained, home):
+def test_a_splice_holds_both_tunes_as_they_were(trained, home):
     workdir, _, _ = trained
     inputs = [home / "songs" / f"song_00{n}.mid" for n in (4, 5)]
     output = home / "splice"
-    result = cli(
+    result = command_line.run(
         "--mode=interpolate",
         f"--workdir={workdir}",
         f"--input={inputs[0]},{inputs[1]}",
@@ -226,11 +206,11 @@ def test_a_splice_holds_both_tunes_as_they_were(cli, trained, home):
     assert (markers["bridge"], markers["melody 2"]) == (32, 52)
 
 
-def test_a_chain_that_loops(cli, trained, home):
+def test_a_chain_that_loops(trained, home):
     workdir, _, _ = trained
     inputs = [home / "songs" / f"song_00{n}.mid" for n in (1, 2, 3)]
     output = home / "chain"
-    result = cli(
+    result = command_line.run(
         "--mode=interpolate",
         f"--workdir={workdir}",
         f"--input={','.join(map(str, inputs))}",
@@ -251,14 +231,14 @@ def test_a_chain_that_loops(cli, trained, home):
     assert len(entry["bridges"]) == 3
 
 
-def test_pairs_stream_through(cli, trained, home):
+def test_pairs_stream_through(trained, home):
     workdir, _, _ = trained
     table, output = home / "pairs.csv", home / "pairs"
     lines = [f"songs/song_{n:03d}.mid,songs/song_{n + 1:03d}.mid" for n in range(6)]
     (home / "noise.mid").write_bytes(b"MThd rubbish")
     table.write_text("\n".join(["# two songs", *lines, "noise.mid,songs/song_001.mid,bad", ""]))
     common = ("--mode=interpolate", f"--workdir={workdir}", "--strategy=latent,crossfade")
-    result = cli(*common, f"--pairs={table}", f"--output={output}", "--num=2")
+    result = command_line.run(*common, f"--pairs={table}", f"--output={output}", "--num=2")
     assert result.returncode == 0, result.stderr
     assert "pair bad is left out" in result.stderr
     report = json.loads((output / "interpolate.json").read_text())
@@ -274,12 +254,14 @@ def test_pairs_stream_through(cli, trained, home):
         scores = [line["score"] for line in lines if line["strategy"] == strategy]
         assert means["score"] == pytest.approx(sum(scores) / 6, abs=1e-3)
     table.write_text("noise.mid,noise.mid\n")
-    check_error(cli(*common, f"--pairs={table}", f"--output={output}"), "no pair can be read")
+    check_error(
+        command_line.run(*common, f"--pairs={table}", f"--output={output}"), "no pair can be read"
+    )
     table.write_text("a.mid,b.mid\nc.mid\n")
-    check_error(cli(*common, f"--pairs={table}"), "line 2", "two MIDI files")
+    check_error(command_line.run(*common, f"--pairs={table}"), "line 2", "two MIDI files")
 
 
-def test_reconstruct_generate_and_complete(cli, trained, home):
+def test_reconstruct_generate_and_complete(trained, home):
     workdir, _, _ = trained
     song = home / "songs" / "song_003.mid"
     for mode, extra, files in (
@@ -287,7 +269,7 @@ def test_reconstruct_generate_and_complete(cli, trained, home):
         ("generate", ("--num=2",), ["generate_00.mid", "generate_01.mid"]),
         ("complete", ("--num=2", "--input", song), ["complete_00.mid", "complete_01.mid"]),
     ):
-        result = cli(f"--mode={mode}", f"--workdir={workdir}", *extra)
+        result = command_line.run(f"--mode={mode}", f"--workdir={workdir}", *extra)
         assert result.returncode == 0, result.stderr
         folder = workdir / mode
         assert sorted(p.name for p in folder.glob("*.mid")) == files
@@ -297,19 +279,19 @@ def test_reconstruct_generate_and_complete(cli, trained, home):
     assert read_notes(workdir / "complete" / "complete_00.mid")[: len(given)] == given
 
 
-def test_build_data_reports_what_went_in(cli, trained):
+def test_build_data_reports_what_went_in(trained):
     _, args, _ = trained
-    result = cli(*args, "--mode=build_data")
+    result = command_line.run(*args, "--mode=build_data")
     assert result.returncode == 0, result.stderr
     assert "melodies read 20, kept 20" in result.stdout
     assert "train " in result.stdout
 
 
-def test_help_explains_every_mode(cli):
-    result = cli("--help")
+def test_help_explains_every_mode():
+    result = command_line.program("--help")
     for mode in modes.MODES:
         assert f"  {mode} " in result.stdout
-    everything = cli("--helpfull")
+    everything = command_line.program("--helpfull")
     for flag in ("temperature", "strategy", "attribute"):
         assert f"  --{flag}:" in everything.stdout
 
@@ -361,39 +343,56 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
         (("--mode=generate", "--attribute=density:x"), ["--attribute=density:x", "a number"]),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(cli, args, parts):
-    check_error(cli(*args), *parts)
+def test_bad_input_is_one_line_and_exit_code_2(args, parts):
+    check_error(command_line.run(*args), *parts)
 
 
-def test_errors_that_need_a_model(cli, trained, home):
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [(("--mode=transition",), "transition"), (("--mode=inspect",), "--mode=inspect needs --input")],
+)
+def test_the_program_ends_with_that_code(args, part):
+    """Of an error in the flags, and of one that is found later."""
+    check_error(command_line.program(*args), part)
+
+
+def test_errors_that_need_a_model(trained, home):
     workdir, args, _ = trained
     run = ("--mode=reconstruct", f"--workdir={workdir}")
     short = home / "short.mid"
     write.write(short, Melody.from_notes([(60 + n, 4 * n, 4 * n + 4) for n in range(4)], 16))
-    check_error(cli(*run, f"--input={short}"), str(short), "has 1 bars", "2 are needed")
+    check_error(
+        command_line.run(*run, f"--input={short}"), str(short), "has 1 bars", "2 are needed"
+    )
     (home / "corrupt.mid").write_bytes(b"MThd rubbish")
-    check_error(cli(*run, f"--input={home / 'corrupt.mid'}"), "corrupt.mid", "not a readable MIDI")
+    check_error(
+        command_line.run(*run, f"--input={home / 'corrupt.mid'}"),
+        "corrupt.mid",
+        "not a readable MIDI",
+    )
     (home / "file").write_text("")
-    check_error(cli(*run, f"--output={home / 'file'}"), str(home / "file"), "cannot write")
-    asked = cli(*run, "--mode=generate", "--attribute=density:+1")
+    check_error(
+        command_line.run(*run, f"--output={home / 'file'}"), str(home / "file"), "cannot write"
+    )
+    asked = command_line.run(*run, "--mode=generate", "--attribute=density:+1")
     check_error(asked, "--attribute", "no attributes.npz", str(workdir), "--mode=export")
     check_error(
-        cli(*args, "--config.model.z=6", "--mode=generate", f"--workdir={workdir}"),
+        command_line.run(*args, "--config.model.z=6", "--mode=generate", f"--workdir={workdir}"),
         "another model",
         "model.z is 4 there and 6 here",
     )
     check_error(
-        cli(*args, "--config.train.batch_size=1000", f"--workdir={home / 'big'}"),
+        command_line.run(*args, "--config.train.batch_size=1000", f"--workdir={home / 'big'}"),
         "fewer than one batch",
         "1000",
     )
 
 
-def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home):
+def test_export_writes_a_checkpoint_that_other_commands_take(trained, home):
     workdir, told, _ = trained
     shared = home / "shared"
     told_all = (*told, "--mode=export", f"--workdir={workdir}", f"--output={shared}", "--num=20")
-    result = cli(*told_all)
+    result = command_line.run(*told_all)
     assert result.returncode == 0, result.stderr
     card = json.loads((shared / "model.json").read_text())
     assert card["test"]["windows"] == card["data"]["windows"]["test"] > 0
@@ -404,7 +403,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
     for name, checkpoint in (("shared", shared), ("run", workdir)):
         output = home / f"generated_{name}"
         told = (f"--checkpoint={checkpoint}", f"--output={output}", "--num=2")
-        result = cli("--mode=generate", *told)
+        result = command_line.run("--mode=generate", *told)
         assert result.returncode == 0, result.stderr
         report = json.loads((output / "generate.json").read_text())
         assert report["checkpoint"]["sha256"] == card["sha256"]
@@ -413,7 +412,7 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
     assert str(generated["shared"]) != str(generated["run"])
     assert set(card["attributes"]) == set(attributes.ATTRIBUTES)
     told = ("--mode=reconstruct", f"--checkpoint={shared}", f"--output={home / 'changed'}")
-    result = cli(*told, "--attribute=density:+1,range:-0.5")
+    result = command_line.run(*told, "--attribute=density:+1,range:-0.5")
     assert result.returncode == 0, result.stderr
     report = json.loads((home / "changed" / "reconstruct.json").read_text())
     assert report["attribute"] == {"density": 1.0, "range": -0.5}
@@ -421,5 +420,5 @@ def test_export_writes_a_checkpoint_that_other_commands_take(cli, trained, home)
         notes = read_notes(home / "changed" / entry["output"])
         assert entry["attributes"]["density"] == len(notes) / 2
         assert entry["original_attributes"]["density"] > 0
-    again = cli("--mode=export", f"--workdir={workdir}", f"--output={shared}")
+    again = command_line.run("--mode=export", f"--workdir={workdir}", f"--output={shared}")
     check_error(again, "--output", "not empty")

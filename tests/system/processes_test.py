@@ -175,11 +175,10 @@ def test_two_processes_join_by_the_environment_alone(kind):
                 "JOB_COMPLETION_INDEX": str(number),
             },
         }[kind]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
         processes.append(
             subprocess.Popen(
                 [sys.executable, "-c", _JOIN],
-                env=environ | {"JAX_PLATFORMS": "cpu"} | variables,
+                env=os.environ | variables,
                 stdout=subprocess.PIPE,
                 text=True,
             )
@@ -223,12 +222,10 @@ def arguments(home, workdir, **train):
 
 def start(home, processes, args, logs):
     """Starts a run of several processes by the script in launch/."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
-    environ |= {
+    environ = os.environ | {
         "NUM_PROCESSES": str(processes),
         "LOG_DIR": str(logs),
         "GRACE_SEC": "5",
-        "XDG_CACHE_HOME": str(home / "cache"),
     }
     return subprocess.Popen(
         [ROOT / "launch" / "local_multiprocess.sh", *args], cwd=ROOT, env=environ

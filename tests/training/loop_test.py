@@ -149,7 +149,7 @@ def test_a_run_goes_on_with_the_same_batches_on_other_devices(
 
 _STALL = """
 import time, jax
-from musicvae_jax import loop
+from musicvae_jax.training import loop
 jax.process_count = lambda: 2
 with loop._stall_watch(1.0) as progress:
     for _ in range(4):

@@ -1,0 +1,64 @@
+"""Runs the command line in processes of its own, without importing the libraries for each.
+
+The processes are forked from a server that has imported the libraries and used none of them. What
+is special to a program that a user starts (`python -m musicvae_jax.main`) is tested by `program`.
+"""
+
+import multiprocessing
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from multiprocessing.context import ForkServerProcess
+
+from musicvae_jax import main
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+_COMMANDS = sorted(path.stem for path in (ROOT / "musicvae_jax" / "commands").glob("[a-z]*.py"))
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    ["pytest", "tests.command_line", *(f"musicvae_jax.commands.{name}" for name in _COMMANDS)]
+)
+
+
+def _child(args: list[str], stdout: str, stderr: str) -> None:
+    os.setsid()  # its workers can be recognized by their session
+    for descriptor, path in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    os.chdir(ROOT)
+    sys.argv = ["main", *args]
+    main.main()
+
+
+def start(args, stdout: pathlib.Path, stderr: pathlib.Path | None = None) -> ForkServerProcess:
+    """Starts a command; its output is appended to the files (both to the first if alone)."""
+    told = ([str(arg) for arg in args], str(stdout), str(stderr or stdout))
+    process = _context.Process(target=_child, args=told)
+    process.start()
+    return process
+
+
+def run(*args) -> subprocess.CompletedProcess:
+    """Runs a command to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        stdout, stderr = (pathlib.Path(folder, name) for name in ("stdout", "stderr"))
+        process = start(args, stdout, stderr)
+        process.join(300)
+        assert process.exitcode is not None, "the command takes more than 300 s"
+        return subprocess.CompletedProcess(
+            args, process.exitcode, stdout.read_text(), stderr.read_text()
+        )
+
+
+def program(*args) -> subprocess.CompletedProcess:
+    """Runs a command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "musicvae_jax.main", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
