@@ -5,13 +5,18 @@ import os
 import hypothesis
 import pytest
 
-# The programs that tests start shall see what a user's do.
+# Compilation takes most of the time of most tests, far more than what it makes faster.
+_FAST = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# The programs that tests start inherit these settings and no others of JAX.
 for _name in [name for name in os.environ if name.startswith("JAX_")]:
     del os.environ[_name]
-os.environ["JAX_PLATFORMS"] = "cpu"
-# Many tests compile the same small programs.
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ |= {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": _FAST,
+    # Many tests compile the same small programs.
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 # Emulated devices wait for each other in collectives; with as few threads as this
 # machine may have cores they can wait forever.
 os.environ.setdefault("NPROC", "16")
