@@ -32,6 +32,13 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One process for a single file, and with -s: workers' output would not be seen."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    is_one_file = len(files) == 1 and files.pop().endswith(".py")
+    return 0 if is_one_file or config.option.capture == "no" else None
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """A folder that all processes of this run of pytest share."""
