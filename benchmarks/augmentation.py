@@ -27,7 +27,7 @@ from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.augmentation import AUGMENTATIONS
 from musicvae_jax.evaluation import accuracy, reconstruction
-from musicvae_jax.evaluation.accuracy import Reconstruction
+from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import vae
 from musicvae_jax.system import memory
@@ -40,9 +40,12 @@ Measured = tuple[np.ndarray, np.ndarray]
 
 def chosen_by_run(names: list[str]) -> dict[str, list[str]]:
     """The augmentations of each run."""
-    alone = {f"only {name}": [name] for name in names}
-    all_but = {f"all but {name}": [n for n in names if n != name] for name in names}
-    return {"none": [], **alone, "all": names, **(all_but if len(names) > 1 else {})}
+    runs = {"none": [], **{f"only {name}": [name] for name in names}}
+    if len(names) > 1:
+        runs["all"] = names
+    if len(names) > 2:  # of two, "all but" one would be "only" the other once more
+        runs |= {f"all but {name}": [n for n in names if n != name] for name in names}
+    return runs
 
 
 def reference(run: str) -> str:
@@ -93,7 +96,7 @@ def measured_splits(
     return {name: split for name, split in splits.items() if len(split[0])}
 
 
-def reconstruct(checkpoint: str, splits: dict[str, Measured]) -> dict[str, Reconstruction]:
+def reconstruct(checkpoint: str, splits: dict[str, Measured]) -> dict[str, DecodedWindows]:
     """What a checkpoint makes of each split."""
     directory = load.find(checkpoint, pathlib.Path())
     model = MelodyModel(load.load(directory, vae.abstract_params))
@@ -104,7 +107,7 @@ def reconstruct(checkpoint: str, splits: dict[str, Measured]) -> dict[str, Recon
 
 
 def compare(
-    made: dict[str, Reconstruction], other: dict[str, Reconstruction] | None
+    made: dict[str, DecodedWindows], other: dict[str, DecodedWindows] | None
 ) -> dict[str, dict[str, dict[str, float | list[float]]]]:
     """By split and metric: the value, and the difference from another run with its interval."""
     figures = {}
