@@ -19,7 +19,9 @@ from step_jax import STEPS, STEPS_PER_BAR, load_config
 from train_step import Contender
 
 from musicvae_jax.models import noise, vae
+from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import memory
 from musicvae_jax.transitions import strategies
 
@@ -36,12 +38,19 @@ class Ours:
         self._params = params = jax.jit(lambda: vae.init_params(model, 0))()
         t = jnp.linspace(0.0, 1.0, STEPS // STEPS_PER_BAR)
         settings = strategies.Settings()
+        trained = TrainedModel(params, model, CODECS[config.codec])
 
         def transition(strategy, tokens_1, tokens_2, keys):
-            return strategies.transition(
-                *(model, params, config.codec, strategy, tokens_1, tokens_2, t, t, keys, 0.0),
-                settings,
-            )[0]
+            made, _ = strategies.transition(
+                trained,
+                strategy,
+                (tokens_1, tokens_2),
+                t_latent=t,
+                t_control=t,
+                keys=keys,
+                settings=settings,
+            )
+            return made
 
         def generate(z, keys):
             path = model.apply({"params": params}, z, method="path")

@@ -75,7 +75,7 @@ def quality_table(maker, pairs, judge: NGram, ends_nll: np.ndarray) -> dict:
     for name, (strategy, settings) in VARIANTS.items():
         begin = time.perf_counter()
         made = maker(pairs, strategy, Plan(pairs[0][0].num_bars, settings=settings))
-        scores = [candidates[0].scores for candidates in made]
+        scores = [vars(candidates[0].scores) for candidates in made]
         values = {key: np.array([score[key] for score in scores]) for key in scores[0]}
         tokens = encode([candidates[0].melody for candidates in made])
         values["ngram_excess"] = judge.nll(tokens) - ends_nll.mean(axis=1)

@@ -6,12 +6,13 @@ from typing import Any
 import ml_collections
 
 from musicvae_jax.datasets.augmentation import AUGMENTATIONS
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
     "dataset.name": ("folk", "midi", "lakh"),
     "dataset.extraction": ("highest", "arpeggio", "monophonic"),
-    "model.codec": ("melody", "roll"),
+    "model.codec": tuple(CODECS),
     "model.latent": ("global", "per_bar"),
     "model.encoder_reads": ("final", "bars"),
     "model.conductor_reads": ("same", "bars"),

@@ -23,6 +23,7 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, chain, single
+from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import Figure, save_png
@@ -54,7 +55,7 @@ class Transition:
 
     @property
     def score(self) -> float:
-        return round(float(np.mean([bridge.scores["score"] for bridge in self.bridges])), 4)
+        return round(float(np.mean([bridge.score for bridge in self.bridges])), 4)
 
     @property
     def output(self) -> str:
@@ -124,7 +125,7 @@ def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
       UserError: the model cannot follow it.
     """
     told = options.transition
-    if told.settings.rhythm and model.checkpoint.config.model.codec != "melody":
+    if told.settings.rhythm and not has_onsets(model.codec):
         raise UserError("--rhythm: needs a model with --config.model.codec=melody")
     return Plan(
         bars=options.bars or model.bars,
@@ -277,7 +278,7 @@ def _pieces(
             titles=titles,
             key_path=key_path,
             programs=programs,
-            curves=[next(iter(bridge.by_bar.values())) for bridge in bridges],
+            curves=[bridge.curve for bridge in bridges],
         )
         return piece, piece
     first, second = melodies

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
+from musicvae_jax.music import keys
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training.loop import RunOptions
-from musicvae_jax.transitions import constraints, curves
+from musicvae_jax.transitions import curves
 from musicvae_jax.transitions import strategies as transitions_strategies
 
 
@@ -167,11 +168,11 @@ def check_scale(name: str) -> str:
       UserError: there is none of that name.
     """
     tonic, _, scale = name.partition("_")
-    if name in ("none", "auto") or (tonic in constraints.TONICS and scale in constraints.SCALES):
+    if name in ("none", "auto") or (tonic in keys.TONICS and scale in keys.SCALES):
         return name
     raise UserError(
         f"--scale={name}: unknown; valid are none, auto, or a tonic and one of "
-        f"{', '.join(constraints.SCALES)}, such as C_major or F#_dorian"
+        f"{', '.join(keys.SCALES)}, such as C_major or F#_dorian"
     )
 
 

@@ -196,7 +196,7 @@ def write_pairs(
                         path = folder / f"{pair.name}_{strategy}.mid"
                         piece = _piece(pair, best, plan, key_path=key_path, programs=programs)
                         items.append((path, piece, provenance))
-                        tally.scores[strategy].append(best.scores)
+                        tally.scores[strategy].append(vars(best.scores))
                         entry = {"pair": pair.name, "strategy": strategy, "output": path.name}
                         report.write(json.dumps(entry | best.report()) + "\n")
                     for result in writer.map(write_piece, items, len(items)):
@@ -241,9 +241,8 @@ def _piece(pair: _Pair, bridge: Bridge, plan: Plan, *, key_path: str, programs: 
     first, second = pair.melodies
     return splice(
         first,
-        bridge.melody,
+        bridge,
         second,
         key_path=key_path,
         programs=programs,
-        curves=[next(iter(bridge.by_bar.values()))],
     )

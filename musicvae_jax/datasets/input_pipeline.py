@@ -18,7 +18,7 @@ import numpy as np
 from musicvae_jax.datasets import augmentation
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies.midi_files import LAKH_LAYOUTS
-from musicvae_jax.music.tokens import melody_to_roll, transpose_tokens
+from musicvae_jax.music.tokens import CODECS, transpose_tokens
 from musicvae_jax.system.errors import UserError
 
 CHUNK_WINDOWS = 4096
@@ -133,8 +133,8 @@ def load_songs(builder: melodies.Builder, name: str) -> np.ndarray:
 
 
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
-    """Stored tokens [batch, steps] uint8 as the model's codec has them, int32."""
-    return (melody_to_roll(tokens) if codec == "roll" else tokens).astype(np.int32)
+    """Stored tokens [batch, steps] uint8 in a codec, by its name: [batch, steps] int32."""
+    return CODECS[codec].from_melody_tokens(tokens).astype(np.int32)
 
 
 class TrainBatches:

@@ -35,14 +35,14 @@ import numpy as np
 
 from musicvae_jax.evaluation import intervals as evaluation_intervals
 from musicvae_jax.evaluation.intervals import Ratio
-from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import (
     CODECS,
     FIRST_ONSET,
-    HOLD,
     SILENCE,
+    Codec,
     MelodyCodec,
-    melody_to_roll,
+    has_onsets,
     sounding_pitch,
 )
 from musicvae_jax.system import files
@@ -74,7 +74,7 @@ class DecodedWindows:
     @property
     def target(self) -> np.ndarray:
         """[windows, steps], the truth in the model's codec."""
-        return melody_to_roll(self.truth) if self.codec == "roll" else self.truth
+        return CODECS[self.codec].from_melody_tokens(self.truth)
 
 
 def write(path: pathlib.Path, reconstruction: DecodedWindows) -> None:
@@ -134,28 +134,36 @@ def _before(pitch: np.ndarray) -> np.ndarray:
     return np.pad(pitch[:, :-1], ((0, 0), (1, 0)), constant_values=SILENCE)
 
 
-def _heard(tokens: np.ndarray, codec: str) -> _Heard:
+def _onsets(said: np.ndarray, before: np.ndarray, codec: Codec) -> np.ndarray:
+    """Where notes begin: [windows, steps] bool.
+
+    Args:
+      said: [windows, steps], the pitch that each token stands for.
+      before: [windows, steps], what sounds before it.
+      codec: of the tokens.
+    """
+    sounds = said != SILENCE
+    return sounds if has_onsets(codec) else sounds & (said != before)
+
+
+def _heard(tokens: np.ndarray, codec: Codec) -> _Heard:
     """What tokens [windows, steps] sound like."""
     pitch = sounding_pitch(tokens, codec)
-    if codec == "roll":
-        return _Heard(pitch, (pitch != SILENCE) & (pitch != _before(pitch)))
-    return _Heard(pitch, tokens >= FIRST_ONSET)
+    said = codec.token_pitches().astype(np.int16)[tokens]
+    return _Heard(pitch, _onsets(said, _before(pitch), codec))
 
 
-def _heard_one_by_one(tokens: np.ndarray, target: np.ndarray, codec: str) -> _Heard:
+def _heard_one_by_one(tokens: np.ndarray, target: np.ndarray, codec: Codec) -> _Heard:
     """What each token sounds like after the true ones before it."""
     before = _before(sounding_pitch(target, codec))
-    if codec == "roll":
-        pitch = sounding_pitch(tokens, codec)
-        return _Heard(pitch, (pitch != SILENCE) & (pitch != before))
-    onset = tokens >= FIRST_ONSET
-    struck = np.where(onset, tokens.astype(np.int16) - FIRST_ONSET + MIN_PITCH, SILENCE)
-    return _Heard(np.where(tokens == HOLD, before, struck), onset)
+    said = codec.token_pitches().astype(np.int16)[tokens]
+    pitch = np.where(tokens == codec.hold, before, said) if has_onsets(codec) else said
+    return _Heard(pitch, _onsets(said, before, codec))
 
 
 def _matches(tokens: np.ndarray, heard: _Heard, r: DecodedWindows) -> dict[str, np.ndarray]:
     """Which steps are right, [windows, steps] bool, by metric."""
-    truth = _heard(r.truth, "melody")
+    truth = _heard(r.truth, MelodyCodec())
     both = truth.onset & heard.onset
     distance = np.abs(truth.pitch - heard.pitch)
     return {
@@ -169,8 +177,8 @@ def _matches(tokens: np.ndarray, heard: _Heard, r: DecodedWindows) -> dict[str, 
 
 
 def _all_heard(r: DecodedWindows) -> dict[str, tuple[np.ndarray, _Heard]]:
-    forced = _heard_one_by_one(r.teacher_forced, r.target, r.codec)
-    heard = (_heard(r.sampled, r.codec), forced)
+    forced = _heard_one_by_one(r.teacher_forced, r.target, CODECS[r.codec])
+    heard = (_heard(r.sampled, CODECS[r.codec]), forced)
     return {way: (getattr(r, way), sound) for way, sound in zip(WAYS, heard, strict=True)}
 
 
@@ -233,7 +241,8 @@ def ceilings(r: DecodedWindows) -> dict[str, float]:
     """What the true tokens of the codec would reach, decoded freely; 1 for melody tokens."""
     tokens = r.target
     return {
-        name: ratio.value for name, ratio in _ratios(tokens, _heard(tokens, r.codec), r).items()
+        name: ratio.value
+        for name, ratio in _ratios(tokens, _heard(tokens, CODECS[r.codec]), r).items()
     }
 
 

@@ -1,13 +1,14 @@
-"""What can be counted in a melody: how dense, how wide, how syncopated it is."""
+"""Attributes of a melody that can be counted: density, range, syncopation and others."""
 
 from collections.abc import Callable
 
 import numpy as np
 
+from musicvae_jax.music.keys import scale_mask
 from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import FIRST_ONSET, previous_onset
 
-_C_MAJOR = np.isin(np.arange(12), (0, 2, 4, 5, 7, 9, 11))
+_C_MAJOR = scale_mask(0, "major")
 
 
 def _onsets(tokens: np.ndarray) -> np.ndarray:

@@ -22,6 +22,24 @@ PROFILES = {
     "aarden": (AARDEN_MAJOR, AARDEN_MINOR),
 }
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_OTHER_NAMES = ("C", "Db", "D", "D#", "E", "F", "Gb", "G", "G#", "A", "A#", "B")
+TONICS = {name: number for names in (NAMES, _OTHER_NAMES) for number, name in enumerate(names)}
+# Semitones above the tonic. Minor has its sixth and seventh degree both ways, as
+# melodic minor does.
+SCALES = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11),
+    "dorian": (0, 2, 3, 5, 7, 9, 10),
+    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
+    "pentatonic": (0, 2, 4, 7, 9),
+}
+
+
+def scale_mask(tonic: int, scale: str) -> np.ndarray:
+    """[12] bool, the pitch classes from C of a scale."""
+    mask = np.zeros(12, bool)
+    mask[(tonic + np.array(SCALES[scale])) % 12] = True
+    return mask
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:
@@ -72,7 +90,7 @@ def find_keys(
 
 
 def shift_to_c_or_a(tonic: np.ndarray, is_minor: np.ndarray) -> np.ndarray:
-    """The nearest transposition to C major or A minor, the seed's `transposer`.
+    """The nearest transposition to C major or A minor, the 2021 notebook's `transposer`.
 
     Args:
       tonic: [songs] int; is_minor: [songs] bool.

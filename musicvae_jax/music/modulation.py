@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.music.keys import find_keys, key_name, pitch_class_weights
+from musicvae_jax.music.keys import SCALES, find_keys, key_name, pitch_class_weights
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
 
 # keep: every melody as it is; a bridge goes between two keys as the model sees fit.
@@ -13,7 +13,7 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melod
 # glide: every melody as it is; a bridge is made in the key of the melody before it and
 #   then walks, bar by bar, to the key of the melody after it.
 KEY_PATHS = ("keep", "transpose", "glide")
-_MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
+_MAJOR = np.array(SCALES["major"])
 
 
 @dataclasses.dataclass(frozen=True)

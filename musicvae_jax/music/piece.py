@@ -7,7 +7,7 @@ from are not part of it. "As it was" means these notes, each at its pitch and pl
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -187,9 +187,63 @@ def single(
     return _assemble([Section(origin, title, _whole_bars(melody), 0, is_bridge, key, 0)], "keep")
 
 
-def splice(first: Melody, bridge: Melody, second: Melody, **options: Any) -> Piece:
-    """Two melodies with a bridge between them: `chain` of two."""
-    return chain([first, second], [bridge], **options)
+class MadeBridge(Protocol):
+    """A bridge that knows its curve, such as `interpolate` makes.
+
+    Attributes:
+      melody: of whole bars.
+      curve: [bars] float, how far each bar has come from the first melody to the second.
+    """
+
+    @property
+    def melody(self) -> Melody: ...
+
+    @property
+    def curve(self) -> np.ndarray: ...
+
+
+def splice(
+    first: Melody,
+    bridge: Melody | MadeBridge,
+    second: Melody,
+    *,
+    titles: Sequence[str] | None = None,
+    key_path: str = "keep",
+    programs: str = "crossfade",
+    curve: np.ndarray | None = None,
+) -> Piece:
+    """Plays two melodies with a bridge between them; `chain` does it with more.
+
+    >>> [bridge] = musicvae_jax.interpolate(model, ode, reel)
+    >>> musicvae_jax.splice(ode, bridge, reel).num_bars
+    48
+
+    Args:
+      first, second: the melodies, each with its own tempo and program.
+      bridge: from `interpolate`, or any melody of whole bars, 1 to 64.
+      titles: two, for people.
+      key_path: `keep`, `transpose` or `glide`, the one with which the bridge was made; see
+        `modulation.KEY_PATHS`.
+      programs: how the instruments change: `keep`, `switch` or `crossfade`, see
+        `PROGRAM_PATHS`.
+      curve: [bars] float, which a gliding key follows; None for the bridge's own.
+
+    Raises:
+      ValueError: see `chain`.
+    """
+    if isinstance(bridge, Melody):
+        melody = bridge
+    else:
+        melody = bridge.melody
+        curve = bridge.curve if curve is None else curve
+    return chain(
+        [first, second],
+        [melody],
+        titles=titles,
+        key_path=key_path,
+        programs=programs,
+        curves=None if curve is None else [curve],
+    )
 
 
 def chain(
@@ -213,10 +267,10 @@ def chain(
         melody back to the first, and the piece can be played round and round. They are
         to be made from `plan_keys(melodies, key_path, loop).pairs`.
       titles: [K] for people.
-      key_path: one of `key_path.KEY_PATHS`.
+      key_path: one of `modulation.KEY_PATHS`.
       programs: one of `PROGRAM_PATHS`.
       curves: for each bridge [bars] float, t of each bar, which a gliding key follows;
-        see `key_path.glide`.
+        see `modulation.glide`.
 
     Raises:
       ValueError: the numbers of melodies and bridges do not match, a bridge is not 1 to

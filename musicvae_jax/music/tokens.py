@@ -2,10 +2,11 @@
 
 `MelodyCodec` is the vocabulary of Roberts et al. 2018 (arXiv 1803.05428, section
 5): events on a sixteenth grid, so a held note is one note. `RollCodec` is the
-seed project's one-hot piano roll, which says only what sounds at each step.
+2021 project's one-hot piano roll, which says only what sounds at each step.
 """
 
 import dataclasses
+import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,17 +20,35 @@ SILENCE = -1  # in place of a MIDI pitch
 
 
 class Codec(Protocol):
-    """What a codec offers; the names are those of the configuration field."""
+    """What a codec says of its tokens; it must be hashable, so that compiled functions can use it.
+
+    Attributes:
+      vocab: number of tokens.
+      silence: the token with which silence begins.
+      hold: the token that lets a note or silence go on; None for a codec that says at each
+        step what sounds. Such a codec has no onsets: a note begins where another pitch sounds.
+    """
 
     @property
-    def vocab(self) -> int:
-        """How many different tokens there are."""
+    def vocab(self) -> int: ...
+
+    @property
+    def silence(self) -> int: ...
+
+    @property
+    def hold(self) -> int | None: ...
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32."""
 
     def decode(self, tokens: np.ndarray, **melody_fields: Any) -> Melody:
         """Returns the melody of tokens: [steps] int; sets `tempo_bpm`, `program`."""
+
+    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """Converts tokens of `MelodyCodec`, as data sets store them: [batch, steps] int."""
+
+    def token_pitches(self) -> np.ndarray:
+        """The MIDI pitch that each token stands for, or `SILENCE`: [vocab] int."""
 
 
 def _check_tokens(tokens: np.ndarray, vocab: int) -> np.ndarray:
@@ -51,6 +70,8 @@ class MelodyCodec:
     """
 
     vocab: int = FIRST_ONSET + MAX_PITCH - MIN_PITCH + 1
+    silence: int = NOTE_OFF
+    hold: int | None = HOLD
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32.
@@ -88,22 +109,29 @@ class MelodyCodec:
             **melody_fields,
         )
 
+    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """The tokens themselves."""
+        return tokens
+
+    def token_pitches(self) -> np.ndarray:
+        """The MIDI pitch that each token strikes, or `SILENCE`: [90] int."""
+        token = np.arange(self.vocab)
+        return np.where(token >= FIRST_ONSET, token - FIRST_ONSET + MIN_PITCH, SILENCE)
+
 
 @dataclasses.dataclass(frozen=True)
 class RollCodec:
-    """The seed's 61 classes: 0..59 is MIDI 48..107 sounding, 60 is silence.
+    """The 61 classes of the 2021 notebook: 0..59 is MIDI 48..107 sounding, 60 is silence.
 
-    A roll cannot tell a repeated note from a held one. The seed struck every step
+    A roll cannot tell a repeated note from a held one. The notebook struck every step
     again; here neighbouring steps of one pitch decode to one held note. Notes
-    outside of MIDI 48..107 become silence (the seed's `chopster`).
+    outside of MIDI 48..107 become silence (the notebook's `chopster`).
     """
 
     vocab: int = 61
     min_pitch: int = 48
-
-    @property
-    def silence(self) -> int:
-        return self.vocab - 1
+    silence: int = 60
+    hold: int | None = None
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32."""
@@ -135,8 +163,44 @@ class RollCodec:
             **melody_fields,
         )
 
+    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """Converts tokens of `MelodyCodec`, a whole batch at once.
 
+        Args:
+          tokens: [batch, steps] int.
+
+        Returns:
+          [batch, steps] uint8, what `encode` gives for the same melodies.
+        """
+        return pitch_tokens(self).astype(np.uint8)[sounding_pitch(tokens)]
+
+    def token_pitches(self) -> np.ndarray:
+        """The MIDI pitch that each token sounds, or `SILENCE`: [61] int."""
+        token = np.arange(self.vocab)
+        return np.where(token == self.silence, SILENCE, token + self.min_pitch)
+
+
+# By their names in the configuration.
 CODECS: dict[str, Codec] = {"melody": MelodyCodec(), "roll": RollCodec()}
+
+
+@functools.cache
+def pitch_tokens(codec: Codec) -> np.ndarray:
+    """The token of a codec for each MIDI pitch: [129] int32.
+
+    The silent token stands for a pitch that the codec does not know, and comes last, so that
+    the pitch `SILENCE`, which is -1, has it too.
+    """
+    tokens = np.full(129, codec.silence, np.int32)
+    pitches = codec.token_pitches()
+    sounding = np.flatnonzero(pitches != SILENCE)
+    tokens[pitches[sounding]] = sounding
+    return tokens
+
+
+def has_onsets(codec: Codec) -> bool:
+    """Whether tokens say where notes begin, so that a repeated note is not a held one."""
+    return codec.hold is not None
 
 
 def transpose_tokens(tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
@@ -168,40 +232,22 @@ def previous_onset(onset: np.ndarray) -> np.ndarray:
     return np.pad(latest[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
 
 
-def sounding_pitch(tokens: np.ndarray, codec: str = "melody") -> np.ndarray:
-    """What sounds at each step, the same for every codec.
+def sounding_pitch(tokens: np.ndarray, codec: Codec = CODECS["melody"]) -> np.ndarray:
+    """The pitch that sounds at each step, the same for every codec.
 
     Args:
       tokens: [batch, steps] int.
-      codec: a name in `CODECS`.
+      codec: of the tokens.
 
     Returns:
       [batch, steps] int16, MIDI, or `SILENCE`.
     """
-    if codec == "roll":
-        roll = RollCodec()
-        pitch = np.where(tokens == roll.silence, SILENCE, tokens.astype(np.int16) + roll.min_pitch)
-        return pitch.astype(np.int16)
+    pitch = codec.token_pitches().astype(np.int16)[tokens]
+    if codec.hold is None:
+        return pitch
     # The latest event at or before each step decides what sounds there.
-    event_step = np.where(tokens != HOLD, np.arange(tokens.shape[1]), 0)
-    latest = np.take_along_axis(tokens, np.maximum.accumulate(event_step, axis=1), axis=1)
-    pitch = latest.astype(np.int16) - FIRST_ONSET + MIN_PITCH
-    return np.where(latest >= FIRST_ONSET, pitch, SILENCE).astype(np.int16)
-
-
-def melody_to_roll(tokens: np.ndarray) -> np.ndarray:
-    """Converts melody tokens to roll tokens, a whole batch at once.
-
-    Args:
-      tokens: [batch, steps] int, of `MelodyCodec`.
-
-    Returns:
-      [batch, steps] uint8, what `RollCodec` gives for the same melodies.
-    """
-    roll = RollCodec()
-    classes = sounding_pitch(tokens) - roll.min_pitch
-    is_known = (classes >= 0) & (classes < roll.silence)
-    return np.where(is_known, classes, roll.silence).astype(np.uint8)
+    event_step = np.where(tokens != codec.hold, np.arange(tokens.shape[1]), 0)
+    return np.take_along_axis(pitch, np.maximum.accumulate(event_step, axis=1), axis=1)
 
 
 def without_key(tokens: np.ndarray) -> np.ndarray:

@@ -70,13 +70,12 @@ def values_of_bridges(piece: Piece, bridges: Sequence[Bridge]) -> list[BarValues
 
 
 def _of_bridge(bridge: Bridge) -> BarValues:
-    known = bridge.by_bar
     return BarValues(
-        t_latent=known.get("t_latent"),
-        t_control=known.get("t_control"),
-        similarity_1=known["likeness_1"],
-        similarity_2=known["likeness_2"],
-        nll=known["nll"],
+        t_latent=bridge.t_latent,
+        t_control=bridge.t_control,
+        similarity_1=bridge.by_bar.likeness_1,
+        similarity_2=bridge.by_bar.likeness_2,
+        nll=bridge.by_bar.nll,
     )
 
 

@@ -164,7 +164,9 @@ def of_transition(made: interpolate.Transition) -> Item:
         "name": made.output,
         "score": made.score,
         "facts": {
-            name: round(float(np.mean([bridge.scores[name] for bridge in made.bridges])), 4)
+            name: round(
+                float(np.mean([getattr(bridge.scores, name) for bridge in made.bridges])), 4
+            )
             for name in _FACTS
         },
         "curves": {name: _or_none(curve) for name, curve in curves.items()},

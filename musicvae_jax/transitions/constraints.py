@@ -1,40 +1,20 @@
-"""What a transition may play: pitches of a scale or a range, and the rhythm of a melody.
+"""Limits on what a transition plays: pitches of a scale or a range, and the rhythm of a melody.
 
 A model obeys by a bias on its logits, minus infinity for what is forbidden. What is
-not decoded, as a crossfade, is moved to the nearest pitch that is allowed.
+not decoded, such as a crossfade, is moved to the nearest pitch that is allowed.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax.music.keys import NAMES, profile_matrix
-from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.music.tokens import CODECS, FIRST_ONSET
+from musicvae_jax.music.keys import TONICS, profile_matrix, scale_mask
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import SILENCE, Codec
 from musicvae_jax.transitions import notes as notes_lib
-from musicvae_jax.transitions.notes import SILENCE, Notes
+from musicvae_jax.transitions.notes import Notes
 
 FORBIDDEN = -1e9  # of a logit: as good as minus infinity, and safe to add
-# Semitones above the tonic. Minor has its sixth and seventh degree both ways, as
-# melodic minor does.
-SCALES = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "pentatonic": (0, 2, 4, 7, 9),
-}
-TONICS = {name: number for number, name in enumerate(NAMES)} | {
-    name: number
-    for number, name in enumerate(["C", "Db", "D", "D#", "E", "F", "Gb", "G", "G#", "A", "A#", "B"])
-}
-
-
-def scale_mask(tonic: int, scale: str) -> np.ndarray:
-    """[12] bool, the pitch classes from C of a scale."""
-    mask = np.zeros(12, bool)
-    mask[(tonic + np.array(SCALES[scale])) % 12] = True
-    return mask
 
 
 def pitch_class_weights(notes: Notes) -> jax.Array:
@@ -43,8 +23,12 @@ def pitch_class_weights(notes: Notes) -> jax.Array:
     return classes.sum(axis=1)
 
 
-def find_keys(weights: jax.Array) -> jax.Array:
-    """`keys.find_keys` under jit.
+def key_numbers(weights: jax.Array) -> jax.Array:
+    """The keys that `music.keys.find_keys` finds, in a form that can be compiled.
+
+    `music` is NumPy only, and its function gives the correlation as well. Here the highest
+    correlation is looked for alone, so the weights need not be divided by their length.
+    Both use the profiles of `keys.profile_matrix`.
 
     Args:
       weights: [batch, 12].
@@ -70,7 +54,7 @@ def allowed_pitches(
 
     Args:
       scale: `none`; `auto`, the scale of melody 1's key up to half way, and then of
-        melody 2's; or a tonic and a scale, as `C_major`.
+        melody 2's; or a tonic and a scale, such as `C_major`.
       pitch_range: the lowest and the highest.
       notes_1, notes_2: the melodies.
       t: [bars].
@@ -83,7 +67,7 @@ def allowed_pitches(
     if scale == "none":
         classes = jnp.ones((batch, bars, 12), bool)
     elif scale == "auto":
-        one, two = (key_scales(find_keys(pitch_class_weights(n))) for n in (notes_1, notes_2))
+        one, two = (key_scales(key_numbers(pitch_class_weights(n))) for n in (notes_1, notes_2))
         classes = jnp.where((t < 0.5)[:, None], one[:, None], two[:, None])
     else:
         tonic, name = scale.split("_")
@@ -92,34 +76,26 @@ def allowed_pitches(
     return classes[..., pitch % 12] & (pitch >= low) & (pitch <= high)
 
 
-def pitch_bias(allowed: jax.Array, codec: str) -> jax.Array:
+def pitch_bias(allowed: jax.Array, codec: Codec) -> jax.Array:
     """The bias on logits that keeps to pitches: [batch, bars, 128] -> [batch, steps, vocab]."""
-    pitches = token_pitches(codec)
+    pitches = codec.token_pitches()
     forbidden = jnp.where(pitches == SILENCE, False, ~allowed[..., pitches])
     return jnp.repeat(jnp.where(forbidden, FORBIDDEN, 0.0), STEPS_PER_BAR, axis=1)
 
 
-def token_pitches(codec: str) -> np.ndarray:
-    """The MIDI note that each token of a codec stands for, or `SILENCE`: [vocab] int."""
-    token = np.arange(CODECS[codec].vocab)
-    if codec == "roll":
-        return np.where(token == CODECS[codec].silence, SILENCE, token + CODECS[codec].min_pitch)
-    return np.where(token >= FIRST_ONSET, token - FIRST_ONSET + MIN_PITCH, SILENCE)
-
-
-def rhythm_bias(rhythm: Notes) -> jax.Array:
-    """The bias on logits that keeps to a rhythm, for the melody codec.
+def rhythm_bias(rhythm: Notes, codec: Codec) -> jax.Array:
+    """The bias on logits that keeps to a rhythm.
 
     Args:
       rhythm: melodies, of which only the onsets and ends count.
+      codec: one that has onsets.
 
     Returns:
       [batch, steps, vocab] float32.
     """
-    tokens = notes_lib.to_tokens(rhythm, "melody")[..., None]
-    vocabulary = np.arange(CODECS["melody"].vocab)
-    is_onset = vocabulary >= FIRST_ONSET
-    fits = jnp.where(tokens >= FIRST_ONSET, is_onset, vocabulary == tokens)
+    tokens = notes_lib.to_tokens(rhythm, codec)[..., None]
+    is_onset = codec.token_pitches() != SILENCE
+    fits = jnp.where(jnp.asarray(is_onset)[tokens], is_onset, np.arange(codec.vocab) == tokens)
     return jnp.where(fits, 0.0, FORBIDDEN)
 
 

@@ -3,15 +3,14 @@
 import jax
 import jax.numpy as jnp
 
+from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import MusicVAE
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
 
 
-def encode_windows(
-    model: MusicVAE, params: dict, notes: Notes, codec: str
-) -> tuple[jax.Array, jax.Array]:
+def encode_windows(trained: TrainedModel, notes: Notes) -> tuple[jax.Array, jax.Array]:
     """The posteriors of melodies of any number of bars.
 
     The model hears windows of its own length, as in training. The last window, and the
@@ -21,15 +20,15 @@ def encode_windows(
       mu and sigma: [batch, windows, z] each, or [batch, windows, model bars, z].
     """
     batch, steps = notes.pitch.shape
-    window = model.bars * STEPS_PER_BAR
+    window = trained.model.bars * STEPS_PER_BAR
     windows = -(-steps // window)
     filled = jnp.arange(windows * window)
     looped = jax.tree.map(lambda leaf: leaf[:, filled % steps], notes)
     looped = notes_lib.strike(looped, (filled % window == 0) | (filled % steps == 0))
     tokens = notes_lib.to_tokens(
-        jax.tree.map(lambda leaf: leaf.reshape(batch * windows, window), looped), codec
+        jax.tree.map(lambda leaf: leaf.reshape(batch * windows, window), looped), trained.codec
     )
-    posterior = model.apply({"params": params}, tokens, method="encode")
+    posterior = trained.apply("encode", tokens)
     return jax.tree.map(lambda leaf: leaf.reshape(batch, windows, *leaf.shape[1:]), posterior)
 
 
@@ -40,7 +39,7 @@ def window_path(model: MusicVAE, z: jax.Array) -> jax.Array:
     return path.reshape(batch, -1, model.z)
 
 
-def mean_path(model: MusicVAE, params: dict, notes: Notes, codec: str) -> jax.Array:
+def mean_path(trained: TrainedModel, notes: Notes) -> jax.Array:
     """The path of melodies' posterior means: [batch, bars, z]."""
-    mu, _ = encode_windows(model, params, notes, codec)
-    return window_path(model, mu)[:, : notes.pitch.shape[1] // STEPS_PER_BAR]
+    mu, _ = encode_windows(trained, notes)
+    return window_path(trained.model, mu)[:, : notes.pitch.shape[1] // STEPS_PER_BAR]

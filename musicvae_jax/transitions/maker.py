@@ -3,19 +3,20 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax.inference.batching import MAX_BATCH
+from musicvae_jax.inference.batching import Batched
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
-from musicvae_jax.system.devices import AXIS, replicate
-from musicvae_jax.transitions import curves, strategies
-from musicvae_jax.transitions import scores as transitions_scores
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import curves, scores, strategies
+from musicvae_jax.transitions.scores import BarScores, BridgeScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Plan:
       is_spliced: whether it will stand between its melodies; see `windows.bridge_ends`
         and `curves.positions`.
       curve, control_curve: see `curves.sample`.
-      settings: the rest.
+      settings: the other options.
     """
 
     bars: int
@@ -41,10 +42,9 @@ class Plan:
         curve = self.curve if name == "t_latent" else self.control_curve
         return curves.sample(curve, self.bars, self.is_spliced)
 
-    def t_of(self, strategy: str) -> np.ndarray:
-        """The mean of the curves that a strategy follows: [bars] float32."""
-        followed = strategies.STRATEGIES[strategy].curves
-        return np.mean([self.t(name) for name in followed], axis=0, dtype=np.float32)
+    def followed(self, strategy: str) -> dict[str, np.ndarray]:
+        """The curves that a strategy follows, by name: [bars] float32 each."""
+        return {name: self.t(name) for name in strategies.STRATEGIES[strategy].curves}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,63 +53,87 @@ class Bridge:
 
     Attributes:
       melody: with melody 1's tempo and program.
+      strategy: the name of the strategy that made it.
       number: which of the candidates it is; their random numbers depend on it.
-      by_bar: [bars] each, `t_latent`, `t_control` as far as the strategy follows them,
-        and from `metrics.measure`.
-      scores: the other metrics, of the whole.
+      scores: of the whole.
+      by_bar: scores of each bar.
+      t_latent, t_control: [bars] float32, the curves as far as the strategy follows them,
+        or else None.
     """
 
     melody: Melody
+    strategy: str
     number: int
-    by_bar: dict[str, np.ndarray]
-    scores: dict[str, float]
+    scores: BridgeScores
+    by_bar: BarScores
+    t_latent: np.ndarray | None = None
+    t_control: np.ndarray | None = None
 
-    def report(self) -> dict:
-        """All but the melody, for JSON."""
+    @property
+    def score(self) -> float:
+        """How good it is, from 0 to 1; see `BridgeScores`."""
+        return self.scores.score
+
+    @property
+    def curve(self) -> np.ndarray:
+        """How far each bar has come from melody 1 (0) to melody 2 (1): [bars] float32."""
+        return self.t_control if self.t_latent is None else self.t_latent
+
+    def report(self) -> dict[str, Any]:
+        """Everything but the melody and the strategy, for JSON."""
+        followed = {"t_latent": self.t_latent, "t_control": self.t_control}
+        by_bar = {name: t for name, t in followed.items() if t is not None} | vars(self.by_bar)
         rounded = {
-            name: np.round(value.astype(np.float64), 4).tolist()
-            for name, value in self.by_bar.items()
+            name: np.round(np.asarray(value, np.float64), 4).tolist()
+            for name, value in by_bar.items()
         }
-        scores = {name: round(value, 4) for name, value in self.scores.items()}
-        return {"candidate": self.number, **scores, **rounded}
+        whole = {name: round(value, 4) for name, value in vars(self.scores).items()}
+        return {"candidate": self.number, **whole, **rounded}
 
 
 class BridgeMaker:
-    """Makes bridges with a model, on all local devices."""
+    """Makes bridges with a model, on all devices; compiles once for each kind of bridge."""
 
     def __init__(self, model: MelodyModel):
-        self._melodies = model
-        self._codec = model.checkpoint.config.model.codec
-        self._params = replicate(model.params)
-        pmap = functools.partial(jax.pmap, axis_name=AXIS)
-        self._make = pmap(
-            self._make_on_device,
-            in_axes=(0, 0, 0, None, None, 0, None),
-            static_broadcasted_argnums=(7, 8),
-        )
-        self._measure = pmap(self._measure_on_device, in_axes=(0, 0, 0, 0, None))
+        self._model = model
+        self._measure = Batched(self._measured)
+        self._programs: dict[tuple[str, strategies.Settings], Batched] = {}
 
-    def _make_on_device(
-        self, params, tokens_1, tokens_2, t_latent, t_control, keys, temperature, strategy, settings
-    ):
-        tokens, bridge = strategies.transition(
-            *(self._melodies.model, params, self._codec, strategy, tokens_1, tokens_2),
-            *(t_latent, t_control, keys, temperature, settings),
-        )
-        return tokens, bridge.notes_1, bridge.notes_2
+    def _program(self, strategy: str, settings: strategies.Settings) -> Batched:
+        """What makes bridges by a strategy."""
+        program = self._programs.get((strategy, settings))
+        if program is None:
+            made = functools.partial(self._made, strategy, settings)
+            program = self._programs[strategy, settings] = Batched(made)
+        return program
 
-    def _measure_on_device(self, params, tokens, notes_1, notes_2, t):
-        return transitions_scores.measure(
-            self._melodies.model, params, self._codec, tokens, notes_1, notes_2, t
+    def _made(self, strategy, settings, params, rows, shared):
+        *pair, keys = rows
+        t_latent, t_control, temperature = shared
+        tokens, inputs = strategies.transition(
+            self._model.trained(params),
+            strategy,
+            tuple(pair),
+            t_latent=t_latent,
+            t_control=t_control,
+            keys=jax.random.wrap_key_data(keys),
+            temperature=temperature,
+            settings=settings,
         )
+        return tokens, inputs.notes_1, inputs.notes_2
+
+    def _measured(self, params, rows, t):
+        tokens, *pair = rows
+        return scores.measure(self._model.trained(params), tokens, tuple(pair), t)
 
     def __call__(
         self,
         pairs: Sequence[tuple[Melody, Melody]],
         strategy: str,
         plan: Plan,
+        *,
         num: int = 1,
-        seed: int = 0,
+        seed: int | jax.Array = 0,
         temperature: float = 0.0,
         pair_numbers: Sequence[int] | None = None,
     ) -> list[list[Bridge]]:
@@ -117,75 +141,52 @@ class BridgeMaker:
 
         Args:
           pairs: melodies of any length of at least a bar.
-          strategy: a name in `transitions.STRATEGIES`.
+          strategy: a name in `strategies.STRATEGIES`.
           plan: what is wanted.
           num: how many candidates for each pair. More of them leave the first as they are.
-          seed: of all randomness. A pair's depends on it and on the pair's number.
+          seed: an integer or a key. The random numbers of a pair depend on it and on the
+            pair's number.
           temperature: of decoding.
           pair_numbers: for each pair; by default they are counted from 0.
 
         Returns:
           For each pair its different candidates, the best score first.
+
+        Raises:
+          UserError: a rhythm is to be kept, and the model's tokens have no onsets.
         """
+        if plan.settings.rhythm and not has_onsets(self._model.codec):
+            raise UserError("a rhythm can be kept only by a model whose tokens have onsets")
         ends = [bridge_ends(*pair, plan.bars, plan.is_spliced) for pair in pairs]
         sides = [
-            np.repeat(self._melodies.tokens(side), num, axis=0) for side in zip(*ends, strict=True)
+            np.repeat(self._model.tokens(side), num, axis=0) for side in zip(*ends, strict=True)
         ]
         numbers = np.arange(len(pairs)) if pair_numbers is None else np.asarray(pair_numbers)
-        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), numbers)
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(noise.as_key(seed), numbers)
         keys = jax.vmap(lambda key: noise.example_keys(key, 0, num))(keys).reshape(-1)
-        parts = [
-            self._part(strategy, plan, temperature, *rows)
-            for rows in _parts([*sides, np.asarray(jax.random.key_data(keys))])
-        ]
-        tokens, measured = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-        bridges = []
-        for index, (first, _) in enumerate(pairs):
-            rows = range(index * num, (index + 1) * num)
-            candidates = [
-                self._bridge(row, tokens, measured, first, strategy, plan, index * num)
-                for row in rows
-            ]
-            bridges.append(_ranked(candidates))
-        return bridges
+        rows = (*sides, np.asarray(jax.random.key_data(keys)))
+        shared = (plan.t("t_latent"), plan.t("t_control"), np.float32(temperature))
+        params, followed = self._model.replicated, plan.followed(strategy)
+        tokens, *melodies = self._program(strategy, plan.settings)(params, rows, shared)
+        t = np.mean(list(followed.values()), axis=0, dtype=np.float32)
+        by_bar, whole = self._measure(params, (tokens, *melodies), t)
 
-    def _part(self, strategy, plan, temperature, tokens_1, tokens_2, keys):
-        """Rows [batch, ...] of at most `MAX_BATCH`: tokens and metrics."""
-        batch, devices = len(tokens_1), jax.local_device_count()
-        t = [jnp.asarray(plan.t(name)) for name in ("t_latent", "t_control")]
-        padding = -batch % devices
+        def bridge(row: int) -> Bridge:
+            first, _ = pairs[row // num]
+            return Bridge(
+                melody=self._model.melody(tokens[row], like=first),
+                strategy=strategy,
+                number=row % num,
+                scores=jax.tree.map(lambda values: float(values[row]), whole),
+                by_bar=jax.tree.map(lambda values: values[row], by_bar),
+                **followed,
+            )
 
-        def shard(rows):
-            rows = np.concatenate([rows, np.repeat(rows[-1:], padding, axis=0)])
-            return rows.reshape(devices, -1, *rows.shape[1:])
-
-        keys = jax.random.wrap_key_data(jnp.asarray(shard(keys)))
-        tokens, *melodies = self._make(
-            *(self._params, shard(tokens_1), shard(tokens_2), *t, keys),
-            *(jnp.float32(temperature), strategy, plan.settings),
-        )
-        t = jnp.asarray(plan.t_of(strategy))
-        measured = self._measure(self._params, tokens, *melodies, t)
-        return jax.tree.map(
-            lambda leaf: np.asarray(leaf).reshape(-1, *leaf.shape[2:])[:batch], (tokens, measured)
-        )
-
-    def _bridge(self, row, tokens, measured, like, strategy, plan, first_row) -> Bridge:
-        values = {name: value[row] for name, value in measured.items()}
-        by_bar = {name: plan.t(name) for name in strategies.STRATEGIES[strategy].curves}
-        by_bar |= {name: value for name, value in values.items() if value.ndim}
-        scores = {name: float(value) for name, value in values.items() if not value.ndim}
-        melody = self._melodies.melody(tokens[row], like=like)
-        return Bridge(melody, row - first_row, by_bar, scores)
-
-
-def _parts(arrays: Sequence[np.ndarray]):
-    """Cuts arrays into equal parts of at most `MAX_BATCH` rows; the last may be shorter."""
-    for first in range(0, len(arrays[0]), MAX_BATCH):
-        yield [array[first : first + MAX_BATCH] for array in arrays]
+        candidates = [bridge(row) for row in range(len(pairs) * num)]
+        return [_ranked(candidates[first : first + num]) for first in range(0, len(tokens), num)]
 
 
 def _ranked(candidates: Sequence[Bridge]) -> list[Bridge]:
     """The different ones, the best first."""
     different = {tuple(c.melody.notes()): c for c in reversed(candidates)}
-    return sorted(different.values(), key=lambda c: (-c.scores["score"], c.number))
+    return sorted(different.values(), key=lambda c: (-c.score, c.number))

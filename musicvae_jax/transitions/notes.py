@@ -1,4 +1,4 @@
-"""Batches of tokens as what sounds: the pitch of each step, and where notes begin.
+"""Batches of tokens as sound: the pitch of each step, and where notes begin.
 
 Mixing two melodies, measuring them and restricting their pitches are simple on this
 view, the same for every codec, and run within jitted functions.
@@ -8,10 +8,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax.music.melody import MIN_PITCH
-from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, SILENCE, RollCodec
-
-_ROLL = RollCodec()
+from musicvae_jax.music.tokens import SILENCE, Codec, pitch_tokens
 
 
 @flax.struct.dataclass
@@ -47,35 +44,35 @@ def at(per_step: jax.Array, step: jax.Array) -> jax.Array:
     return jnp.take_along_axis(per_step, step, axis=1)
 
 
-def from_tokens(tokens: jax.Array, codec: str) -> Notes:
+def from_tokens(tokens: jax.Array, codec: Codec) -> Notes:
     """What tokens [batch, steps] of a codec sound like."""
-    if codec == "roll":
-        pitch = jnp.where(tokens == _ROLL.silence, SILENCE, tokens + _ROLL.min_pitch)
+    pitches = jnp.asarray(codec.token_pitches(), jnp.int32)
+    pitch = said = pitches[tokens]
+    if codec.hold is None:
         return Notes(pitch, (pitch != SILENCE) & (pitch != _before(pitch, SILENCE)))
-    event = at(tokens, latest(tokens != HOLD))
-    pitch = jnp.where(event >= FIRST_ONSET, event - FIRST_ONSET + MIN_PITCH, SILENCE)
-    return Notes(pitch, tokens >= FIRST_ONSET)
+    pitch = at(said, latest(tokens != codec.hold))
+    return Notes(pitch, said != SILENCE)
 
 
-def to_tokens(notes: Notes, codec: str, explicit: jax.Array | bool = False) -> jax.Array:
+def to_tokens(notes: Notes, codec: Codec, explicit: jax.Array | bool = False) -> jax.Array:
     """The tokens of a codec for melodies within its range of pitches.
 
     Args:
       notes: the melodies.
-      codec: its name.
+      codec: of the tokens.
       explicit: [steps] bool, where silence is said even if it was silent before, so that
         nothing that came before the step can be heard in it.
 
     Returns:
       [batch, steps] int32.
     """
+    sounding = jnp.asarray(pitch_tokens(codec))[notes.pitch]
+    if codec.hold is None:
+        return sounding
     silent = notes.pitch == SILENCE
-    if codec == "roll":
-        return jnp.where(silent, _ROLL.silence, notes.pitch - _ROLL.min_pitch).astype(jnp.int32)
     ends = silent & (explicit | ~_before(silent, True))
-    tokens = jnp.where(ends, NOTE_OFF, HOLD)
-    onset = notes.pitch - MIN_PITCH + FIRST_ONSET
-    return jnp.where(notes.onset, onset, tokens).astype(jnp.int32)
+    tokens = jnp.where(ends, codec.silence, codec.hold)
+    return jnp.where(notes.onset, sounding, tokens).astype(jnp.int32)
 
 
 def strike(notes: Notes, where: jax.Array) -> Notes:

@@ -1,45 +1,88 @@
 """How good a transition is, measured on batches under jit.
 
-Of each bar, as it is alone, with a note that is held into it struck at its beginning:
-
-  similarity       share of equal tokens: one less the normalised Hamming distance of
-                   Roberts et al. 2018 (arXiv 1803.05428)
-  pitch_overlap    intersection of the two histograms of pitch classes, by sounding time
-  onset_overlap    onsets in common over onsets in either (Jaccard)
-  likeness         the mean of the three, to melody 1 and to melody 2
-  progress         d1 / (d1 + d2) with d = 1 - likeness: 0 in a bar of melody 1, 1 in one
-                   of melody 2, whatever those two have in common
-  nll              negative log likelihood, nats a token: the model's bound (below)
-
-Of the transition, with progress 0 before its first bar and 1 after its last:
-
-  monotonicity     1 over the sum of all changes of progress: 1 if it never turns back
-  largest_jump     the largest change of progress from one bar to the next
-  tracking_error   mean distance of progress from the curve
-  nll_excess       mean nll less that of the melodies, weighted by the curve: what the
-                   transition costs beyond its ends
-  key_stability    mean share of a bar's sounding time that is in the scale of melody 1's
-                   key, or of melody 2's, whichever is larger
-  copied_1, copied_2  share of the bars in between that are some bar of melody 1 or 2,
-                   note by note
-  score            geometric mean of monotonicity, 1 - largest_jump, key_stability and
-                   exp(-max(nll_excess, 0)): nought if it fails in one of them
+`BarScores` are of each bar as it is alone, with a note that is held into it struck at its
+beginning; `BridgeScores` are of the whole.
 
 The bound is the negative evidence lower bound at the posterior mean: the melody is
 encoded anew, decoded with its own notes fed, and the divergence of its posterior from
-the prior is added. So every strategy is asked the same, how well the model knows such a
-melody, and not how well it keeps to a latent.
+the prior is added. So every strategy is asked the same: how well the model knows such a
+melody, not how well it keeps to a latent.
 """
 
+import flax
 import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models.losses import kl_nats, nll_nats
-from musicvae_jax.models.vae import MusicVAE, previous_tokens
+from musicvae_jax.models.trained import TrainedModel
+from musicvae_jax.models.vae import previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import SILENCE, Codec, MelodyCodec
 from musicvae_jax.transitions import constraints, encoding
 from musicvae_jax.transitions import notes as notes_lib
-from musicvae_jax.transitions.notes import SILENCE, Notes
+from musicvae_jax.transitions.notes import Notes
+
+
+@flax.struct.dataclass
+class BarScores:
+    """What each bar of a transition is like: [bars] float32 each, or [batch, bars].
+
+    Attributes:
+      likeness_1, likeness_2: the mean of similarity, pitch overlap and onset overlap, to
+        melody 1 and to melody 2.
+      nll: negative log likelihood, nats a token: the model's bound, see above.
+      onset_overlap_1, onset_overlap_2: onsets in common over onsets in either (Jaccard).
+      pitch_overlap_1, pitch_overlap_2: the intersection of the two histograms of pitch
+        classes, by sounding time.
+      progress: d1 / (d1 + d2) with d = 1 - likeness: 0 in a bar of melody 1, 1 in one of
+        melody 2, whatever those two have in common.
+      similarity_1, similarity_2: the share of equal tokens: one less the normalised Hamming
+        distance of Roberts et al. 2018 (arXiv 1803.05428).
+    """
+
+    likeness_1: jax.Array
+    likeness_2: jax.Array
+    nll: jax.Array
+    onset_overlap_1: jax.Array
+    onset_overlap_2: jax.Array
+    pitch_overlap_1: jax.Array
+    pitch_overlap_2: jax.Array
+    progress: jax.Array
+    similarity_1: jax.Array
+    similarity_2: jax.Array
+
+
+@flax.struct.dataclass
+class BridgeScores:
+    """What a transition is like as a whole: a number each, or [batch].
+
+    For the changes of progress, it is 0 before the first bar and 1 after the last.
+
+    Attributes:
+      copied_1, copied_2: the share of the bars in between that are some bar of melody 1 or
+        2, note by note.
+      key_stability: the mean share of a bar's sounding time that is in the scale of melody
+        1's key, or of melody 2's, whichever is larger.
+      largest_jump: the largest change of progress from one bar to the next.
+      monotonicity: 1 over the sum of all changes of progress: 1 if it never turns back.
+      nll_1, nll_2: the mean nll of melody 1 and of melody 2.
+      nll_excess: the mean nll less that of the melodies, weighted by the curve: what the
+        transition costs beyond its ends.
+      score: the geometric mean of monotonicity, 1 - largest_jump, key_stability and
+        exp(-max(nll_excess, 0)): 0 if it fails in one of them.
+      tracking_error: the mean distance of progress from the curve.
+    """
+
+    copied_1: float | jax.Array
+    copied_2: float | jax.Array
+    key_stability: float | jax.Array
+    largest_jump: float | jax.Array
+    monotonicity: float | jax.Array
+    nll_1: float | jax.Array
+    nll_2: float | jax.Array
+    nll_excess: float | jax.Array
+    score: float | jax.Array
+    tracking_error: float | jax.Array
 
 
 def _by_bar(per_step: jax.Array) -> jax.Array:
@@ -98,21 +141,19 @@ def progress(likeness_1: jax.Array, likeness_2: jax.Array, t: jax.Array) -> jax.
     return jnp.where(total < 1e-6, t, distance_1 / jnp.maximum(total, 1e-6))
 
 
-def bar_nll(model: MusicVAE, params: dict, codec: str, notes: Notes) -> jax.Array:
+def bar_nll(trained: TrainedModel, notes: Notes) -> jax.Array:
     """The bound on the negative log likelihood of each bar: [batch, bars], nats a token."""
-    variables = {"params": params}
+    model = trained.model
     bars = notes.pitch.shape[1] // STEPS_PER_BAR
-    mu, sigma = encoding.encode_windows(model, params, notes, codec)
+    mu, sigma = encoding.encode_windows(trained, notes)
     divergence = kl_nats(mu, sigma).sum(axis=-1)  # [batch, windows], or by bar
     if not model.per_bar:
         divergence = jnp.repeat(divergence / model.bars, model.bars, axis=1)
     divergence = divergence.reshape(len(mu), -1)[:, :bars]
-    path = encoding.window_path(model, mu)[:, :bars]
-    tokens = notes_lib.to_tokens(notes, codec)
-    embeddings = model.apply(variables, path, method="bar_embeddings")
-    logits = model.apply(
-        variables, embeddings, previous_tokens(tokens, model.vocab), method="teacher_forced_bars"
-    )
+    embeddings = trained.apply("bar_embeddings", encoding.window_path(model, mu)[:, :bars])
+    tokens = notes_lib.to_tokens(notes, trained.codec)
+    inputs = previous_tokens(tokens, model.vocab)
+    logits = trained.apply("teacher_forced_bars", embeddings, inputs)
     return (_by_bar(nll_nats(logits, tokens)).sum(axis=-1) + divergence) / STEPS_PER_BAR
 
 
@@ -122,7 +163,7 @@ def key_stability(notes: Notes, notes_1: Notes, notes_2: Notes) -> jax.Array:
     total = classes.sum(axis=-1)
     inside = []
     for melody in (notes_1, notes_2):
-        key = constraints.find_keys(constraints.pitch_class_weights(melody))
+        key = constraints.key_numbers(constraints.pitch_class_weights(melody))
         inside.append((classes * constraints.key_scales(key)[:, None]).sum(axis=-1))
     share = jnp.maximum(*inside) / jnp.maximum(total, 1)
     return jnp.where(total == 0, 1.0, share).mean(axis=-1)
@@ -134,72 +175,79 @@ def copied(notes: Notes, reference: Notes, is_between: jax.Array) -> jax.Array:
     Both as of `bars_alone`.
     """
     bars, others = (
-        _by_bar(notes_lib.to_tokens(each, "melody", _begins(each))) for each in (notes, reference)
+        _by_bar(notes_lib.to_tokens(each, MelodyCodec(), _begins(each)))
+        for each in (notes, reference)
     )
     same = (bars[:, :, None] == others[:, None]).all(axis=-1).any(axis=-1)
     return (same & is_between).sum(axis=-1) / jnp.maximum(is_between.sum(), 1)
 
 
+def _likenesses(
+    notes: Notes, other: Notes, codec: Codec
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """`similarity`, `pitch_overlap`, `onset_overlap` and their mean: [batch, bars] each."""
+    said = [notes_lib.to_tokens(each, codec, _begins(each)) for each in (notes, other)]
+    parts = (similarity(*said), pitch_overlap(notes, other), onset_overlap(notes, other))
+    return (*parts, sum(parts) / len(parts))
+
+
 def measure(
-    model: MusicVAE,
-    params: dict,
-    codec: str,
-    tokens: jax.Array,
-    notes_1: Notes,
-    notes_2: Notes,
-    t: jax.Array,
-) -> dict[str, jax.Array]:
-    """All of the above.
+    trained: TrainedModel, tokens: jax.Array, pair: tuple[Notes, Notes], t: jax.Array
+) -> tuple[BarScores, BridgeScores]:
+    """Measures transitions.
 
     Args:
-      model, params, codec: as of `transitions.transition`.
+      trained: the model, which judges how likely they are.
       tokens: [batch, steps] int32, the transitions.
-      notes_1, notes_2: the melodies that they were made from.
+      pair: the melodies that they were made from.
       t: [bars], the curve that was followed.
 
     Returns:
-      By name, [batch, bars] or [batch] float32.
+      Scores of each bar [batch, bars], and of the whole [batch], float32.
     """
-    notes = notes_lib.from_tokens(tokens, codec)
-    melodies = (notes_1, notes_2)
-    alone, *others = (bars_alone(each) for each in (notes, *melodies))
-    by_bar, likeness = {}, []
-    for number, other in enumerate(others, start=1):
-        said = [notes_lib.to_tokens(each, codec, _begins(each)) for each in (alone, other)]
-        parts = {
-            "similarity": similarity(*said),
-            "pitch_overlap": pitch_overlap(alone, other),
-            "onset_overlap": onset_overlap(alone, other),
-        }
-        likeness.append(sum(parts.values()) / len(parts))
-        by_bar |= {f"{name}_{number}": value for name, value in parts.items()}
-        by_bar[f"likeness_{number}"] = likeness[-1]
-    by_bar["progress"] = progress(*likeness, t)
-    together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), notes, *melodies)
-    by_bar["nll"], nll_1, nll_2 = jnp.split(bar_nll(model, params, codec, together), 3)
-    nll_1, nll_2 = nll_1.mean(axis=1), nll_2.mean(axis=1)
-
-    whole_way = jnp.pad(by_bar["progress"], ((0, 0), (1, 0)))
+    notes = notes_lib.from_tokens(tokens, trained.codec)
+    alone, alone_1, alone_2 = (bars_alone(each) for each in (notes, *pair))
+    similarity_1, pitch_1, onset_1, likeness_1 = _likenesses(alone, alone_1, trained.codec)
+    similarity_2, pitch_2, onset_2, likeness_2 = _likenesses(alone, alone_2, trained.codec)
+    together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), notes, *pair)
+    nll, *ends = jnp.split(bar_nll(trained, together), 3)
+    nll_1, nll_2 = (each.mean(axis=1) for each in ends)
+    way = progress(likeness_1, likeness_2, t)
+    by_bar = BarScores(
+        likeness_1=likeness_1,
+        likeness_2=likeness_2,
+        nll=nll,
+        onset_overlap_1=onset_1,
+        onset_overlap_2=onset_2,
+        pitch_overlap_1=pitch_1,
+        pitch_overlap_2=pitch_2,
+        progress=way,
+        similarity_1=similarity_1,
+        similarity_2=similarity_2,
+    )
+    whole_way = jnp.pad(way, ((0, 0), (1, 0)))
     whole_way = jnp.pad(whole_way, ((0, 0), (0, 1)), constant_values=1.0)
     change = jnp.abs(jnp.diff(whole_way, axis=1))
+    monotonicity, largest_jump = 1 / jnp.maximum(change.sum(axis=1), 1), change.max(axis=1)
     expected = jnp.outer(nll_1, 1 - t) + jnp.outer(nll_2, t)
+    nll_excess = (nll - expected).mean(axis=1)
+    stability = key_stability(notes, *pair)
     is_between = (t > 0) & (t < 1)
-    whole = {
-        "monotonicity": 1 / jnp.maximum(change.sum(axis=1), 1),
-        "largest_jump": change.max(axis=1),
-        "tracking_error": jnp.abs(by_bar["progress"] - t).mean(axis=1),
-        "nll_1": nll_1,
-        "nll_2": nll_2,
-        "nll_excess": (by_bar["nll"] - expected).mean(axis=1),
-        "key_stability": key_stability(notes, *melodies),
-        "copied_1": copied(alone, others[0], is_between),
-        "copied_2": copied(alone, others[1], is_between),
-    }
     factors = (
-        whole["monotonicity"],
-        jnp.maximum(1 - whole["largest_jump"], 0),
-        whole["key_stability"],
-        jnp.exp(-jnp.maximum(whole["nll_excess"], 0)),
+        monotonicity,
+        jnp.maximum(1 - largest_jump, 0),
+        stability,
+        jnp.exp(-jnp.maximum(nll_excess, 0)),
     )
-    score = jnp.stack(factors).prod(axis=0) ** (1 / len(factors))
-    return {**by_bar, **whole, "score": score}
+    return by_bar, BridgeScores(
+        copied_1=copied(alone, alone_1, is_between),
+        copied_2=copied(alone, alone_2, is_between),
+        key_stability=stability,
+        largest_jump=largest_jump,
+        monotonicity=monotonicity,
+        nll_1=nll_1,
+        nll_2=nll_2,
+        nll_excess=nll_excess,
+        score=jnp.stack(factors).prod(axis=0) ** (1 / len(factors)),
+        tracking_error=jnp.abs(way - t).mean(axis=1),
+    )

@@ -1,10 +1,10 @@
 """Transitions from one melody to another: pure functions on batches of pairs.
 
-Of each bar a curve says how far it has come from melody 1 (t = 0) to melody 2 (t = 1):
+For each bar a curve says how far it has come from melody 1 (t = 0) to melody 2 (t = 1):
 `t_latent` moves the latent, `t_control` mixes the notes that the decoder is fed. A
-strategy is a small function of a `Bridge`, which holds all of that for a batch, and a
-`Decoding`, the model that it may use; adding one takes a function and its line in
-`STRATEGIES`.
+strategy is a small function of a `Decoding`, the model that it may use, and
+`TransitionInputs`, which hold all of that for a batch; adding one takes a function and its
+line in `STRATEGIES`.
 
 The ends are exact. A bar for which every curve that the strategy uses is 0 comes out as
 that bar of melody 1, and where all are 1, of melody 2: the decoder is forced through
@@ -21,8 +21,10 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.models.vae import MusicVAE, previous_tokens
+from musicvae_jax.models.trained import TrainedModel
+from musicvae_jax.models.vae import previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import Codec
 from musicvae_jax.transitions import constraints, encoding, mixing
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
@@ -57,7 +59,7 @@ class Settings:
 
 
 @flax.struct.dataclass
-class Bridge:
+class TransitionInputs:
     """All that a strategy may draw on, of a batch of pairs.
 
     Attributes:
@@ -83,8 +85,7 @@ class Decoding:
     """The model as a strategy uses it.
 
     Attributes:
-      model, params: the model.
-      codec: the name of its codec.
+      trained: the model.
       keys: [batch] keys of the decoder's noise.
       temperature: 0 takes the likeliest tokens.
       given, is_given: [batch, steps], the bars at the ends.
@@ -92,35 +93,30 @@ class Decoding:
       allowed: [batch, bars, 128], of the constraints, or None.
     """
 
-    model: MusicVAE
-    params: dict
-    codec: str
+    trained: TrainedModel
     keys: jax.Array
-    temperature: jax.Array
+    temperature: jax.Array | float
     given: jax.Array
     is_given: jax.Array
     bias: jax.Array | None
     allowed: jax.Array | None
 
-    def _apply(self, method: str, *args) -> jax.Array:
-        return self.model.apply({"params": self.params}, *args, method=method)
-
     def conduct(self, path: jax.Array) -> jax.Array:
         """Bar embeddings of a path: [bars, batch, embedding]."""
-        return self._apply("bar_embeddings", path)
+        return self.trained.apply("bar_embeddings", path)
 
     def freely(self, embeddings: jax.Array) -> jax.Array:
         """Decodes with the model's own notes fed back: tokens [batch, steps]."""
-        tokens, _ = self._apply(
-            *("sample_bars", embeddings, self.keys, self.temperature),
-            *(self.given, self.is_given, self.bias),
-        )
+        noise_of = (self.keys, self.temperature)
+        limits = (self.given, self.is_given, self.bias)
+        tokens, _ = self.trained.apply("sample_bars", embeddings, *noise_of, *limits)
         return tokens
 
     def following(self, embeddings: jax.Array, control: Notes) -> jax.Array:
         """Decodes with the notes of `control` fed instead: tokens [batch, steps]."""
-        inputs = previous_tokens(notes_lib.to_tokens(control, self.codec), self.model.vocab)
-        logits = self._apply("teacher_forced_bars", embeddings, inputs)
+        tokens = notes_lib.to_tokens(control, self.trained.codec)
+        inputs = previous_tokens(tokens, self.trained.model.vocab)
+        logits = self.trained.apply("teacher_forced_bars", embeddings, inputs)
         logits = logits if self.bias is None else logits + self.bias
         steps, vocab = logits.shape[1:]
         preference = noise.scaled_gumbel(self.keys, steps, vocab, self.temperature)
@@ -130,51 +126,51 @@ class Decoding:
     def as_it_is(self, notes: Notes) -> jax.Array:
         """Decodes nothing: the tokens [batch, steps] of notes, with the constraints applied."""
         notes = notes if self.allowed is None else constraints.snap(notes, self.allowed)
-        tokens = notes_lib.to_tokens(notes, self.codec)
+        tokens = notes_lib.to_tokens(notes, self.trained.codec)
         return jnp.where(self.is_given, self.given, tokens)
 
 
-def latent(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def latent(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """Decodes freely along a path that moves from melody 1's latent to melody 2's."""
-    return decoding.freely(decoding.conduct(bridge.path))
+    return decoding.freely(decoding.conduct(inputs.path))
 
 
-def teacher_forcing(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def teacher_forcing(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """Keeps melody 1's latent, and feeds the decoder a mix of both melodies' notes."""
-    return decoding.following(decoding.conduct(bridge.path_1), bridge.control)
+    return decoding.following(decoding.conduct(inputs.path_1), inputs.control)
 
 
-def combined(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def combined(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """Both: the latent moves, and the decoder is fed a mix of both melodies' notes."""
-    return decoding.following(decoding.conduct(bridge.path), bridge.control)
+    return decoding.following(decoding.conduct(inputs.path), inputs.control)
 
 
-def _two_conductors(decoding: Decoding, bridge: Bridge) -> jax.Array:
-    weight = bridge.t_latent[:, None, None]
-    first, second = decoding.conduct(bridge.path_1), decoding.conduct(bridge.path_2)
+def _two_conductors(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
+    weight = inputs.t_latent[:, None, None]
+    first, second = decoding.conduct(inputs.path_1), decoding.conduct(inputs.path_2)
     return (1 - weight) * first + weight * second
 
 
-def dual_conductor(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def dual_conductor(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """Two conductors run, one for each melody, and their bar embeddings are mixed."""
-    return decoding.freely(_two_conductors(decoding, bridge))
+    return decoding.freely(_two_conductors(decoding, inputs))
 
 
-def dual_combined(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def dual_combined(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """Two conductors, and the decoder is fed a mix of both melodies' notes."""
-    return decoding.following(_two_conductors(decoding, bridge), bridge.control)
+    return decoding.following(_two_conductors(decoding, inputs), inputs.control)
 
 
-def crossfade(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def crossfade(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """A baseline without the model: the mix of both melodies' notes itself."""
-    return decoding.as_it_is(bridge.control)
+    return decoding.as_it_is(inputs.control)
 
 
-def cut(decoding: Decoding, bridge: Bridge) -> jax.Array:
+def cut(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """A baseline without the model: melody 1 up to half way, and then melody 2."""
-    takes_second = jnp.repeat(bridge.t_control >= 0.5, STEPS_PER_BAR)
-    shape = bridge.notes_1.pitch.shape
-    chosen = notes_lib.choose(jnp.broadcast_to(takes_second, shape), bridge.notes_1, bridge.notes_2)
+    takes_second = jnp.repeat(inputs.t_control >= 0.5, STEPS_PER_BAR)
+    shape = inputs.notes_1.pitch.shape
+    chosen = notes_lib.choose(jnp.broadcast_to(takes_second, shape), inputs.notes_1, inputs.notes_2)
     return decoding.as_it_is(chosen)
 
 
@@ -183,11 +179,11 @@ class Strategy:
     """A way to make a transition.
 
     Attributes:
-      decode: gives tokens [batch, steps] int32 of a `Decoding` and a `Bridge`.
+      decode: gives tokens [batch, steps] int32 from a `Decoding` and `TransitionInputs`.
       curves: which curves it follows.
     """
 
-    decode: Callable[[Decoding, Bridge], jax.Array]
+    decode: Callable[[Decoding, TransitionInputs], jax.Array]
     curves: tuple[str, ...]
 
 
@@ -202,30 +198,26 @@ STRATEGIES = {
 }
 
 
-def make_bridge(
-    model: MusicVAE,
-    params: dict,
-    codec: str,
-    tokens_1: jax.Array,
-    tokens_2: jax.Array,
+def make_inputs(
+    trained: TrainedModel,
+    pair: tuple[jax.Array, jax.Array],
+    *,
     t_latent: jax.Array,
     t_control: jax.Array,
     keys: jax.Array,
     settings: Settings,
-) -> Bridge:
+) -> TransitionInputs:
     """Encodes pairs and mixes them; the arguments are those of `transition`."""
-    notes_1, notes_2 = (notes_lib.from_tokens(tokens, codec) for tokens in (tokens_1, tokens_2))
+    notes_1, notes_2 = (notes_lib.from_tokens(tokens, trained.codec) for tokens in pair)
     if settings.rhythm == 1:
         notes_2 = constraints.in_rhythm(notes_1, notes_2)
     elif settings.rhythm == 2:
         notes_1 = constraints.in_rhythm(notes_2, notes_1)
-    path_1, path_2 = (
-        encoding.mean_path(model, params, notes, codec) for notes in (notes_1, notes_2)
-    )
+    path_1, path_2 = (encoding.mean_path(trained, notes) for notes in (notes_1, notes_2))
     takes_second = mixing.GRANULARITIES[settings.granularity](
         notes_1, notes_2, t_control, noise.fold_in(keys, _CONTROL)
     )
-    return Bridge(
+    return TransitionInputs(
         notes_1=notes_1,
         notes_2=notes_2,
         path_1=path_1,
@@ -238,71 +230,84 @@ def make_bridge(
 
 
 def _ends(
-    bridge: Bridge, curves: tuple[str, ...], codec: str, settings: Settings
+    inputs: TransitionInputs, curves: tuple[str, ...], codec: Codec, settings: Settings
 ) -> tuple[jax.Array, jax.Array]:
     """The bars at the ends: tokens [batch, steps], and where they are given [batch, steps]."""
-    shape = bridge.notes_1.pitch.shape
-    t = jnp.stack([getattr(bridge, curve) for curve in curves])
+    shape = inputs.notes_1.pitch.shape
+    t = jnp.stack([getattr(inputs, curve) for curve in curves])
     end = jnp.where((t == 0).all(axis=0), 1, jnp.where((t == 1).all(axis=0), 2, 0))
     if settings.ends == "model":
         end = jnp.zeros_like(end)
     end = jnp.repeat(end, STEPS_PER_BAR)
-    # Where another's bar came before, what is held into this one has to be struck.
+    # Where a bar of the other melody came before, a note that is held into this one has to
+    # be struck.
     enters = end != jnp.concatenate([end[:1], end[:-1]])
     melody = jax.tree.map(
-        lambda one, two: jnp.where(end == 2, two, one), bridge.notes_1, bridge.notes_2
+        lambda one, two: jnp.where(end == 2, two, one), inputs.notes_1, inputs.notes_2
     )
     given = notes_lib.to_tokens(notes_lib.strike(melody, enters), codec, explicit=enters)
     return given, jnp.broadcast_to(end > 0, shape)
 
 
-def transition(
-    model: MusicVAE,
-    params: dict,
-    codec: str,
-    strategy: str,
-    tokens_1: jax.Array,
-    tokens_2: jax.Array,
-    t_latent: jax.Array,
-    t_control: jax.Array,
-    keys: jax.Array,
-    temperature: jax.Array | float,
-    settings: Settings,
-) -> tuple[jax.Array, Bridge]:
-    """Makes transitions by one strategy.
-
-    Args:
-      model, params: a trained model; the codec is the name of the one it speaks.
-      codec: `melody` or `roll`.
-      strategy: a name in `STRATEGIES`.
-      tokens_1, tokens_2: [batch, bars * 16] int32, the melodies as the bars of the
-        transition see them.
-      t_latent, t_control: [bars].
-      keys: [batch] keys, one for each pair.
-      temperature: of decoding.
-      settings: the rest.
-
-    Returns:
-      [batch, steps] int32, without note-offs that end nothing; and what it was made of.
-    """
-    bridge = make_bridge(
-        model, params, codec, tokens_1, tokens_2, t_latent, t_control, keys, settings
-    )
-    chosen = STRATEGIES[strategy]
-    given, is_given = _ends(bridge, chosen.curves, codec, settings)
+def _limits(
+    inputs: TransitionInputs, curves: tuple[str, ...], codec: Codec, settings: Settings
+) -> tuple[jax.Array | None, jax.Array | None]:
+    """What the settings allow, or None for everything: `bias` and `allowed` of `Decoding`."""
     bias = allowed = None
     if settings.restricts_pitches:
-        t = jnp.stack([getattr(bridge, curve) for curve in chosen.curves]).mean(axis=0)
+        t = jnp.stack([getattr(inputs, curve) for curve in curves]).mean(axis=0)
         allowed = constraints.allowed_pitches(
-            settings.scale, settings.pitch_range, bridge.notes_1, bridge.notes_2, t
+            settings.scale, settings.pitch_range, inputs.notes_1, inputs.notes_2, t
         )
         bias = constraints.pitch_bias(allowed, codec)
     if settings.rhythm:
-        rhythm = constraints.rhythm_bias(bridge.notes_1)
+        rhythm = constraints.rhythm_bias(inputs.notes_1, codec)
         bias = rhythm if bias is None else bias + rhythm
-    decoding = Decoding(
-        *(model, params, codec, noise.fold_in(keys, _DECODE), temperature),
-        *(given, is_given, bias, allowed),
+    return bias, allowed
+
+
+def transition(
+    trained: TrainedModel,
+    strategy: str,
+    pair: tuple[jax.Array, jax.Array],
+    *,
+    t_latent: jax.Array,
+    t_control: jax.Array,
+    keys: jax.Array,
+    temperature: jax.Array | float = 0.0,
+    settings: Settings,
+) -> tuple[jax.Array, TransitionInputs]:
+    """Makes transitions by one strategy.
+
+    Args:
+      trained: the model.
+      strategy: a name in `STRATEGIES`.
+      pair: tokens [batch, bars * 16] int32 of melodies 1 and 2, of the bars that the
+        transition is made from.
+      t_latent, t_control: [bars], how far each bar has come.
+      keys: [batch] keys, one for each pair.
+      temperature: of decoding.
+      settings: the other options.
+
+    Returns:
+      tokens: [batch, steps] int32, without note-offs that end nothing; and what they were
+      made from.
+    """
+    inputs = make_inputs(
+        trained, pair, t_latent=t_latent, t_control=t_control, keys=keys, settings=settings
     )
-    tokens = chosen.decode(decoding, bridge)
-    return notes_lib.to_tokens(notes_lib.from_tokens(tokens, codec), codec), bridge
+    chosen = STRATEGIES[strategy]
+    given, is_given = _ends(inputs, chosen.curves, trained.codec, settings)
+    bias, allowed = _limits(inputs, chosen.curves, trained.codec, settings)
+    decoding = Decoding(
+        trained=trained,
+        keys=noise.fold_in(keys, _DECODE),
+        temperature=temperature,
+        given=given,
+        is_given=is_given,
+        bias=bias,
+        allowed=allowed,
+    )
+    tokens = chosen.decode(decoding, inputs)
+    notes = notes_lib.from_tokens(tokens, trained.codec)
+    return notes_lib.to_tokens(notes, trained.codec), inputs

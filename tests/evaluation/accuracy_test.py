@@ -6,7 +6,7 @@ import pytest
 from musicvae_jax.evaluation import accuracy as metrics
 from musicvae_jax.evaluation.accuracy import DecodedWindows
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.tokens import MelodyCodec, RollCodec, melody_to_roll
+from musicvae_jax.music.tokens import MelodyCodec, RollCodec
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -95,7 +95,7 @@ def test_both_codecs_are_asked_for_the_same_sound():
     truth = random_windows(20)
     sampled = random_windows(20, seed=5)
     melody = metrics.headline(made(truth, sampled))
-    roll = metrics.headline(made(truth, melody_to_roll(sampled), codec="roll"))
+    roll = metrics.headline(made(truth, RollCodec().from_melody_tokens(sampled), codec="roll"))
     assert roll["sampled_sounding_accuracy"] == melody["sampled_sounding_accuracy"]
     assert roll["sampled_accuracy"] == melody["sampled_sounding_accuracy"]
     assert roll["sampled_onset_accuracy"] <= melody["sampled_onset_accuracy"]
@@ -103,7 +103,7 @@ def test_both_codecs_are_asked_for_the_same_sound():
 
 def test_a_roll_strikes_no_note_twice_and_knows_no_low_ones():
     truth = bar(_0=C4, _4=C4, _8=D4, _12=40 - 21 + 2)
-    roll = melody_to_roll(truth)
+    roll = RollCodec().from_melody_tokens(truth)
     values = metrics.headline(made(truth, roll, codec="roll"))
     assert values["sampled_accuracy"] == values["teacher_forced_accuracy"] == 1
     assert values["sampled_onset_accuracy"] == 2 / 4
@@ -117,7 +117,7 @@ def test_a_roll_strikes_no_note_twice_and_knows_no_low_ones():
 
 def test_a_forced_roll_strikes_what_did_not_truly_sound():
     truth = bar(_0=C4, _4=D4)
-    late = melody_to_roll(truth)
+    late = RollCodec().from_melody_tokens(truth)
     late[0, 4], late[0, 5] = RollCodec().silence, 62 - 48  # D at 5 goes on, by the truth
     values = metrics.headline(made(truth, late, codec="roll"))
     assert values["teacher_forced_onset_f1"] == 2 / (2 + 1)

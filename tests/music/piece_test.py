@@ -161,7 +161,7 @@ def test_a_gliding_bridge_follows_its_curve_and_the_melodies_stay():
     late = np.array([0.0, 0.0, 1.0, 1.0])
     bridge = first.window(0, 2)
     both = Melody.from_notes(bridge.notes() + shifted(bridge, 2), 64)
-    made = piece.splice(ODE, both, REEL, key_path="glide", curves=[late])
+    made = piece.splice(ODE, both, REEL, key_path="glide", curve=late)
     assert [s.key for s in made.sections] == ["C major", "C major to D major", "D major"]
     assert made.sections[1].melody.notes() == bridge.notes() + shifted(bridge.transpose(2), 2)
     assert made.sections[2].melody.notes() == REEL.notes()

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints.load import Checkpoint
+from musicvae_jax.inference import batching
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.music.keys import scale_mask
 from musicvae_jax.transitions import curves
-from musicvae_jax.transitions import maker as transitions_maker
-from musicvae_jax.transitions.constraints import scale_mask
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.strategies import Settings
 from tests import helpers
@@ -36,7 +36,7 @@ def test_many_pairs_at_once_over_the_devices_are_each_as_alone(maker, pairs, str
     """In parts, padded to eight devices, with candidates: as one pair and candidate alone."""
     plan = Plan(bars=3, settings=Settings(ends="model"))
     whole = maker(pairs, strategy, plan, num=2, temperature=1.0)
-    monkeypatch.setattr(transitions_maker, "MAX_BATCH", 8)
+    monkeypatch.setattr(batching, "MAX_BATCH", 1)
     parts = maker(pairs, strategy, plan, num=2, temperature=1.0)
     for n in (0, 7, 10):
         [alone] = maker(pairs[n : n + 1], strategy, plan, temperature=1.0, pair_numbers=[n])
@@ -47,7 +47,7 @@ def test_many_pairs_at_once_over_the_devices_are_each_as_alone(maker, pairs, str
 
 def test_candidates_differ_and_stand_in_the_order_of_their_scores(maker, pairs):
     [candidates] = maker(pairs[:1], "latent", Plan(bars=3), num=5, temperature=1.0)
-    scores = [bridge.scores["score"] for bridge in candidates]
+    scores = [bridge.scores.score for bridge in candidates]
     assert scores == sorted(scores, reverse=True)
     assert len({tuple(b.melody.notes()) for b in candidates}) == len(candidates) > 1
     [same] = maker(pairs[:1], "latent", Plan(bars=3), num=5, temperature=0.0)

@@ -72,11 +72,11 @@ def test_a_spherical_path_between_equal_and_opposite_ends():
 
 def notes_of(melody):
     tokens = CODECS["melody"].encode(melody)
-    return notes_lib.from_tokens(np.pad(tokens, (0, STEPS - tokens.size))[None], "melody")
+    return notes_lib.from_tokens(np.pad(tokens, (0, STEPS - tokens.size))[None], CODECS["melody"])
 
 
 def melody_of(notes):
-    return CODECS["melody"].decode(np.asarray(notes_lib.to_tokens(notes, "melody")[0]))
+    return CODECS["melody"].decode(np.asarray(notes_lib.to_tokens(notes, CODECS["melody"])[0]))
 
 
 @jax.jit

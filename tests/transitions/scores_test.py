@@ -1,7 +1,5 @@
 """Metrics against loops in NumPy, and against cases counted by hand."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +7,7 @@ import pytest
 
 from musicvae_jax.models import vae
 from musicvae_jax.models.losses import kl_nats, nll_nats
+from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.tokens import CODECS
@@ -24,7 +23,11 @@ def tokens_of(*melodies):
 
 
 def notes_of(*melodies):
-    return notes_lib.from_tokens(jnp.asarray(tokens_of(*melodies)), "melody")
+    return notes_lib.from_tokens(jnp.asarray(tokens_of(*melodies)), CODECS["melody"])
+
+
+def trained(model, params):
+    return TrainedModel(params, model, CODECS["melody"])
 
 
 def alone(melody):
@@ -114,7 +117,7 @@ def test_the_bound_is_the_training_loss_at_the_mean(latent):
     params = vae.init_params(model, 0)
     melodies = [melody.window(0, 2) for melody in random_melodies(3, 4)]
     tokens = jnp.asarray(tokens_of(*melodies))
-    bar_nll = jax.jit(lambda params, notes: scores.bar_nll(model, params, "melody", notes))
+    bar_nll = jax.jit(lambda params, notes: scores.bar_nll(trained(model, params), notes))
     nll = bar_nll(params, notes_of(*melodies))
     mu, sigma = model.apply({"params": params}, tokens, method="encode")
     path = model.apply({"params": params}, mu, method="path")
@@ -137,11 +140,12 @@ def test_measures_of_whole_transitions():
         "back": [join([b[0], b[1], a2, b[3]]) for b, a in zip(bars, one, strict=True)
                  for a2 in bars_of(a)[2:3]],
     }  # fmt: skip
-    measure = jax.jit(functools.partial(scores.measure, model), static_argnums=1)
+    measure = jax.jit(scores.measure)
     measured = {}
     for name, melodies in cases.items():
-        values = measure(params, "melody", tokens_of(*melodies), notes_of(*one), notes_of(*two), t)
-        measured[name] = jax.tree.map(np.asarray, values)
+        pair = notes_of(*one), notes_of(*two)
+        by_bar, whole = measure(trained(model, params), tokens_of(*melodies), pair, t)
+        measured[name] = jax.tree.map(np.asarray, vars(by_bar) | vars(whole))
     np.testing.assert_allclose(measured["cut"]["progress"], [[0, 1, 1, 1]] * 3, atol=1e-5)
     np.testing.assert_allclose(measured["cut"]["largest_jump"], 1, atol=1e-5)
     np.testing.assert_allclose(measured["cut"]["monotonicity"], 1, atol=1e-5)

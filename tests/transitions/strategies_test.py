@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from musicvae_jax.models import noise, vae
+from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
@@ -35,10 +36,19 @@ def tiny(latent="per_bar", codec="melody", decoder="hierarchical"):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _transition(kind, strategy, how, params, *args):
+def _transition(kind, strategy, how, params, pair, t_latent, t_control, keys, temperature):
     model, _ = tiny(*kind)  # made before the first call
     codec = kind[1] if len(kind) > 1 else "melody"
-    return strategies.transition(model, params, codec, strategy, *args, how)
+    return strategies.transition(
+        TrainedModel(params, model, CODECS[codec]),
+        strategy,
+        pair,
+        t_latent=t_latent,
+        t_control=t_control,
+        keys=keys,
+        temperature=temperature,
+        settings=how,
+    )
 
 
 def run(strategy, tokens_1, tokens_2, t, kind=(), how=ENDS_ARE_MELODIES, temperature=0.0, **more):
@@ -47,7 +57,7 @@ def run(strategy, tokens_1, tokens_2, t, kind=(), how=ENDS_ARE_MELODIES, tempera
     k = more.get("keys", keys(len(tokens_1)))
     _, params = tiny(*kind)
     tokens, bridge = _transition(
-        kind, strategy, how, params, tokens_1, tokens_2, t, t_control, k, temperature
+        kind, strategy, how, params, (tokens_1, tokens_2), t, t_control, k, temperature
     )
     return np.asarray(tokens), bridge
 
