@@ -1,16 +1,16 @@
 """How well melodies come back from a model, from tokens alone.
 
-Nothing here knows a model: another one, run elsewhere, is measured by the same code from
-the tokens that it gave (`read`). Two ways of decoding are measured:
+Nothing here knows a model: one that was run elsewhere is measured by the same code, from
+its tokens (`read`). Two ways of decoding are measured:
 
   sampled          decoded freely from the latent, each step seeing the model's own
                    previous token; argmax, or whatever the model was asked for
   teacher_forced   at each step the likeliest token, given the true ones before it
 
-and of each, over all windows of all songs, with what the codecs have in common:
+For each way, over all windows of all songs, these metrics are given:
 
-  accuracy               share of tokens that are right; a codec's own business: a roll
-                         repeats what a melody's hold token says once
+  accuracy               share of tokens that are right; not comparable between codecs:
+                         a roll repeats at each step what a melody's token says once
   sounding_accuracy      share of steps at which the right pitch sounds, or silence; the
                          same for both codecs. Teacher-forced, a hold means that what
                          truly sounded before goes on
@@ -19,12 +19,12 @@ and of each, over all windows of all songs, with what the codecs have in common:
   onset_pitch_class_accuracy  the same, its pitch class right: the octave may be another
   onset_octave_accuracy  the same, its pitch at most an octave away
   onset_f1               twice the onsets that are right over the true ones and the
-                         decoded ones together: notes too many count as well
+                         decoded ones together: notes that should not be there count too
 
 The roll codec has no onsets: one is where a pitch sounds that did not sound at the step
-before (teacher-forced: did not truly sound). It is still asked for the onsets of the real
-melody, with repeated notes, and for notes out of its range, since that is what is to be
-heard; `ceilings` says what perfect tokens of the codec reach.
+before (teacher-forced: did not truly sound). It is still compared with the onsets of the
+real melody, with repeated notes, and with notes out of its range, since these are to be
+heard; `ceilings` gives what perfect tokens of the codec reach.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ WAYS = ("sampled", "teacher_forced")
 
 @dataclasses.dataclass(frozen=True)
 class DecodedWindows:
-    """What a model made of windows.
+    """Windows that a model decoded.
 
     Attributes:
       codec: of the model, a name in `CODECS`.
@@ -238,7 +238,7 @@ def by_position(r: DecodedWindows) -> dict[str, dict[str, list[float]]]:
 
 
 def ceilings(r: DecodedWindows) -> dict[str, float]:
-    """What the true tokens of the codec would reach, decoded freely; 1 for melody tokens."""
+    """The metrics that the true tokens of the codec would reach; 1 for melody tokens."""
     tokens = r.target
     return {
         name: ratio.value

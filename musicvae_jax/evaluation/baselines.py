@@ -1,4 +1,4 @@
-"""What a model should beat: counting tokens, and pairs of tokens."""
+"""Baselines that a model should beat: counts of tokens, and of pairs of tokens."""
 
 import ml_collections
 import numpy as np
@@ -9,7 +9,7 @@ from musicvae_jax.music.tokens import CODECS
 
 
 def ngram_nll_nats(train: np.ndarray, test: np.ndarray, vocab: int) -> dict[str, float]:
-    """What counting predicts: cross entropies of held-out tokens, nats a token.
+    """Cross entropies of held-out tokens as predicted by counting, in nats a token.
 
     Counts of the training tokens, plus one each, give the probabilities. A model
     that learns nothing of a melody but its bigrams reaches `bigram`.

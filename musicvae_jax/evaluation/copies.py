@@ -6,9 +6,9 @@
             training window; each bar heard alone, with a note that is held into the run
             struck at its beginning
 
-Sharing holds and rests, any two melodies have many tokens in common, and every tune shares
-bars with some other. So the same is to be asked of real melodies that the model has not
-seen.
+Any two melodies share holds and rests, and so have many tokens in common, and every tune
+shares bars with some other. So the same must be measured of real melodies that the model has
+not seen.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from musicvae_jax.music.tokens import (
 from musicvae_jax.system.progress import progress
 
 # Training windows that are compared in every transposition: those that agree best when
-# each note is told by its interval from the one before.
+# each note is written as its interval from the one before.
 CANDIDATES = 32
 _INTERVAL = 128  # what an interval of 0 is, out of the way of the other tokens
 _FIRST_NOTE = 255
@@ -53,7 +53,7 @@ class Copies:
 
 
 def intervals(tokens: np.ndarray) -> np.ndarray:
-    """Tokens whose onsets are told by the interval from the note before.
+    """Tokens whose onsets are written as the interval from the note before.
 
     Two windows agree where they do the same, whatever the key; and a note that differs
     spoils two tokens, where intervals from the first note could spoil all.
@@ -68,8 +68,8 @@ def intervals(tokens: np.ndarray) -> np.ndarray:
     before = previous_onset(onset)
     note_before = np.take_along_axis(tokens, np.maximum(before, 0), axis=1).astype(np.int16)
     interval = tokens.astype(np.int16) - note_before + _INTERVAL
-    told = np.where(before < 0, _FIRST_NOTE, interval)
-    return np.where(onset, told, tokens).astype(np.uint8)
+    written = np.where(before < 0, _FIRST_NOTE, interval)
+    return np.where(onset, written, tokens).astype(np.uint8)
 
 
 def best_transposition(melody: np.ndarray, windows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How sure a figure is, when what was measured comes in songs.
+"""How certain a figure is when the windows that were measured belong to songs.
 
 Windows of one song overlap, and are no independent measurements. So songs are drawn with
 replacement, each with all of its windows (the cluster bootstrap: Davison & Hinkley 1997,
@@ -30,7 +30,7 @@ class Ratio(NamedTuple):
 
 
 def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """0 of 0 counts as 0: none of the notes there are none of."""
+    """0 of 0 counts as 0: where there are no notes, none is right."""
     return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) != 0)
 
 

@@ -1,4 +1,4 @@
-"""All that is measured of a model on songs that it has not seen."""
+"""Measures a model on songs that it has not seen."""
 
 import dataclasses
 from typing import Any
@@ -18,8 +18,8 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import validation
 
 PRIOR_SAMPLES = 512
-# Windows for the bound, which decodes each as often as it has samples; and the numbers of
-# samples that it is told for.
+# Windows for the bound, which decodes each of them once for each sample; and the numbers of
+# samples for which it is given.
 BOUND_WINDOWS, BOUND_SAMPLES = 256, (1, 5, 50)
 
 

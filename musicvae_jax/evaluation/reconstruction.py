@@ -1,4 +1,4 @@
-"""What a model makes of many windows: decoded freely, told the truth, and how likely."""
+"""Many windows through a model and back: decoded freely, teacher-forced, and how likely."""
 
 import dataclasses
 import functools
@@ -56,7 +56,7 @@ def _round_trip(
 
 
 def reconstruct(model: MelodyModel, truth: np.ndarray, songs: np.ndarray, seed: int) -> RoundTrip:
-    """Encodes windows and decodes them, freely from the posterior mean and told the truth.
+    """Encodes windows and decodes them, freely from the posterior mean, and teacher-forced.
 
     Args:
       model: whose noise for a window depends on the window's number and the seed.

@@ -21,10 +21,11 @@ class Comparison:
     """Samples beside real melodies, and real ones beside others.
 
     Attributes:
-      statistics: of the test split (`REAL`), of `SAMPLES`, and of as many training windows
-        (`YARDSTICK`), which tell how close to the test split so many melodies can be.
-      copies: of `SAMPLES`, and of as many windows of the test split (`REAL`), which tell
-        how close to the training data melodies come that no model has made.
+      statistics: of the test split (`REAL`), of `SAMPLES`, and of the same number of training
+        windows (`YARDSTICK`), which show how close to the test split that many melodies can
+        be.
+      copies: of `SAMPLES`, and of the same number of windows of the test split (`REAL`), which
+        show how close to the training data melodies come that no model has made.
     """
 
     statistics: dict[str, Statistics]
@@ -57,7 +58,7 @@ class Comparison:
 
 
 def draw(model: MelodyModel, num: int, seed: int, temperature: float) -> np.ndarray:
-    """Melodies from the model's prior, as uint8 tokens of `MelodyCodec`, whatever its own."""
+    """Melodies from the model's prior, as uint8 tokens of `MelodyCodec`, whatever its codec is."""
     codec = MelodyCodec()
     melodies = model.generate(num, seed=seed, temperature=temperature)
     return np.stack([codec.encode(melody) for melody in melodies]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What melodies are like as a crowd: histograms, and how far two crowds are apart.
+"""Statistics of many melodies: histograms, and how far two sets of melodies are apart.
 
 Of each melody:
 
@@ -9,8 +9,8 @@ Of each melody:
   note_length   steps that notes last, up to a bar, and longer; a note that goes on beyond
                 the window lasts as long as it is heard
   unique_note_rate  different pitches over notes: 1 if no note comes back
-  self_similarity  for each lag, the share of steps that sound as the same step so many
-                bars later, pitch or silence alike
+  self_similarity  for each lag, the share of steps that sound like the same step that
+                many bars later, in pitch or in silence
 
 The first two are counted over all melodies together; of the last two each melody gives a
 number, and their distributions are compared. Distances are the overlap of two histograms

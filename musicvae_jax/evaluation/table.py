@@ -1,4 +1,4 @@
-"""What `evaluate` prints."""
+"""The table that `evaluate` prints."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def _ways_lines(headline: Mapping[str, Any]) -> list[str]:
 
 
 def _figure_lines(headline: Mapping[str, Any]) -> list[str]:
-    """What is in no other table."""
+    """The figures that are in no other table."""
     shown = {f"{way}_{metric}" for way in _WAYS for metric in _METRICS}
     others = [
         name

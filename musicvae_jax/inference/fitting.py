@@ -1,4 +1,4 @@
-"""What is fitted to a trained model afterwards, with the melodies that it was trained on."""
+"""Fits the prior and the attribute vectors of a trained model to its training data."""
 
 import numpy as np
 

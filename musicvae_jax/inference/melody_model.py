@@ -29,7 +29,7 @@ _LATER_ROUNDS = 1 << 31
 
 @dataclasses.dataclass(frozen=True)
 class Posterior:
-    """What the encoder says of melodies: normal distributions of their latents.
+    """Normal distributions of the latents of melodies, from the encoder.
 
     Attributes:
       mu: [melodies, z] float32, the means; [melodies, bars, z] for a model with one latent
@@ -229,7 +229,7 @@ class MelodyModel:
         return z if self.prior is None else self.prior.transform(z)
 
     def shift(self, amounts: Mapping[str, float] | None) -> np.ndarray | float:
-        """What changes attributes by the given amounts when it is added to a latent [...].
+        """The numbers that change attributes by the given amounts when added to a latent [...].
 
         Raises:
           UserError: an attribute is unknown, or how to change it.
@@ -304,8 +304,8 @@ class MelodyModel:
         sampled = (decoded == tokens).mean(axis=1)
         forced = self._score(self.replicated, (mu, tokens))
         return [
-            Reconstruction(self.melody(row, like=melody), float(free), float(told))
-            for row, melody, free, told in zip(decoded, melodies, sampled, forced, strict=True)
+            Reconstruction(self.melody(row, like=melody), float(free), float(fed))
+            for row, melody, free, fed in zip(decoded, melodies, sampled, forced, strict=True)
         ]
 
     def mean_latents(self, melodies: Sequence[Melody]) -> np.ndarray:
@@ -338,7 +338,7 @@ class MelodyModel:
         The last bars of the melody, at most half of what the model knows, are given; the
         model fills the remaining bars. The latent is drawn from the posterior of those
         bars repeated to full length, which says: more of the same. For more bars each
-        continuation is itself continued, as often as it takes.
+        continuation is itself continued, as often as needed.
 
         >>> best, *others = model.complete(melodies[0], bars=4, num=3)
 

@@ -22,8 +22,8 @@ class Conductor(nn.Module):
       features: the width of each LSTM.
       num_layers: stacked layers.
       input_features: if not 0, the path is first mapped linearly to this width.
-      bars: if not 0, each of so many bars is given its share of the latent (see
-        `shares`); a path has at most so many, and `input_features` is not used.
+      bars: if not 0, each of that many bars is given its share of the latent (see
+        `shares`); a path has at most that many, and `input_features` is not used.
       embedding: if not 0, the outputs are mapped linearly to this width.
       learned_state: begin from tanh(W z[0]) instead of zeros.
       dtype, implementation: see `LSTMLayer`.
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
     """The distribution p(melody | path).
 
     A hierarchical decoder begins each bar from a state that depends only on that
-    bar's embedding, so that what it knows of the rest must come through the
+    bar's embedding, so that what it knows of the other bars must come through the
     conductor. A flat one has no conductor and runs on from the first step to the
     last; the path is its embedding.
 

@@ -1,4 +1,4 @@
-"""What is minimised, and what is reported beside it. All values are of one example."""
+"""The loss, and the metrics that are reported beside it. All values are of one example."""
 
 import math
 

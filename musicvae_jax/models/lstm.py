@@ -87,7 +87,7 @@ class LSTMLayer(nn.Module):
         self.input = nn.Dense(4 * self.features, use_bias=False, dtype=self.dtype)
 
     def drive(self, inputs: jax.Array) -> jax.Array:
-        """What inputs [..., in] add to the gates: [..., 4 * features]."""
+        """The part of the gates that inputs [..., in] give: [..., 4 * features]."""
         return self.input(inputs)
 
     def zero_carry(self, batch: int) -> Carry:
@@ -128,7 +128,7 @@ class LSTMLayer(nn.Module):
 
 
 class TokenDrive(nn.Module):
-    """What a token adds to the gates: the row that a one-hot input would pick out.
+    """The part of the gates that a token gives: the row that a one-hot input would pick out.
 
     Attributes:
       vocab: number of tokens. The token `vocab` itself, and any above, adds nothing:

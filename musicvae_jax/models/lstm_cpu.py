@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 _SOURCE = pathlib.Path(__file__).with_suffix(".cc")
 # -march=native: the library is for the machine that it is compiled on.
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-w")
-# A tile's vectors hold up to so many units.
+# A tile's vectors hold up to this many units.
 _UNITS = 16
 
 
 @flax.struct.dataclass
 class Drive:
-    """What a layer's inputs add to the gates: dense + table[tokens].
+    """The part of the gates that a layer's inputs give: dense + table[tokens].
 
     Attributes:
       dense: [steps, batch, 4 * features], or [1, batch, 4 * features] where all steps
@@ -60,7 +60,7 @@ def _cache_folder() -> pathlib.Path:
 
 
 def _processor() -> str:
-    """What tells one kind of processor from another, for a cache shared by machines."""
+    """A name for the kind of processor, for a cache shared by machines."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -3,7 +3,7 @@
 The latent begins as its bars side by side: bar b writes and reads slice b. Square
 matrices then mix all of it, on both ways. They begin as the identity and move slowly
 (their entries count 1/sqrt(z)), because a map that is random at first, or that moves as
-fast as the rest, is what the model would spend most of its training on.
+fast as everything else, is what the model would spend most of its training on.
 """
 
 import math

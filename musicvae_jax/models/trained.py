@@ -10,7 +10,7 @@ from musicvae_jax.music.tokens import Codec
 
 @flax.struct.dataclass
 class TrainedModel:
-    """What it takes to run a model; may be an argument of a jitted function.
+    """A model with its parameters; may be an argument of a jitted function.
 
     Attributes:
       params: the parameters, a tree of arrays.

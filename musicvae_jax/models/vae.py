@@ -94,7 +94,7 @@ class MusicVAE(nn.Module):
         return self.decoder_lstm.sample(path, keys, temperature, given, is_given)
 
     def bar_embeddings(self, path: jax.Array) -> jax.Array:
-        """What the note LSTM is told of each bar of a path of any number of bars.
+        """The input of the note LSTM for each bar of a path of any number of bars.
 
         The conductor has learned as many bars as a melody has. Along a longer path it
         begins anew after that many.

@@ -46,7 +46,7 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class KeyPlan:
-    """What a key path means for some melodies.
+    """How a key path moves melodies and bridges.
 
     Attributes:
       path: one of `KEY_PATHS`.

@@ -54,7 +54,7 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Voice:
-    """What one instrument plays in a piece.
+    """The notes of one instrument in a piece.
 
     Attributes:
       program: General MIDI program, 0..127.
@@ -157,7 +157,7 @@ class Piece:
         return notebook.as_html(caption, parts, step_sec, STEPS_PER_BAR)
 
     def summary(self) -> dict[str, Any]:
-        """What the piece is made of, for a JSON report."""
+        """The tempo, key and place of each section, for a JSON report."""
         return {
             "bars": self.num_bars,
             "duration_sec": round(self.duration_sec, 3),
@@ -274,8 +274,8 @@ def chain(
 
     Raises:
       ValueError: the numbers of melodies and bridges do not match, a bridge is not 1 to
-        64 whole bars, a name is unknown, or MIDI cannot express a tempo or so many
-        programs.
+        64 whole bars, a name is unknown, or MIDI cannot express a tempo or that
+        many programs.
     """
     count = len(melodies)
     if not melodies or len(bridges) not in (count - 1, count):

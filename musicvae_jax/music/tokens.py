@@ -20,7 +20,7 @@ SILENCE = -1  # in place of a MIDI pitch
 
 
 class Codec(Protocol):
-    """What a codec says of its tokens; it must be hashable, so that compiled functions can use it.
+    """What a codec provides; it must be hashable, so that compiled functions can use it.
 
     Attributes:
       vocab: number of tokens.

@@ -55,8 +55,8 @@ def _silence_so_far(silent: np.ndarray) -> np.ndarray:
 def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     """Cuts a melody into every window of `rules.bars` bars that the rules keep.
 
-    A note held into a window is struck again at its first step, as by
-    `Melody.window`; all windows are made at once.
+    A note held into a window is struck again at its first step, as `Melody.window` does;
+    all windows are made at once.
     """
     length = rules.bars * STEPS_PER_BAR
     count = melody.num_bars - rules.bars + 1

@@ -21,7 +21,7 @@ from musicvae_jax.transitions.scores import BarScores, BridgeScores
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What kind of bridge is wanted.
+    """The kind of bridge that is wanted.
 
     Attributes:
       bars: its length.
@@ -100,7 +100,7 @@ class BridgeMaker:
         self._programs: dict[tuple[str, strategies.Settings], Batched] = {}
 
     def _program(self, strategy: str, settings: strategies.Settings) -> Batched:
-        """What makes bridges by a strategy."""
+        """The compiled function that makes bridges by a strategy."""
         program = self._programs.get((strategy, settings))
         if program is None:
             made = functools.partial(self._made, strategy, settings)
@@ -156,7 +156,9 @@ class BridgeMaker:
           UserError: a rhythm is to be kept, and the model's tokens have no onsets.
         """
         if plan.settings.rhythm and not has_onsets(self._model.codec):
-            raise UserError("a rhythm can be kept only by a model whose tokens have onsets")
+            raise UserError(
+                f"rhythm={plan.settings.rhythm}: needs a model whose tokens have onsets", "rhythm"
+            )
         ends = [bridge_ends(*pair, plan.bars, plan.is_spliced) for pair in pairs]
         sides = [
             np.repeat(self._model.tokens(side), num, axis=0) for side in zip(*ends, strict=True)

@@ -76,7 +76,7 @@ def mix_notes(notes_1: Notes, notes_2: Notes, t: jax.Array, keys: jax.Array) -> 
     That is where a note begins in one melody while none is held over in the other: in
     tokens, where each melody has an onset or is silent, and not both are silent. The
     coin shows melody 2 with probability t of that bar and holds until the next such
-    step, so each note comes whole, as one of the melodies has it.
+    step, so each note comes whole, from one of the melodies.
 
     Bars at an end (t of 0 or 1) are of their melody altogether; what is tied to them over
     a bar line goes with them. Only where no such step lies between a bar of 0 and a bar

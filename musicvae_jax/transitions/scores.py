@@ -25,7 +25,7 @@ from musicvae_jax.transitions.notes import Notes
 
 @flax.struct.dataclass
 class BarScores:
-    """What each bar of a transition is like: [bars] float32 each, or [batch, bars].
+    """Scores of each bar of a transition: [bars] float32 each, or [batch, bars].
 
     Attributes:
       likeness_1, likeness_2: the mean of similarity, pitch overlap and onset overlap, to
@@ -54,7 +54,7 @@ class BarScores:
 
 @flax.struct.dataclass
 class BridgeScores:
-    """What a transition is like as a whole: a number each, or [batch].
+    """Scores of a whole transition: a number each, or [batch].
 
     For the changes of progress, it is 0 before the first bar and 1 after the last.
 
@@ -158,7 +158,7 @@ def bar_nll(trained: TrainedModel, notes: Notes) -> jax.Array:
 
 
 def key_stability(notes: Notes, notes_1: Notes, notes_2: Notes) -> jax.Array:
-    """See above: [batch]; a silent bar is in every key."""
+    """See `BridgeScores`: [batch]; a silent bar is in every key."""
     classes = _pitch_classes(notes)
     total = classes.sum(axis=-1)
     inside = []
