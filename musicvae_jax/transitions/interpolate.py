@@ -1,6 +1,6 @@
 """Transitions between two melodies, for use from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import jax
 
@@ -83,7 +83,8 @@ def interpolate(
     if control_curve is None:
         control_curve = curve
     control_curve = control_curve if isinstance(control_curve, str) else tuple(control_curve)
-    settings = Settings(path, granularity, ends, scale, tuple(pitch_range), rhythm)
+    low, high = pitch_range
+    settings = Settings(path, granularity, ends, scale, (low, high), rhythm)
     plan = Plan(bars, not alone, curve, control_curve, settings)
     if not names:
         raise ValueError("at least one strategy is needed")
@@ -99,14 +100,14 @@ def interpolate(
     if maker is None:
         maker = model.compiled[BridgeMaker] = BridgeMaker(model)
     pairs = plan_keys((a, b), key_path).pairs
-    made = []
+    made: list[Bridge] = []
     for name in dict.fromkeys(names):
         [candidates] = maker(pairs, name, plan, num=num, seed=seed, temperature=temperature)
         made += candidates
     return sorted(made, key=lambda bridge: -bridge.score)
 
 
-def _check_name(what: str, name: str, valid: Sequence[str]) -> None:
+def _check_name(what: str, name: str, valid: Collection[str]) -> None:
     if name not in valid:
         raise ValueError(f"{what}={name!r}: unknown; valid are {', '.join(valid)}")
 
