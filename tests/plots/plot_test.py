@@ -1,3 +1,5 @@
+import dataclasses
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -8,15 +10,19 @@ from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.plots.plot import plot
 from musicvae_jax.transitions.maker import Bridge
+from musicvae_jax.transitions.scores import BarScores, BridgeScores
 from tests import helpers
 
 ODE, REEL = example_melodies().values()
 T = np.linspace(0, 1, 16)
+BY_BAR = {"likeness_1": 1 - T, "likeness_2": T, "nll": 0.5 + T}
 BRIDGE = Bridge(
     melody=ODE,
+    strategy="latent",
     number=0,
-    by_bar={"t_latent": T, "likeness_1": 1 - T, "likeness_2": T, "nll": 0.5 + T},
-    scores={"score": 0.5},
+    scores=BridgeScores(**{field.name: 0.5 for field in dataclasses.fields(BridgeScores)}),
+    by_bar=BarScores(**{f.name: BY_BAR.get(f.name, T) for f in dataclasses.fields(BarScores)}),
+    t_latent=T,
 )
 
 
