@@ -1,12 +1,80 @@
-"""MusicVAE-JAX: learn melodies, write new ones, and bridge one melody to another.
+"""MusicVAE-JAX: learns melodies, writes new ones, and bridges one melody to another.
 
-Importing the package loads nothing. Its modules import in one direction:
+A transition between two MIDI files:
 
-  errors, progress, atomic_io, locks, distributed -> melody -> song -> midi, bulk_midi -> keys
-  -> preprocessing, seed_chain -> tokens -> windows -> datasets -> input_pipeline
-  -> models -> schedules, losses -> integrity -> checkpoints, metric_log, manifest
-  -> evaluate -> train -> telemetry, preemption -> loop -> transitions -> render -> inference
-  -> doctor, modes -> main
+    import musicvae_jax as mv
+
+    model = mv.load_model()
+    first, second = mv.read("first.mid"), mv.read("second.mid")
+    [bridge] = mv.interpolate(model, first, second)
+    mv.write("transition.mid", mv.splice(first, bridge, second))
+
+Importing the package loads no other module and changes nothing outside of it: a name is
+imported when it is first used.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr__`
+    from musicvae_jax.inference.load import load_model
+    from musicvae_jax.inference.melody_model import (
+        Continuation,
+        MelodyModel,
+        Posterior,
+        Reconstruction,
+    )
+    from musicvae_jax.midi.song import Song
+    from musicvae_jax.music.examples import example_melodies
+    from musicvae_jax.music.melody import Melody
+    from musicvae_jax.music.piece import Piece, splice
+    from musicvae_jax.plots.plot import plot
+    from musicvae_jax.system.errors import UserError
+    from musicvae_jax.transitions.maker import Bridge
+
 __version__ = "0.1.0"
+__all__ = [
+    "Bridge",
+    "Continuation",
+    "Melody",
+    "MelodyModel",
+    "Piece",
+    "Posterior",
+    "Reconstruction",
+    "Song",
+    "UserError",
+    "example_melodies",
+    "load_model",
+    "plot",
+    "splice",
+]
+
+# The module that each name comes from.
+_HOMES = {
+    "Bridge": "transitions.maker",
+    "Continuation": "inference.melody_model",
+    "Melody": "music.melody",
+    "MelodyModel": "inference.melody_model",
+    "Piece": "music.piece",
+    "Posterior": "inference.melody_model",
+    "Reconstruction": "inference.melody_model",
+    "Song": "midi.song",
+    "UserError": "system.errors",
+    "example_melodies": "music.examples",
+    "load_model": "inference.load",
+    "plot": "plots.plot",
+    "splice": "music.piece",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name of `__all__` when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

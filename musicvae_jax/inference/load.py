@@ -10,7 +10,8 @@ from musicvae_jax.models.vae import abstract_params
 def load_model(path: str | pathlib.Path = load.PRETRAINED) -> MelodyModel:
     """Loads a trained model.
 
-    >>> model = musicvae_jax.load_model()
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
     >>> model.bars
     16
 

@@ -29,7 +29,13 @@ _LATER_ROUNDS = 1 << 31
 
 @dataclasses.dataclass(frozen=True)
 class Posterior:
-    """Normal distributions of the latents of melodies, from the encoder.
+    """The encoder's result for melodies: normal distributions of their latents.
+
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> posterior = model.encode(list(mv.example_melodies().values()))
+    >>> posterior.mu.shape, posterior.sigma.shape
+    ((2, 512), (2, 512))
 
     Attributes:
       mu: [melodies, z] float32, the means; [melodies, bars, z] for a model with one latent
@@ -43,7 +49,13 @@ class Posterior:
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruction:
-    """A melody that was encoded and decoded again.
+    """A melody that was encoded and decoded again; see `MelodyModel.reconstruct`.
+
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> [made] = model.reconstruct([mv.example_melodies()["reel"]])
+    >>> made.melody.num_bars
+    16
 
     Attributes:
       melody: what came back, with the tempo and program of the original.
@@ -59,7 +71,13 @@ class Reconstruction:
 
 @dataclasses.dataclass(frozen=True)
 class Continuation:
-    """A melody that was continued.
+    """A melody that was continued; see `MelodyModel.complete`.
+
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> [made] = model.complete(mv.example_melodies()["reel"], bars=4)
+    >>> made.melody.num_bars
+    20
 
     Attributes:
       melody: the given melody, unchanged, and the bars that were added.
@@ -72,7 +90,13 @@ class Continuation:
 
 
 class MelodyModel:
-    """A trained model, ready to use; see `musicvae_jax.load_model`.
+    """A trained model, ready to use; see `load_model`.
+
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> melody, = model.generate(1, seed=7)
+    >>> melody.num_bars
+    16
 
     Its functions are compiled when they are first called. They run on all devices of all
     processes, and give the same on any number of devices.
@@ -164,8 +188,9 @@ class MelodyModel:
     def encode(self, melodies: Sequence[Melody]) -> Posterior:
         """The posteriors of melodies.
 
-        >>> model = musicvae_jax.load_model()
-        >>> melodies = list(musicvae_jax.examples().values())
+        >>> import musicvae_jax as mv
+        >>> model = mv.load_model()
+        >>> melodies = list(mv.example_melodies().values())
         >>> model.encode(melodies).mu.shape
         (2, 512)
 

@@ -36,6 +36,14 @@ class Track:
 class Song:
     """A MIDI file on its own beat grid, whatever its tempo does.
 
+    `read_song` reads one from a file:
+
+    >>> import musicvae_jax as mv
+    >>> mv.write("song.mid", mv.example_melodies()["reel"])
+    >>> song = mv.read_song("song.mid")
+    >>> [len(track.pitch) for track in song.tracks], song.tempo_bpm_at(0)
+    ([116], 180.0)
+
     Attributes:
       tracks: instruments with at least one note, in the file's order.
       meters: `(start in quarter notes, numerator, denominator)`, at least one.

@@ -56,7 +56,12 @@ def _parse(text: str, tempo_bpm: float, program: int) -> Melody:
 
 
 def example_melodies() -> dict[str, Melody]:
-    """Two melodies of 16 bars: the theme of Beethoven's ninth, and a reel of our own."""
+    """Two melodies of 16 bars: the theme of Beethoven's ninth symphony, and a reel of our own.
+
+    >>> import musicvae_jax as mv
+    >>> list(mv.example_melodies())
+    ['ode_to_joy', 'reel']
+    """
     return {
         "ode_to_joy": _parse(_ODE_TO_JOY, tempo_bpm=120.0, program=0),
         "reel": _parse(_REEL, tempo_bpm=180.0, program=0),

@@ -18,6 +18,15 @@ MIN_PITCH, MAX_PITCH = 21, 108  # the piano, as in Roberts et al. 2018
 class Melody:
     """Notes in order, at most one sounding at a time; between notes is silence.
 
+    >>> import musicvae_jax as mv
+    >>> melody = mv.Melody.from_notes([(60, 0, 4), (64, 4, 8), (67, 8, 16)], num_steps=16)
+    >>> melody.num_bars
+    1
+    >>> melody.transpose(12).notes()
+    [(72, 0, 4), (76, 4, 8), (79, 8, 16)]
+
+    A notebook shows it as a piano roll with a button that plays it.
+
     Attributes:
       pitch: [notes] int32, MIDI note numbers 0..127.
       start: [notes] int32, the step at which each note begins.
@@ -25,6 +34,9 @@ class Melody:
       num_steps: the length of the melody in steps; no note ends later.
       tempo_bpm: quarter notes per minute.
       program: General MIDI program, 0..127.
+
+    Raises:
+      ValueError: a pitch lies outside of 0..127, or notes overlap or lie outside of the melody.
     """
 
     pitch: np.ndarray

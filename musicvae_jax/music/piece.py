@@ -70,7 +70,17 @@ class Voice:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """Melodies and bridges in one time, each from bar line to bar line.
+    """Melodies and bridges one after the other, each from bar line to bar line.
+
+    >>> import musicvae_jax as mv
+    >>> ode, reel = mv.example_melodies().values()
+    >>> piece = mv.splice(ode, ode.window(0, 4), reel)
+    >>> [section.origin for section in piece.sections]
+    ['melody 1', 'bridge', 'melody 2']
+    >>> piece.num_bars
+    36
+
+    A notebook shows it as a piano roll with a button that plays it.
 
     Attributes:
       sections: in order, without gaps.

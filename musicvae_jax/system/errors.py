@@ -5,7 +5,14 @@ class UserError(Exception):
     """Something the user gave cannot be used.
 
     The message is one line that names the file or value, says what was wrong and
-    what is valid. `main` prints it without a traceback and exits with code 2.
+    what is valid.
+
+    >>> import musicvae_jax as mv
+    >>> mv.load_model("no_such_folder")
+    Traceback (most recent call last):
+    musicvae_jax.system.errors.UserError: ...
+
+    `main` prints it without a traceback and exits with code 2.
 
     Attributes:
       arguments: the words of the message that name an argument (`workdir`) or a field of

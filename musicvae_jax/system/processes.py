@@ -105,6 +105,7 @@ def _plain(
             "JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID",
             *missing,
         )
+    assert coordinator and num_processes is not None and process_id is not None
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal():
         raise UserError(f"coordinator={coordinator}: HOST:PORT is needed", "coordinator")

@@ -49,7 +49,14 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Bridge:
-    """One transition.
+    """A transition from one melody to another; see `interpolate`.
+
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> ode, reel = mv.example_melodies().values()
+    >>> [bridge] = mv.interpolate(model, ode, reel, bars=8)
+    >>> bridge.melody.num_bars
+    8
 
     Attributes:
       melody: with melody 1's tempo and program.

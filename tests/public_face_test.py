@@ -1,0 +1,117 @@
+"""What `import musicvae_jax` offers, and that it leaves everything else alone."""
+
+import ast
+import doctest
+import functools
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import musicvae_jax as mv
+
+SCRIPT = "docs/transition.py"
+HEAVY = ("numpy", "jax", "flax", "orbax", "matplotlib", "music21", "pretty_midi", "tensorflow")
+
+
+def run(code, *args):
+    """The output of code in a new process."""
+    command = [sys.executable, "-c", code, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = f"import sys, musicvae_jax; dir(musicvae_jax); print(set(sys.modules) & set({HEAVY}))"
+    assert run(code).strip() == "set()"
+
+
+def test_all_names_are_there_and_known_to_type_checkers():
+    [block] = [
+        node
+        for node in ast.parse(pathlib.Path(mv.__file__).read_text()).body
+        if isinstance(node, ast.If)
+    ]
+    typed = {
+        alias.name: node.module.removeprefix("musicvae_jax.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert typed == mv._HOMES
+    assert sorted(typed) == sorted(mv.__all__)
+    assert set(mv.__all__) <= set(dir(mv))
+    for name in mv.__all__:
+        value = getattr(mv, name)
+        assert value.__name__ == name
+        assert value.__module__ == f"musicvae_jax.{mv._HOMES[name]}"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'red'"):
+        _ = mv.red
+
+
+# Sets the face to work, and compares what is global before and after.
+STATE = """
+import logging, os, random, runpy, sys, warnings
+import absl.logging, jax, matplotlib, numpy
+
+def state():
+    loggers = [logging.root, logging.getLogger("absl"), logging.getLogger("jax")]
+    return {
+        "matplotlib": dict(matplotlib.rcParams.copy()),
+        "backend": matplotlib.get_backend(auto_select=False),
+        "jax": dict(jax.config.values),
+        "loggers": [(one.level, list(one.handlers), one.propagate) for one in loggers],
+        "warnings": list(warnings.filters),
+        "environment": dict(os.environ),
+        "random": random.getstate(),
+        "numpy": (numpy.geterr(), numpy.get_printoptions(), str(numpy.random.get_state())),
+        "directory": os.getcwd(),
+    }
+
+import orbax.checkpoint, music21  # what these change by themselves is theirs
+before = state()
+script, *sys.argv[1:] = sys.argv[1:]
+runpy.run_path(script)
+import musicvae_jax as mv
+[getattr(mv, name) for name in mv.__all__]
+after = state()
+changed = [name for name in before if before[name] != after[name]]
+assert not changed, [(before[name], after[name]) for name in changed]
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_the_script_of_the_documents_changes_no_global_state(tmp_path):
+    for name, melody in mv.example_melodies().items():
+        mv.write(tmp_path / f"{name}.mid", melody)
+    inputs = [tmp_path / "ode_to_joy.mid", tmp_path / "reel.mid"]
+    printed = run(STATE, SCRIPT, *inputs, tmp_path / "out").splitlines()
+    print(printed)
+    assert len(printed) == 6
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert found == []
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the examples of methods begin with; all examples share one model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mv, "load_model", functools.cache(mv.load_model))
+        model, melodies = mv.load_model(), list(mv.example_melodies().values())
+        yield {"mv": mv, "model": model, "melodies": melodies}
+
+
+@pytest.mark.parametrize("name", mv.__all__)
+def test_each_name_has_an_example_that_works(name, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples write files
+    finder = doctest.DocTestFinder(recurse=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    tests = finder.find(getattr(mv, name), name, globs=dict(names))
+    assert sum(len(test.examples) for test in tests) > 0
+    for test in tests:
+        runner.run(test, clear_globs=False)
+    assert runner.failures == 0
