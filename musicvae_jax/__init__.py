@@ -24,12 +24,15 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
         Posterior,
         Reconstruction,
     )
+    from musicvae_jax.midi.read import read, read_song
     from musicvae_jax.midi.song import Song
+    from musicvae_jax.midi.write import write
     from musicvae_jax.music.examples import example_melodies
     from musicvae_jax.music.melody import Melody
     from musicvae_jax.music.piece import Piece, splice
     from musicvae_jax.plots.plot import plot
     from musicvae_jax.system.errors import UserError
+    from musicvae_jax.transitions.interpolate import interpolate
     from musicvae_jax.transitions.maker import Bridge
 
 __version__ = "0.1.0"
@@ -44,9 +47,13 @@ __all__ = [
     "Song",
     "UserError",
     "example_melodies",
+    "interpolate",
     "load_model",
     "plot",
+    "read",
+    "read_song",
     "splice",
+    "write",
 ]
 
 # The module that each name comes from.
@@ -61,9 +68,13 @@ _HOMES = {
     "Song": "midi.song",
     "UserError": "system.errors",
     "example_melodies": "music.examples",
+    "interpolate": "transitions.interpolate",
     "load_model": "inference.load",
     "plot": "plots.plot",
+    "read": "midi.read",
+    "read_song": "midi.read",
     "splice": "music.piece",
+    "write": "midi.write",
 }
 
 

@@ -57,6 +57,12 @@ def _file_error(name: str, kind: str, particulars: str = "") -> FileError:
 def read(path: str | os.PathLike) -> Melody:
     """The melody of a music file: the top line of the track that looks most like one.
 
+    >>> import musicvae_jax as mv
+    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
+    >>> melody = mv.read("reel.mid")
+    >>> melody == mv.example_melodies()["reel"]
+    True
+
     What was odd about the file is logged as a warning.
 
     Raises:
@@ -71,6 +77,11 @@ def read(path: str | os.PathLike) -> Melody:
 
 def read_song(path: str | os.PathLike) -> Song:
     """Reads a MIDI file with all of its tracks.
+
+    >>> import musicvae_jax as mv
+    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
+    >>> [track.name for track in mv.read_song("reel.mid").tracks]
+    ['melody']
 
     Raises:
       FileError: it is missing, not a file, empty, too large, not readable as MIDI, or has

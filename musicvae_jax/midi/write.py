@@ -22,6 +22,11 @@ def write(
 ) -> None:
     """Writes a melody or a piece as MIDI, MusicXML or sound; whole, or not at all.
 
+    >>> import musicvae_jax as mv
+    >>> melody = mv.example_melodies()["ode_to_joy"]
+    >>> mv.write("an octave higher.mid", melody.transpose(12))
+    >>> mv.write("ode to joy.wav", melody.window(0, 1))
+
     Args:
       path: where to; `.mid` and `.midi` are MIDI (see `encode.piece_bytes`), `.musicxml`
         is notation in 4/4 with tempo marks and instruments, `.wav` is sound (see
@@ -34,13 +39,6 @@ def write(
     Raises:
       UserError: the suffix is not one of these, the folder is missing, or the soundfont
         cannot be used.
-
-    For example:
-
-    ```python
-    melody = read("song.mid")
-    write("an octave higher.mid", melody.transpose(12))
-    ```
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()

@@ -224,9 +224,12 @@ def splice(
 ) -> Piece:
     """Plays two melodies with a bridge between them; `chain` does it with more.
 
-    >>> [bridge] = musicvae_jax.interpolate(model, ode, reel)
-    >>> musicvae_jax.splice(ode, bridge, reel).num_bars
-    48
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> ode, reel = mv.example_melodies().values()
+    >>> [bridge] = mv.interpolate(model, ode, reel, bars=8)
+    >>> mv.splice(ode, bridge, reel).num_bars
+    40
 
     Args:
       first, second: the melodies, each with its own tempo and program.

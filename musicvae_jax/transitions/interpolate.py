@@ -38,11 +38,13 @@ def interpolate(
 ) -> list[Bridge]:
     """Makes transitions from one melody to another.
 
-    >>> ode, reel = musicvae_jax.examples().values()
-    >>> best, *others = musicvae_jax.interpolate(model, ode, reel, bars=8, num=3)
+    >>> import musicvae_jax as mv
+    >>> model = mv.load_model()
+    >>> ode, reel = mv.example_melodies().values()
+    >>> best, *others = mv.interpolate(model, ode, reel, bars=8, num=3)
     >>> best.melody.num_bars
     8
-    >>> piece = musicvae_jax.splice(ode, best, reel)
+    >>> piece = mv.splice(ode, best, reel)
 
     Args:
       model: from `load_model`.
