@@ -143,16 +143,16 @@ class MelodyModel:
         """The parameters on all local devices, as `Batched` takes them."""
         return replicate(self.params, jax.local_devices())
 
-    def _posterior(self, params, tokens, shared):
+    def _posterior(self, params: Any, tokens: jax.Array, shared: Any) -> Any:
         return self.trained(params).apply("encode", tokens)
 
-    def _decoded(self, params, rows, temperature):
+    def _decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
         z, keys, given, is_given = rows
         trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
         path = trained.apply("path", z)
         return trained.apply("sample", path, keys, temperature, given, is_given)
 
-    def _teacher_forced_accuracy(self, params, rows, shared):
+    def _teacher_forced_accuracy(self, params: Any, rows: Any, shared: Any) -> jax.Array:
         z, tokens = rows
         trained = self.trained(params)
         inputs = previous_tokens(tokens, self.model.vocab)

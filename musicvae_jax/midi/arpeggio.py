@@ -114,7 +114,7 @@ def drop_long_silences(on: np.ndarray, max_bars: float = 1) -> np.ndarray:
     """
     if not len(on):
         return on
-    silent = ~on.any(axis=1)
+    silent = np.asarray(~on.any(axis=1))
     run = np.cumsum(np.diff(silent, prepend=silent[0]))
     run_length = np.bincount(run)[run]
     return on[~(silent & (run_length > max_bars * STEPS_PER_BAR))]

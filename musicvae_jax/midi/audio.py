@@ -149,8 +149,9 @@ def _render_file(
     samples *= _PEAK / loudest if loudest > _SILENCE else 0.0
     _write_wav(path, samples)
     name = "sine waves" if font is None else "FluidSynth"
-    font = font and str(font)
-    return Rendering(name, font, len(samples) / SAMPLE_RATE_HZ, reason)
+    return Rendering(
+        name, None if font is None else str(font), len(samples) / SAMPLE_RATE_HZ, reason
+    )
 
 
 def _synthesize(

@@ -142,9 +142,10 @@ def _whole_events(track: bytes) -> tuple[bytes, int]:
     """
     data, place, whole, status, clipped = bytearray(track), 0, 0, 0, 0
     while True:
-        place = _after_number(data, place)
-        if place is None or place >= len(data):
+        after = _after_number(data, place)
+        if after is None or after >= len(data):
             break
+        place = after
         if data[place] >= 0x80:
             status = data[place]
             place += 1
@@ -152,10 +153,10 @@ def _whole_events(track: bytes) -> tuple[bytes, int]:
             if status == _META and data[place : place + 1] == b"\x2f":
                 break
             begin = place + (status == _META)
-            place = _after_number(data, begin)
-            if place is None:
+            after = _after_number(data, begin)
+            if after is None:
                 break
-            place += _number(data[begin:place])
+            place = after + _number(data[begin:after])
             status = 0  # such an event ends the running status
         elif (count := _DATA_BYTES.get(status >> 4)) is not None:
             for at in range(place, min(place + count, len(data))):

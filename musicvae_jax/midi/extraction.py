@@ -134,8 +134,11 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
         reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
         return Extraction(reports + drums, None, None, refusal)
-    reports, refused, melody = [], [], None
+    looked_at: list[TrackReport] = []
+    refused: list[str] = []
+    melody = None
     for track, score in pitched:
+        decision: str | None
         if melody is not None:
             decision = "not needed"
         else:
@@ -148,9 +151,9 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
             else:
                 label = f"{track.name!r}, " if track.name else ""
                 refused.append(f"track ({label}program {track.program}) {decision}")
-        reports.append(TrackReport(track, score, decision))
+        looked_at.append(TrackReport(track, score, decision))
     refusal = "" if melody else "; ".join(refused)
-    return Extraction((*reports, *drums), span, melody, refusal)
+    return Extraction((*looked_at, *drums), span, melody, refusal)
 
 
 def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
@@ -162,6 +165,7 @@ def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
     """
     [track] = [report.track for report in extraction.tracks if report.decision == "taken"]
     span, melody = extraction.span, extraction.melody
+    assert span is not None and melody is not None
     notes = highest_line(track, *span)
     inside = (track.start >= span[0] - 1e-6) & (track.start < span[1] - 1e-6)
     positions = (track.start[inside] - span[0]) * STEPS_PER_QUARTER

@@ -73,9 +73,9 @@ def _of_bridge(bridge: Bridge) -> BarValues:
     return BarValues(
         t_latent=bridge.t_latent,
         t_control=bridge.t_control,
-        similarity_1=bridge.by_bar.likeness_1,
-        similarity_2=bridge.by_bar.likeness_2,
-        nll=bridge.by_bar.nll,
+        similarity_1=np.asarray(bridge.by_bar.likeness_1),
+        similarity_2=np.asarray(bridge.by_bar.likeness_2),
+        nll=np.asarray(bridge.by_bar.nll),
     )
 
 

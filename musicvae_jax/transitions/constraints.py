@@ -4,6 +4,8 @@ A model obeys by a bias on its logits, minus infinity for what is forbidden. Wha
 not decoded, such as a crossfade, is moved to the nearest pitch that is allowed.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,7 +117,7 @@ def in_rhythm(rhythm: Notes, pitches: Notes) -> Notes:
     # A melody without notes has no pitch to give.
     heard = jnp.where(heard == SILENCE, rhythm.pitch, heard)
     at_onset = notes_lib.at(heard, notes_lib.latest(rhythm.onset))
-    return rhythm.replace(pitch=jnp.where(rhythm.pitch == SILENCE, SILENCE, at_onset))
+    return dataclasses.replace(rhythm, pitch=jnp.where(rhythm.pitch == SILENCE, SILENCE, at_onset))
 
 
 def snap(notes: Notes, allowed: jax.Array) -> Notes:
@@ -134,4 +136,5 @@ def snap(notes: Notes, allowed: jax.Array) -> Notes:
     nearest = jnp.repeat(cost.argmin(axis=-1), STEPS_PER_BAR, axis=1)  # [batch, steps, 128]
     moved = jnp.take_along_axis(nearest, jnp.maximum(notes.pitch, 0)[..., None], axis=2)[..., 0]
     moved = notes_lib.at(moved, notes_lib.latest(notes.onset))
-    return notes.replace(pitch=jnp.where(notes.pitch == SILENCE, SILENCE, moved).astype(jnp.int32))
+    pitch = jnp.where(notes.pitch == SILENCE, SILENCE, moved).astype(jnp.int32)
+    return dataclasses.replace(notes, pitch=pitch)

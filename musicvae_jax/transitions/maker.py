@@ -16,6 +16,7 @@ from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves, scores, strategies
+from musicvae_jax.transitions.notes import Notes
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
 
 
@@ -79,12 +80,14 @@ class Bridge:
     @property
     def score(self) -> float:
         """How good it is, from 0 to 1; see `BridgeScores`."""
-        return self.scores.score
+        return float(self.scores.score)
 
     @property
     def curve(self) -> np.ndarray:
         """How far each bar has come from melody 1 (0) to melody 2 (1): [bars] float32."""
-        return self.t_control if self.t_latent is None else self.t_latent
+        curve = self.t_control if self.t_latent is None else self.t_latent
+        assert curve is not None  # every strategy follows one
+        return curve
 
     def report(self) -> dict[str, Any]:
         """Everything but the melody and the strategy, for JSON."""
@@ -114,7 +117,9 @@ class BridgeMaker:
             program = self._programs[strategy, settings] = Batched(made)
         return program
 
-    def _made(self, strategy, settings, params, rows, shared):
+    def _made(
+        self, strategy: str, settings: strategies.Settings, params: Any, rows: Any, shared: Any
+    ) -> tuple[jax.Array, Notes, Notes]:
         *pair, keys = rows
         t_latent, t_control, temperature = shared
         tokens, inputs = strategies.transition(
@@ -129,7 +134,9 @@ class BridgeMaker:
         )
         return tokens, inputs.notes_1, inputs.notes_2
 
-    def _measured(self, params, rows, t):
+    def _measured(
+        self, params: Any, rows: Any, t: jax.Array
+    ) -> tuple[scores.BarScores, scores.BridgeScores]:
         tokens, *pair = rows
         return scores.measure(self._model.trained(params), tokens, tuple(pair), t)
 

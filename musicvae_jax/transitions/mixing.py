@@ -96,7 +96,7 @@ def mix_notes(notes_1: Notes, notes_2: Notes, t: jax.Array, keys: jax.Array) -> 
     segment = jnp.cumsum(may_change, axis=1)
     first = notes_lib.latest(may_change)
 
-    def touches(end):
+    def touches(end: int) -> jax.Array:
         is_end = jnp.broadcast_to((t == end).astype(jnp.int32), (batch, steps))
         any_of = jax.vmap(lambda x, s: jax.ops.segment_max(x, s, num_segments=steps + 1))
         return notes_lib.at(any_of(is_end, segment), segment) > 0

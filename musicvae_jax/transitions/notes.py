@@ -4,6 +4,8 @@ Mixing two melodies, measuring them and restricting their pitches are simple on 
 view, the same for every codec, and run within jitted functions.
 """
 
+import dataclasses
+
 import flax
 import jax
 import jax.numpy as jnp
@@ -77,7 +79,7 @@ def to_tokens(notes: Notes, codec: Codec, explicit: jax.Array | bool = False) ->
 
 def strike(notes: Notes, where: jax.Array) -> Notes:
     """Strikes what sounds at the steps [steps] or [batch, steps] bool again."""
-    return notes.replace(onset=notes.onset | (where & (notes.pitch != SILENCE)))
+    return dataclasses.replace(notes, onset=notes.onset | (where & (notes.pitch != SILENCE)))
 
 
 def choose(takes_second: jax.Array, first: Notes, second: Notes) -> Notes:

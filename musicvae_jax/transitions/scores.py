@@ -188,7 +188,7 @@ def _likenesses(
     """`similarity`, `pitch_overlap`, `onset_overlap` and their mean: [batch, bars] each."""
     said = [notes_lib.to_tokens(each, codec, _begins(each)) for each in (notes, other)]
     parts = (similarity(*said), pitch_overlap(notes, other), onset_overlap(notes, other))
-    return (*parts, sum(parts) / len(parts))
+    return (*parts, jnp.asarray(sum(parts)) / len(parts))
 
 
 def measure(
