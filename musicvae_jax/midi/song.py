@@ -42,7 +42,7 @@ class Song:
     >>> mv.write("song.mid", mv.example_melodies()["reel"])
     >>> song = mv.read_song("song.mid")
     >>> [len(track.pitch) for track in song.tracks], song.tempo_bpm_at(0)
-    ([116], 180.0)
+    ([124], 180.0)
 
     Attributes:
       tracks: instruments with at least one note, in the file's order.
