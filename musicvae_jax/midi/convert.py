@@ -207,10 +207,10 @@ def from_music21(score: "music21.stream.Stream", *, bars: int | None = None) -> 
     ]
     programs = [i.midiProgram for i in part.getElementsByClass(instrument.Instrument)]
     marks = list(score.recurse().getElementsByClass(tempo.MetronomeMark))
-    tempos = [round(mark.getQuarterBPM(), 2) for mark in marks if mark.getQuarterBPM()]
-    bpm = tempos[0] if tempos else DEFAULT_TEMPO_BPM
+    tempos = [round(bpm, 2) for mark in marks if (bpm := mark.getQuarterBPM())]
+    tempo_bpm = tempos[0] if tempos else DEFAULT_TEMPO_BPM
     program = next((p for p in programs if p is not None), 0)
-    return _line(_track(np.array(rows).reshape(-1, 3), program), bpm, bars)
+    return _line(_track(np.array(rows).reshape(-1, 3), program), tempo_bpm, bars)
 
 
 def to_musicxml(music: Melody | Piece, name: str = "melody") -> bytes:

@@ -38,6 +38,8 @@ class Codec(Protocol):
     @property
     def hold(self) -> int | None: ...
 
+    def __hash__(self) -> int: ...
+
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32."""
 
