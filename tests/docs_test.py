@@ -1,5 +1,6 @@
 """The documents: their links lead somewhere, and what they name exists."""
 
+import ast
 import pathlib
 import re
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 from absl import flags
 
-import musicvae_jax
+import musicvae_jax as mv
 from musicvae_jax import (
     configs,
     main,  # noqa: F401 - defines the flags
@@ -151,6 +152,32 @@ def test_paths_that_are_named_exist(document):
     assert missing == set()
 
 
+def python_blocks(document: pathlib.Path) -> list[str]:
+    return [text for kind, text in FENCE.findall(document.read_text()) if kind == "python"]
+
+
+def test_python_uses_public_names():
+    used = {
+        node.attr
+        for document in DOCUMENTS
+        for block in python_blocks(document)
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "mv"
+    }
+    assert used <= set(mv.__all__)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, melody in zip(("a.mid", "b.mid"), mv.example_melodies().values(), strict=True):
+        mv.write(tmp_path / name, melody)
+    (block,) = python_blocks(ROOT / "README.md")
+    exec(compile(block, "README.md", "exec"), {})
+    assert (tmp_path / "transition.mid").stat().st_size > 1000
+    assert (tmp_path / "transition.png").stat().st_size > 10_000
+
+
 def test_the_architecture_has_every_package_bottom_up():
     text = (ROOT / "docs/architecture.md").read_text()
     rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)
@@ -160,5 +187,5 @@ def test_the_architecture_has_every_package_bottom_up():
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["cff-version"] == "1.2.0"
-    assert citation["version"] == musicvae_jax.__version__
+    assert citation["version"] == mv.__version__
     assert {"title", "authors", "message"} <= set(citation)
