@@ -134,7 +134,9 @@ def test_tunes_that_do_not_fit_are_refused_with_a_reason(meter, body, reason):
 
 
 def test_an_unknown_collection_is_named_with_the_known_ones():
-    with pytest.raises(UserError, match="'oneils'; as oneills1850, ryansMammoth, airdsAirs or"):
+    with pytest.raises(
+        UserError, match="'oneils'; valid are oneills1850, ryansMammoth, airdsAirs or"
+    ):
         folk.corpus_files("oneils")
 
 

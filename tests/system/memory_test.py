@@ -6,8 +6,8 @@ import pytest
 # Page faults of large blocks that are allocated, written and freed, again and again.
 CODE = """
 import resource, numpy as np
-from musicvae_jax import host_memory
-kept = host_memory.keep_freed_memory() if {keeps} else False
+from musicvae_jax.system import memory
+kept = memory.keep_freed_memory() if {keeps} else False
 for _ in range(3):
     np.ones(2**24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

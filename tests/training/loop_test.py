@@ -17,7 +17,7 @@ from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import devices, locks
 from musicvae_jax.system.errors import PreemptedError, UserError
-from musicvae_jax.training import loop, manifest, telemetry
+from musicvae_jax.training import loop, manifest, telemetry, validation
 from musicvae_jax.training import step as training_step
 from tests import helpers
 
@@ -138,7 +138,8 @@ def test_a_run_goes_on_with_the_same_batches_on_other_devices(
     short = config.copy_and_resolve_references()
     short.train.num_steps = 3
     loop.train(short, tmp_path)  # on eight devices
-    monkeypatch.setattr(devices, "devices", lambda: jax.devices()[:2])
+    for module in (devices, loop, validation):
+        monkeypatch.setattr(module, "all_devices", lambda: jax.devices()[:2])
     monkeypatch.setattr(jax, "local_device_count", lambda: 2)
     loop.train(config, tmp_path)
     found, expected = rows(tmp_path, "train/loss"), rows(straight, "train/loss")

@@ -74,7 +74,7 @@ def find_midi_files(path: str) -> list[MidiFile]:
     paths = sorted(wanted, key=os.fsencode)
     if not paths:
         raise UserError(
-            f"config.dataset.path={path!r}: no {' or '.join(read.SUFFIXES)} files there; "
+            f"config.dataset.path={path!r}: no {', '.join(read.SUFFIXES[:-1])} or {read.SUFFIXES[-1]} files there; "
             "a folder or a glob of MIDI files is needed",
             "config.dataset.path",
         )
