@@ -73,8 +73,9 @@ def find_midi_files(path: str) -> list[MidiFile]:
     wanted = (f for f in found if f.lower().endswith(read.SUFFIXES) and os.path.isfile(f))
     paths = sorted(wanted, key=os.fsencode)
     if not paths:
+        suffixes = f"{', '.join(read.SUFFIXES[:-1])} or {read.SUFFIXES[-1]}"
         raise UserError(
-            f"config.dataset.path={path!r}: no {', '.join(read.SUFFIXES[:-1])} or {read.SUFFIXES[-1]} files there; "
+            f"config.dataset.path={path!r}: no {suffixes} files there; "
             "a folder or a glob of MIDI files is needed",
             "config.dataset.path",
         )
