@@ -13,7 +13,7 @@ It returns [batch, steps] uint8. For all of them holds:
 - A window without a note stays as it is, and one that would lose all of its notes too.
 - Pitches stay within MIDI 21..108; each function says how.
 
-The shares and sizes below were chosen by ear and have not been tuned;
+The shares and sizes below are guesses and have not been tuned;
 `benchmarks/augmentation.py` measures what each augmentation brings.
 """
 
