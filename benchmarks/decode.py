@@ -24,6 +24,7 @@ from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import memory
 from musicvae_jax.transitions import strategies
+from musicvae_jax.transitions.settings import Settings
 
 STRATEGIES = ("latent", "teacher_forcing", "combined")
 SEED_RUNS = 20  # transitions of the seed's way in each round
@@ -37,7 +38,7 @@ class Ours:
         self._model = model = create_model(config)
         self._params = params = jax.jit(lambda: vae.init_params(model, 0))()
         t = jnp.linspace(0.0, 1.0, STEPS // STEPS_PER_BAR)
-        settings = strategies.Settings()
+        settings = Settings()
         trained = TrainedModel(params, model, CODECS[config.codec])
 
         def transition(strategy, tokens_1, tokens_2, keys):

@@ -32,7 +32,7 @@ from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
 from musicvae_jax.transitions import strategies
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
-from musicvae_jax.transitions.strategies import Settings
+from musicvae_jax.transitions.settings import Settings
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

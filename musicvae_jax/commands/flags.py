@@ -123,24 +123,25 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
     """
     # These import JAX, for which `--help` need not wait.
     from musicvae_jax.commands import options
-    from musicvae_jax.transitions import strategies
+    from musicvae_jax.transitions import curves, strategies
+    from musicvae_jax.transitions.settings import Settings
 
     def value(flag: flags.FlagHolder) -> Any:
         return value_of(flag.name, texts or {})
 
-    curve = options.parse_curve("curve", value(_CURVE))
-    control_curve = curve
-    if value(_CONTROL_CURVE):
-        control_curve = options.parse_curve("control_curve", value(_CONTROL_CURVE))
+    curve = options.parse_curve(value(_CURVE))
+    curves.check("curve", curve)
+    control_curve = options.parse_curve(value(_CONTROL_CURVE)) if value(_CONTROL_CURVE) else curve
+    curves.check("control_curve", control_curve)
     return options.TransitionOptions(
-        strategies=options.check_strategies(value(_STRATEGY)),
+        strategies=strategies.check(value(_STRATEGY)),
         curve=curve,
         control_curve=control_curve,
-        settings=strategies.Settings(
+        settings=Settings(
             path=value(_PATH),
             granularity=value(_GRANULARITY),
             ends=value(_ENDS),
-            scale=options.check_scale(value(_SCALE)),
+            scale=value(_SCALE),
             pitch_range=options.parse_pitch_range(value(_PITCH_RANGE)),
             rhythm=0 if value(_RHYTHM) == "free" else int(value(_RHYTHM)),
         ),

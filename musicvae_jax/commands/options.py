@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
-from musicvae_jax.music import keys
-from musicvae_jax.system.errors import UserError
 from musicvae_jax.training.loop import RunOptions
-from musicvae_jax.transitions import curves
-from musicvae_jax.transitions import strategies as transitions_strategies
+from musicvae_jax.transitions.settings import Settings, wrong_pitch_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +17,7 @@ class TransitionOptions:
     Attributes:
       strategies: names of transition strategies.
       curve, control_curve: see `curves.sample`.
-      settings: see `strategies.Settings`.
+      settings: see `settings.Settings`.
       keep_all: whether all candidates are written, or the best alone.
       splice: whether the melodies are played before and after the bridge.
       order_by_latent: whether the melodies of a chain may change places.
@@ -33,7 +30,7 @@ class TransitionOptions:
     strategies: tuple[str, ...]
     curve: str | tuple[float, ...]
     control_curve: str | tuple[float, ...]
-    settings: transitions_strategies.Settings
+    settings: Settings
     keep_all: bool
     splice: bool
     order_by_latent: bool
@@ -125,73 +122,21 @@ class Options:
         return default if self.num is None else self.num
 
 
-def check_strategies(names: list[str]) -> tuple[str, ...]:
-    """The strategies that `--strategy` names; `all` stands for every one.
-
-    Raises:
-      UserError: one is unknown.
-    """
-    valid = list(transitions_strategies.STRATEGIES)
-    if names == ["all"]:
-        return tuple(valid)
-    for name in names:
-        if name not in valid:
-            raise UserError(f"--strategy={name}: unknown; valid are {', '.join(valid)}, all")
-    return tuple(dict.fromkeys(names))
-
-
-def parse_curve(flag: str, values: list[str]) -> str | tuple[float, ...]:
-    """The curve of a flag: a name, or numbers.
-
-    Raises:
-      UserError: it is neither.
-    """
-    if len(values) == 1 and values[0] in curves.CURVES:
-        return values[0]
+def parse_curve(values: list[str]) -> str | tuple[float, ...]:
+    """The curve of a flag: numbers, or otherwise a name, which `curves.check` checks."""
     try:
-        numbers = tuple(float(value) for value in values)
+        return tuple(float(value) for value in values)
     except ValueError:
-        numbers = ()
-    if not numbers or not all(0 <= number <= 1 for number in numbers):
-        valid = ", ".join(curves.CURVES)
-        raise UserError(
-            f"--{flag}={','.join(values)}: not a curve; valid are {valid}, or numbers from 0 to 1, "
-            "such as 0,0.2,0.5,1"
-        )
-    return numbers
+        return ",".join(values)
 
 
-def check_scale(name: str) -> str:
-    """The scale that `--scale` names.
+def parse_pitch_range(values: list[str]) -> tuple[int, ...]:
+    """The MIDI notes of `--pitch_range`, which `Settings` checks; without any, all of them.
 
     Raises:
-      UserError: there is none of that name.
+      UserError: one is not a whole number.
     """
-    tonic, _, scale = name.partition("_")
-    if name in ("none", "auto") or (tonic in keys.TONICS and scale in keys.SCALES):
-        return name
-    raise UserError(
-        f"--scale={name}: unknown; valid are none, auto, or a tonic and one of "
-        f"{', '.join(keys.SCALES)}, such as C_major or F#_dorian"
-    )
-
-
-def parse_pitch_range(values: list[str]) -> tuple[int, int]:
-    """The lowest and highest note of `--pitch_range`; without one, all MIDI notes.
-
-    Raises:
-      UserError: these are not two MIDI notes at least an octave apart, so that every
-        scale has a note between them.
-    """
-    if not values:
-        return (0, 127)
     try:
-        low, high = (int(value) for value in values)
-    except ValueError:
-        low, high = 0, -1
-    if not (0 <= low <= high <= 127 and high - low >= 11):
-        raise UserError(
-            f"--pitch_range={','.join(values)}: two MIDI notes from 0 to 127 are needed, the "
-            "second at least 11 above the first, such as 55,79"
-        )
-    return low, high
+        return tuple(int(value) for value in values) or (0, 127)
+    except ValueError as error:
+        raise wrong_pitch_range(values) from error

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musicvae_jax.system.errors import UserError
+
 # The share of the way for which `hold` stays with a melody, at each end.
 HOLD_SHARE = 0.25
 # How often its own width the middle of `sigmoid` fits into the whole.
@@ -34,6 +36,25 @@ def sigmoid(position: np.ndarray) -> np.ndarray:
 
 
 CURVES = {"linear": linear, "smoothstep": smoothstep, "hold": hold, "sigmoid": sigmoid}
+
+
+def check(argument: str, curve: str | Sequence[float]) -> None:
+    """Checks the curve that an argument gives.
+
+    Raises:
+      UserError: it is neither a name in `CURVES` nor numbers from 0 to 1.
+    """
+    if isinstance(curve, str):
+        is_valid, text = curve in CURVES, curve
+    else:
+        is_valid = len(curve) > 0 and all(0 <= number <= 1 for number in curve)
+        text = ",".join(f"{number:g}" for number in curve)
+    if not is_valid:
+        raise UserError(
+            f"{argument}={text}: not a curve; valid are {', '.join(CURVES)}, or numbers from 0 to "
+            "1, such as 0,0.2,0.5,1",
+            argument,
+        )
 
 
 def positions(bars: int, between: bool) -> np.ndarray:

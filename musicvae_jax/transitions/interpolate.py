@@ -1,18 +1,16 @@
 """Transitions between two melodies, for use from Python."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import jax
 
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music.keys import SCALES, TONICS
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import MAX_BRIDGE_BARS
-from musicvae_jax.transitions.curves import CURVES
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import strategies
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
-from musicvae_jax.transitions.mixing import GRANULARITIES, PATHS
-from musicvae_jax.transitions.strategies import STRATEGIES, Settings
+from musicvae_jax.transitions.settings import Settings
 
 
 def interpolate(
@@ -50,7 +48,7 @@ def interpolate(
       model: from `load_model`.
       a, b: melodies of any length of at least a bar.
       bars: the length of a transition, 1 to 64; None for the model's.
-      strategy: a name in `STRATEGIES`, or several.
+      strategy: a name in `STRATEGIES`, or several, or `all`.
       curve: how far each bar has come from `a` (0) to `b` (1): a name in `CURVES`, or
         numbers from 0 to 1, one for each bar or otherwise joined by lines.
       control_curve: the same for the notes that are mixed; None for `curve`.
@@ -76,23 +74,19 @@ def interpolate(
       The different candidates of all strategies, the best score first.
 
     Raises:
-      ValueError: an argument is not as described.
-      UserError: the model's tokens cannot keep a rhythm.
+      UserError: an option is not as described, or the model's tokens cannot keep a rhythm.
+      ValueError: a melody has no bars, or the key path is unknown.
     """
     bars = model.bars if bars is None else bars
-    names = (strategy,) if isinstance(strategy, str) else tuple(strategy)
+    names = strategies.check((strategy,) if isinstance(strategy, str) else tuple(strategy))
     curve = curve if isinstance(curve, str) else tuple(curve)
     if control_curve is None:
         control_curve = curve
     control_curve = control_curve if isinstance(control_curve, str) else tuple(control_curve)
-    low, high = pitch_range
-    settings = Settings(path, granularity, ends, scale, (low, high), rhythm)
+    settings = Settings(path, granularity, ends, scale, pitch_range, rhythm)
     plan = Plan(bars, not alone, curve, control_curve, settings)
-    if not names:
-        raise ValueError("at least one strategy is needed")
-    for name in names:
-        _check_name("strategy", name, STRATEGIES)
-    _check(plan, num)
+    if num < 1:
+        raise UserError(f"num={num}: at least 1 is needed", "num")
     for melody in (a, b):
         if melody.num_bars < 1:
             raise ValueError("a melody without bars has no transition")
@@ -103,43 +97,7 @@ def interpolate(
         maker = model.compiled[BridgeMaker] = BridgeMaker(model)
     pairs = plan_keys((a, b), key_path).pairs
     made: list[Bridge] = []
-    for name in dict.fromkeys(names):
+    for name in names:
         [candidates] = maker(pairs, name, plan, num=num, seed=seed, temperature=temperature)
         made += candidates
     return sorted(made, key=lambda bridge: -bridge.score)
-
-
-def _check_name(what: str, name: str, valid: Collection[str]) -> None:
-    if name not in valid:
-        raise ValueError(f"{what}={name!r}: unknown; valid are {', '.join(valid)}")
-
-
-def _check(plan: Plan, num: int) -> None:
-    """Raises: ValueError: a number or a name cannot be used."""
-    settings = plan.settings
-    if not 1 <= plan.bars <= MAX_BRIDGE_BARS:
-        raise ValueError(f"bars={plan.bars}: 1 to {MAX_BRIDGE_BARS} are possible")
-    if num < 1:
-        raise ValueError(f"num={num}: at least 1 is needed")
-    for what, curve in (("curve", plan.curve), ("control_curve", plan.control_curve)):
-        if isinstance(curve, str):
-            _check_name(what, curve, CURVES)
-        elif not curve or not all(0 <= number <= 1 for number in curve):
-            raise ValueError(f"{what}={curve}: numbers from 0 to 1 are needed")
-    _check_name("path", settings.path, PATHS)
-    _check_name("granularity", settings.granularity, GRANULARITIES)
-    _check_name("ends", settings.ends, ("exact", "model"))
-    tonic, _, name = settings.scale.partition("_")
-    if settings.scale not in ("none", "auto") and not (tonic in TONICS and name in SCALES):
-        raise ValueError(
-            f"scale={settings.scale!r}: unknown; valid are none, auto, or a tonic and one of "
-            f"{', '.join(SCALES)}, such as C_major"
-        )
-    low, high = settings.pitch_range
-    if not (0 <= low <= high <= 127 and high - low >= 11):
-        raise ValueError(
-            f"pitch_range={settings.pitch_range}: two MIDI notes from 0 to 127 are needed, the "
-            "second at least 11 above the first"
-        )
-    if settings.rhythm not in (0, 1, 2):
-        raise ValueError(f"rhythm={settings.rhythm}: valid are 0, 1 and 2")

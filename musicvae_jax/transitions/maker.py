@@ -12,12 +12,14 @@ from musicvae_jax.inference.batching import Batched
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.piece import MAX_BRIDGE_BARS
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves, scores, strategies
 from musicvae_jax.transitions.notes import Notes
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
+from musicvae_jax.transitions.settings import Settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,18 +27,27 @@ class Plan:
     """The kind of bridge that is wanted.
 
     Attributes:
-      bars: its length.
+      bars: its length, 1 to 64.
       is_spliced: whether it will stand between its melodies; see `windows.bridge_ends`
         and `curves.positions`.
       curve, control_curve: see `curves.sample`.
       settings: the other options.
+
+    Raises:
+      UserError: the length or a curve is not as described.
     """
 
     bars: int
     is_spliced: bool = False
     curve: str | tuple[float, ...] = "linear"
     control_curve: str | tuple[float, ...] = "linear"
-    settings: strategies.Settings = dataclasses.field(default_factory=strategies.Settings)
+    settings: Settings = dataclasses.field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bars <= MAX_BRIDGE_BARS:
+            raise UserError(f"bars={self.bars}: 1 to {MAX_BRIDGE_BARS} are possible", "bars")
+        curves.check("curve", self.curve)
+        curves.check("control_curve", self.control_curve)
 
     def t(self, name: str) -> np.ndarray:
         """The curve `t_latent` or `t_control`: [bars] float32."""
@@ -107,9 +118,9 @@ class BridgeMaker:
     def __init__(self, model: MelodyModel):
         self._model = model
         self._measure = Batched(self._measured)
-        self._programs: dict[tuple[str, strategies.Settings], Batched] = {}
+        self._programs: dict[tuple[str, Settings], Batched] = {}
 
-    def _program(self, strategy: str, settings: strategies.Settings) -> Batched:
+    def _program(self, strategy: str, settings: Settings) -> Batched:
         """The compiled function that makes bridges by a strategy."""
         program = self._programs.get((strategy, settings))
         if program is None:
@@ -118,7 +129,7 @@ class BridgeMaker:
         return program
 
     def _made(
-        self, strategy: str, settings: strategies.Settings, params: Any, rows: Any, shared: Any
+        self, strategy: str, settings: Settings, params: Any, rows: Any, shared: Any
     ) -> tuple[jax.Array, Notes, Notes]:
         *pair, keys = rows
         t_latent, t_control, temperature = shared

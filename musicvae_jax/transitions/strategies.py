@@ -14,7 +14,7 @@ its reconstruction of melody 1.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax
 import jax
@@ -25,37 +25,13 @@ from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import Codec
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import constraints, encoding, mixing
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
+from musicvae_jax.transitions.settings import Settings
 
 _CONTROL, _DECODE = 0, 1  # purposes of random numbers
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a transition is made, the same for a whole batch.
-
-    Attributes:
-      path: a name in `mixing.PATHS`, how latents move.
-      granularity: a name in `mixing.GRANULARITIES`, what is mixed as a whole.
-      ends: `exact` or `model`, see above.
-      scale: see `constraints.allowed_pitches`.
-      pitch_range: the lowest and the highest MIDI note.
-      rhythm: 1 or 2 keeps the rhythm of that melody throughout, and 0 is free. Under 1,
-        melody 2 is played in melody 1's rhythm, and the other way round.
-    """
-
-    path: str = "linear"
-    granularity: str = "bar"
-    ends: str = "exact"
-    scale: str = "none"
-    pitch_range: tuple[int, int] = (0, 127)
-    rhythm: int = 0
-
-    @property
-    def restricts_pitches(self) -> bool:
-        return self.scale != "none" or self.pitch_range != (0, 127)
 
 
 @flax.struct.dataclass
@@ -196,6 +172,23 @@ STRATEGIES = {
     "crossfade": Strategy(crossfade, ("t_control",)),
     "cut": Strategy(cut, ("t_control",)),
 }
+
+
+def check(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of strategies, each once; `all` alone stands for every one.
+
+    Raises:
+      UserError: there is no name, or one is unknown.
+    """
+    valid = ", ".join((*STRATEGIES, "all"))
+    if list(names) == ["all"]:
+        return tuple(STRATEGIES)
+    if not names:
+        raise UserError(f"strategy: at least one is needed; valid are {valid}", "strategy")
+    for name in names:
+        if name not in STRATEGIES:
+            raise UserError(f"strategy={name}: unknown; valid are {valid}", "strategy")
+    return tuple(dict.fromkeys(names))
 
 
 def make_inputs(

@@ -14,7 +14,7 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
 from musicvae_jax.transitions.interpolate import interpolate
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
-from musicvae_jax.transitions.strategies import Settings
+from musicvae_jax.transitions.settings import Settings
 from tests import helpers
 
 
@@ -71,24 +71,30 @@ def test_a_transition_alone_has_both_ends(model, pair):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"strategy": "magic"}, "strategy='magic': unknown; valid are latent, "),
-        ({"strategy": ()}, "at least one strategy"),
+        ({"strategy": "magic"}, "strategy=magic: unknown; valid are latent, "),
+        ({"strategy": ()}, "strategy: at least one"),
         ({"bars": 0}, "bars=0: 1 to 64"),
         ({"num": 0}, "num=0: at least 1"),
-        ({"curve": "steep"}, "curve='steep': unknown; valid are linear, "),
-        ({"curve": (0, 2)}, r"curve=\(0, 2\): numbers from 0 to 1"),
-        ({"control_curve": ()}, r"control_curve=\(\): numbers"),
-        ({"path": "round"}, "path='round': unknown; valid are linear, spherical"),
-        ({"scale": "H_major"}, "scale='H_major': unknown"),
-        ({"pitch_range": (60, 62)}, "at least 11 above"),
+        ({"curve": "steep"}, "curve=steep: not a curve; valid are linear, "),
+        ({"curve": (0, 2)}, "curve=0,2: not a curve; .*numbers from 0 to 1"),
+        ({"control_curve": ()}, "control_curve=: not a curve; .*numbers"),
+        ({"path": "round"}, "path=round: unknown; valid are linear, spherical"),
+        ({"scale": "H_major"}, "scale=H_major: unknown"),
+        ({"pitch_range": (60, 62)}, "pitch_range=60,62: .*at least 11 above"),
+        ({"pitch_range": (60, 72, 84)}, "pitch_range=60,72,84: two MIDI notes"),
         ({"rhythm": 3}, "rhythm=3"),
-        ({"ends": "none"}, "ends='none'"),
-        ({"key_path": "up"}, "unknown key path 'up'"),
+        ({"ends": "none"}, "ends=none"),
     ],
 )
 def test_what_cannot_be_used_is_told(model, pair, wrong, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         interpolate(model, *pair, **wrong)
+    assert caught.value.arguments == tuple(wrong)
+
+
+def test_an_unknown_key_path_is_refused(model, pair):
+    with pytest.raises(ValueError, match="unknown key path 'up'"):
+        interpolate(model, *pair, key_path="up")
 
 
 def test_a_melody_without_bars_is_refused(model, pair):

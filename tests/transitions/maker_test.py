@@ -12,7 +12,7 @@ from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.keys import scale_mask
 from musicvae_jax.transitions import curves
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
-from musicvae_jax.transitions.strategies import Settings
+from musicvae_jax.transitions.settings import Settings
 from tests import helpers
 
 

@@ -13,7 +13,8 @@ from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.transitions import curves, strategies
-from musicvae_jax.transitions.strategies import STRATEGIES, Settings
+from musicvae_jax.transitions.settings import Settings
+from musicvae_jax.transitions.strategies import STRATEGIES
 from tests import helpers
 
 # Three bars from a model of two: the second round of the conductor is part of it.
