@@ -6,12 +6,14 @@ import os
 import pathlib
 
 import hypothesis.strategies as st
+import jax
 import matplotlib.image
 import ml_collections
 import numpy as np
 
 from musicvae_jax.configs import default
 from musicvae_jax.midi import write
+from musicvae_jax.models import vae
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 
 
@@ -35,6 +37,19 @@ def small_config(**model) -> ml_collections.ConfigDict:
     config.train.eval_every = 2
     config.train.eval_examples = 20
     return config
+
+
+def random_params(config: ml_collections.ConfigDict, scale: float = 1.0, seed: int = 0) -> dict:
+    """Parameters for `config.model`, as large as initial ones, times `scale`.
+
+    They are drawn by NumPy: to compile the initialisation takes several seconds for each model.
+    """
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+        return (scale / np.sqrt(leaf.shape[0]) * rng.normal(size=leaf.shape)).astype(leaf.dtype)
+
+    return jax.tree.map(draw, vae.abstract_params(config))
 
 
 def random_tokens(batch: int, steps: int, seed: int = 0, vocab: int = 90) -> np.ndarray:

@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -6,8 +5,6 @@ from musicvae_jax.checkpoints import load
 from musicvae_jax.evaluation import accuracy, likelihood, reconstruction
 from musicvae_jax.inference import latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from tests import helpers
 
 
@@ -54,8 +51,7 @@ def test_the_bound_by_hand():
 @pytest.fixture(params=[{}, {"latent": "per_bar", "codec": "roll"}], ids=["global", "per_bar"])
 def model(request, tmp_path):
     config = helpers.small_config(**request.param)
-    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
-    return MelodyModel(load.Checkpoint(tmp_path, 1, config, params))
+    return MelodyModel(load.Checkpoint(tmp_path, 1, config, helpers.random_params(config)))
 
 
 def test_one_sample_is_the_loss_that_evaluation_reports(model):

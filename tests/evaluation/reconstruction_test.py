@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -7,8 +6,6 @@ from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import accuracy, reconstruction
 from musicvae_jax.inference import batching
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.system import devices
 from musicvae_jax.training import validation
@@ -18,8 +15,7 @@ from tests import helpers
 def model_of(tmp_path, **fields) -> MelodyModel:
     """An untrained model."""
     config = helpers.small_config(**fields)
-    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
-    return MelodyModel(load.Checkpoint(tmp_path, 1, config, params))
+    return MelodyModel(load.Checkpoint(tmp_path, 1, config, helpers.random_params(config)))
 
 
 @pytest.mark.parametrize("fields", [{}, {"codec": "roll"}, {"latent": "per_bar"}])

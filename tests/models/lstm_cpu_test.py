@@ -11,6 +11,7 @@ from musicvae_jax.configs import seed, tiny
 from musicvae_jax.models import losses, lstm_cpu, noise
 from musicvae_jax.models.lstm import Drive, LSTMLayer
 from musicvae_jax.models.vae import create_model
+from tests import helpers
 
 pytestmark = pytest.mark.skipif(not lstm_cpu.is_available(), reason="no C++ compiler")
 VOCAB = 5
@@ -77,14 +78,14 @@ def test_a_model_has_the_same_loss_and_gradients(config):
     config = config.get_config()
     tokens = jax.random.randint(jax.random.key(0), (5, 256), 0, 60)
     keys = noise.example_keys(jax.random.key(1), 0, 5)
+    params = helpers.random_params(config)
     results = []
     for implementation in ("auto", "scan"):
         config.model.lstm = implementation
         model = create_model(config.model)
-        params = model.init(jax.random.key(2), tokens, keys)
 
         def loss(params, model=model):
-            logits, mu, sigma = model.apply(params, tokens, keys, True)
+            logits, mu, sigma = model.apply({"params": params}, tokens, keys, True)
             return losses.loss_and_metrics(logits, tokens, mu, sigma, 0.2, 0.0)[0].mean()
 
         results.append(jax.jit(jax.value_and_grad(loss))(params))

@@ -65,6 +65,12 @@ def scheduled(model, *args):
     return model.decoder_lstm.scheduled(*args)
 
 
+def decode_freely(model, variables, path, keys, temperature):
+    """Tokens with nothing given, by the program that also takes given tokens."""
+    none = np.zeros((len(path), 48), np.int32)
+    return model.apply(variables, path, keys, temperature, none, none > 0, method="sample")[0]
+
+
 def keys(batch=BATCH, first=0):
     return noise.example_keys(jax.random.key(7), first, batch)
 
@@ -76,19 +82,18 @@ def test_shapes(setup):
     assert (sigma > 0).all()
     z = jnp.zeros((BATCH, *model.latent_shape))
     assert model.apply(variables, z, method="path").shape == path.shape
-    logits, _, _ = model.apply(variables, tokens, keys())
+    logits, _, _ = jax.eval_shape(model.model.apply, variables, tokens, keys())
     assert logits.shape == (BATCH, 48, model.vocab)
 
 
 def test_a_melody_is_gathered_from_its_bars_and_shared_out_to_them():
     """At first its latent is what a latent for each bar would be, side by side."""
-    whole = create_model(
-        helpers.small_config(bars=3, z=6, encoder_reads="bars", conductor_reads="bars").model
-    )
+    config = helpers.small_config(bars=3, z=6, encoder_reads="bars", conductor_reads="bars")
+    whole = create_model(config.model)
     by_bar = create_model(
         helpers.small_config(bars=3, z=2, encoder_reads="bars", latent="per_bar").model
     )
-    params = vae.init_params(whole, 0)
+    params = jax.jit(lambda: vae.init_params(whole, 0))()
     encoder = dict(params["encoder_lstm"])
     mixing = encoder.pop("mu"), encoder.pop("raw_sigma")
     tokens = helpers.random_tokens(BATCH, 48)
@@ -139,7 +144,7 @@ def test_scheduled_sampling_of_nothing_is_teacher_forcing(setup):
 def test_free_decoding_follows_its_own_tokens(setup):
     """What comes out, fed in again, has each of its tokens as the likeliest."""
     model, variables, _, path = setup
-    decoded, _ = model.apply(variables, path, keys(), 0.0, method="sample")
+    decoded = decode_freely(model, variables, path, keys(), 0.0)
     inputs = previous_tokens(decoded, model.vocab)
     logits = model.apply(variables, path, inputs, method="teacher_forced")
     np.testing.assert_array_equal(logits.argmax(axis=-1), decoded)
@@ -147,11 +152,11 @@ def test_free_decoding_follows_its_own_tokens(setup):
 
 def test_one_at_a_time_gives_the_same_as_a_batch(setup):
     model, variables, tokens, path = setup
-    batch, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    batch = decode_freely(model, variables, path, keys(), 1.0)
     logits, _, _ = model.apply(variables, tokens, keys(), True)
     for n in range(BATCH):
         one = slice(n, n + 1)
-        single, _ = model.apply(variables, path[one], keys(1, n), 1.0, method="sample")
+        single = decode_freely(model, variables, path[one], keys(1, n), 1.0)
         np.testing.assert_array_equal(single[0], batch[n])
         alone, _, _ = model.apply(variables, tokens[one], keys(1, n), True)
         np.testing.assert_allclose(alone[0], logits[n], atol=3e-5)
@@ -160,7 +165,7 @@ def test_one_at_a_time_gives_the_same_as_a_batch(setup):
 def test_given_tokens_come_back_and_change_what_follows(setup):
     model, variables, tokens, path = setup
     is_given = np.broadcast_to(np.arange(48) < 20, tokens.shape)
-    free, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    free = decode_freely(model, variables, path, keys(), 1.0)
     decoded, _ = model.apply(variables, path, keys(), 1.0, tokens, is_given, method="sample")
     np.testing.assert_array_equal(decoded[:, :20], tokens[:, :20])
     assert not np.array_equal(decoded[:, 20:], free[:, 20:])
@@ -168,17 +173,18 @@ def test_given_tokens_come_back_and_change_what_follows(setup):
 
 def test_temperature_0_is_argmax_whatever_the_keys(setup):
     model, variables, _, path = setup
-    one, _ = model.apply(variables, path, keys(), 0.0, method="sample")
-    two, _ = model.apply(variables, path, keys(first=9), 0.0, method="sample")
+    one = decode_freely(model, variables, path, keys(), 0.0)
+    two = decode_freely(model, variables, path, keys(first=9), 0.0)
     np.testing.assert_array_equal(one, two)
-    sampled, _ = model.apply(variables, path, keys(), 1.0, method="sample")
+    sampled = decode_freely(model, variables, path, keys(), 1.0)
     assert not np.array_equal(sampled, one)
 
 
 def test_samples_have_the_models_frequencies():
     """The first token of many samples against the softmax of its logits."""
-    model = Jitted(create_model(helpers.small_config(bars=1, codec="roll").model))
-    variables = jax.tree.map(lambda x: 4 * x, {"params": vae.init_params(model.model, 0)})
+    config = helpers.small_config(bars=1, codec="roll")
+    model = Jitted(create_model(config.model))
+    variables = {"params": helpers.random_params(config, scale=4)}
     path = jnp.tile(jnp.linspace(-1, 1, model.z), (20_000, 1, 1))
     tokens, log_probs = model.apply(variables, path, keys(20_000), 1.0, method="sample")
     start = jnp.full((1, 16), model.vocab)
@@ -190,14 +196,15 @@ def test_samples_have_the_models_frequencies():
 
 
 def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_token():
-    model = create_model(helpers.small_config(bars=3).model)
-    variables = {"params": vae.init_params(model, 0)}
+    config = helpers.small_config(bars=3)
+    model = Jitted(create_model(config.model))
+    variables = {"params": helpers.random_params(config)}
     path = jnp.ones((1, 3, model.z))
     tokens = helpers.random_tokens(1, 48)
     changed = tokens.copy()
     changed[0, :30] = (changed[0, :30] + 7) % 90
     one, two = (
-        Jitted(model).apply(variables, path, previous_tokens(t, 90), method="teacher_forced")
+        model.apply(variables, path, previous_tokens(t, 90), method="teacher_forced")
         for t in (tokens, changed)
     )
     np.testing.assert_array_equal(one[:, 32:], two[:, 32:])
@@ -206,8 +213,8 @@ def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_tok
 
 def test_word_dropout_hides_tokens_in_training_only():
     config = helpers.small_config(encoder_word_dropout=1.0, decoder_word_dropout=1.0)
-    model = create_model(config.model)
-    variables = {"params": vae.init_params(model, 0)}
+    model = Jitted(create_model(config.model))
+    variables = {"params": helpers.random_params(config)}
     one, two = helpers.random_tokens(2, 32, seed=0), helpers.random_tokens(2, 32, seed=1)
     blind = [model.apply(variables, t, keys(2), True)[0] for t in (one, two)]
     np.testing.assert_array_equal(*blind)
