@@ -80,12 +80,12 @@ class Options:
     checkpoint: str
     inputs: tuple[str, ...]
     transition: TransitionOptions
-    bars: int | None
-    num: int | None
-    seed: int
-    temperature: float | None
-    audio: bool
-    soundfont: str | None
+    bars: int | None = None
+    num: int | None = None
+    seed: int = 0
+    temperature: float | None = None
+    audio: bool = False
+    soundfont: str | None = None
     attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
     beam_options: tuple[str, ...] = ()

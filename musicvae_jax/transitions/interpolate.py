@@ -83,7 +83,7 @@ def interpolate(
     if control_curve is None:
         control_curve = curve
     control_curve = control_curve if isinstance(control_curve, str) else tuple(control_curve)
-    settings = Settings(path, granularity, ends, scale, pitch_range, rhythm)
+    settings = Settings(path, granularity, ends, scale, tuple(pitch_range), rhythm)
     plan = Plan(bars, not alone, curve, control_curve, settings)
     if num < 1:
         raise UserError(f"num={num}: at least 1 is needed", "num")

@@ -23,13 +23,7 @@ def options(output, *inputs):
         output=output,
         checkpoint="",
         inputs=tuple(map(str, inputs)),
-        transition=None,  # the doctor makes none
-        bars=None,
-        num=None,
-        seed=0,
-        temperature=None,
-        audio=False,
-        soundfont=None,
+        transition=None,  # it makes none
     )
 
 

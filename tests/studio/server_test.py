@@ -75,12 +75,6 @@ def base(tmp_path_factory):
         checkpoint="runs/small",
         inputs=(),
         transition=mode_flags.read_transition(),
-        bars=None,
-        num=None,
-        seed=0,
-        temperature=None,
-        audio=False,
-        soundfont=None,
     )
 
 
