@@ -1,6 +1,7 @@
 """Transitions between two melodies, for use from Python."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import jax
 
@@ -83,7 +84,9 @@ def interpolate(
     if control_curve is None:
         control_curve = curve
     control_curve = control_curve if isinstance(control_curve, str) else tuple(control_curve)
-    settings = Settings(path, granularity, ends, scale, tuple(pitch_range), rhythm)
+    # A list could not be a key of compiled programs; `Settings` checks the length.
+    limits = cast("tuple[int, int]", tuple(pitch_range))
+    settings = Settings(path, granularity, ends, scale, limits, rhythm)
     plan = Plan(bars, not alone, curve, control_curve, settings)
     if num < 1:
         raise UserError(f"num={num}: at least 1 is needed", "num")
