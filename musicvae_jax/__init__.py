@@ -24,12 +24,12 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
         Posterior,
         Reconstruction,
     )
-    from musicvae_jax.midi.read import read, read_song
     from musicvae_jax.midi.song import Song
     from musicvae_jax.midi.write import write
     from musicvae_jax.music.examples import example_melodies
     from musicvae_jax.music.melody import Melody
     from musicvae_jax.music.piece import Piece, splice
+    from musicvae_jax.notation.read import read, read_song
     from musicvae_jax.plots.plot import plot
     from musicvae_jax.system.errors import UserError
     from musicvae_jax.transitions.interpolate import interpolate
@@ -71,8 +71,8 @@ _HOMES = {
     "interpolate": "transitions.interpolate",
     "load_model": "inference.load",
     "plot": "plots.plot",
-    "read": "midi.read",
-    "read_song": "midi.read",
+    "read": "notation.read",
+    "read_song": "notation.read",
     "splice": "music.piece",
     "write": "midi.write",
 }

@@ -18,6 +18,7 @@ LAYERS = (
     "system",
     "music",
     "midi",
+    "notation",
     "models",
     "datasets",
     "checkpoints",

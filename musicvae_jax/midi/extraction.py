@@ -66,24 +66,26 @@ def duple_stretches(song: Song) -> list[tuple[float, float]]:
     return stretches
 
 
-def _melody_score(track: Track, song_end: float) -> float:
+def _melody_score(track: Track, song_end: float, most_syllables: int) -> float:
     """How much a track looks like the melody.
 
-    Its name, the share of its notes that no other one overlaps, its register (two
-    octaves count as one), and the share of the song's bars in which it plays; a bass
-    is marked down.
+    Whether it is sung, with half of the words of the wordiest track at least; its name,
+    the share of its notes that no other one overlaps, its register (two octaves count as
+    one), and the share of the song's bars in which it plays; a bass is marked down.
 
     Args:
       track: with at least one note.
       song_end: where the song ends, in quarter notes.
+      most_syllables: of any track of the song.
     """
+    is_sung = 0 < most_syllables <= 2 * track.num_syllables
     overlaps = track.start[1:] < track.end[:-1] - 0.1
     one_voice = 1.0 - overlaps.mean() if overlaps.size else 1.0
     named = any(word in track.name.lower() for word in _MELODY_NAMES)
     bars = np.unique(track.start // 4).size / max(song_end / 4, 1.0)
     bass = 32 <= track.program < 40
     register = float(track.pitch.mean()) / 24
-    return 2.0 * named + one_voice + register + min(bars, 1.0) - 2.0 * bass
+    return 10.0 * is_sung + 2.0 * named + one_voice + register + min(bars, 1.0) - 2.0 * bass
 
 
 def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int, int]]:
@@ -120,7 +122,8 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
       span: one of its `duple_stretches`; by default the longest.
     """
     song_end = max((float(track.end.max()) for track in song.tracks), default=0.0)
-    scored = [(t, _melody_score(t, song_end)) for t in song.tracks if not t.is_drum]
+    most_syllables = max((track.num_syllables for track in song.tracks), default=0)
+    scored = [(t, _melody_score(t, song_end, most_syllables)) for t in song.tracks if not t.is_drum]
     pitched = sorted(scored, key=lambda pair: pair[1], reverse=True)
     drums = tuple(TrackReport(t, 0.0, "drums") for t in song.tracks if t.is_drum)
     if not pitched:

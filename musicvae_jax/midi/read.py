@@ -90,8 +90,8 @@ def read_song(path: str | os.PathLike) -> Song:
     return song_from_bytes(content(path), str(path))
 
 
-def content(path: str | os.PathLike) -> bytes:
-    """The bytes of a music file.
+def content(path: str | os.PathLike, most_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a music file of at most `most_bytes`.
 
     Raises:
       FileError: it is missing, not a file, too large, or cannot be opened.
@@ -103,9 +103,9 @@ def content(path: str | os.PathLike) -> bytes:
         raise _file_error(name, "no such MIDI file")
     try:
         with pathlib.Path(path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
-                raise _too_large(name)
-            return file.read(MAX_BYTES + 1)
+            if os.fstat(file.fileno()).st_size > most_bytes:
+                raise _too_large(name, most_bytes)
+            return file.read(most_bytes + 1)
     except OSError as error:
         raise _file_error(name, "cannot be read", f"cannot be read: {error.strerror}") from error
 
@@ -136,8 +136,8 @@ def song_from_bytes(data: bytes, name: str) -> Song:
         raise _file_error(name, kind, f"{kind} ({reason or type(error).__name__})") from error
 
 
-def _too_large(name: str) -> FileError:
-    kind = f"larger than {MAX_BYTES >> 20} MiB"
+def _too_large(name: str, most_bytes: int = MAX_BYTES) -> FileError:
+    kind = f"larger than {most_bytes >> 20} MiB"
     return _file_error(name, kind, f"{kind}, which no song is")
 
 

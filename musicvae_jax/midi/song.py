@@ -21,6 +21,8 @@ class Track:
       is_drum: whether it plays on the drum channel.
       pitch, velocity: [notes] int32.
       start, end: [notes] float64, by onset, then by pitch.
+      num_syllables: notes to which words are sung, as far as the file writes them below
+        the notes.
     """
 
     name: str
@@ -30,11 +32,12 @@ class Track:
     velocity: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    num_syllables: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Song:
-    """A MIDI file on its own beat grid, whatever its tempo does.
+    """A music file on its own beat grid, whatever its tempo does.
 
     `read_song` reads one from a file:
 
@@ -49,12 +52,14 @@ class Song:
       meters: `(start in quarter notes, numerator, denominator)`, at least one.
       tempos: `(start in quarter notes, tempo_bpm)`, at least one.
       warnings: what was odd about the file and how it was read all the same, a line each.
+      title: as the file gives it, possibly empty.
     """
 
     tracks: tuple[Track, ...]
     meters: tuple[tuple[float, int, int], ...]
     tempos: tuple[tuple[float, float], ...]
     warnings: tuple[str, ...] = ()
+    title: str = ""
 
     def tempo_bpm_at(self, quarter: float) -> float:
         """The tempo in force at a position in quarter notes."""
@@ -66,13 +71,14 @@ def make_song(
     meters: Sequence[tuple[float, int, int]],
     tempos: Sequence[tuple[float, float]],
     warnings: Sequence[str] = (),
+    title: str = "",
 ) -> Song:
     """A song with what the MIDI standard assumes until told otherwise: 4/4 at 120.
 
     Args:
       tracks: those without notes are left out.
       meters, tempos: as in `Song`, in order, possibly empty.
-      warnings: as in `Song`.
+      warnings, title: as in `Song`.
 
     Raises:
       ValueError: a note lies beyond `MAX_QUARTERS`, or a position is not finite.
@@ -88,4 +94,4 @@ def make_song(
     # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
     tempos = [(quarter, round(bpm, 2)) for quarter, bpm in tempos]
     heard = tuple(track for track in tracks if track.pitch.size)
-    return Song(heard, tuple(meters), tuple(tempos), tuple(warnings))
+    return Song(heard, tuple(meters), tuple(tempos), tuple(warnings), title)

@@ -1,0 +1,1 @@
+"""Notated music: MusicXML and ABC, played from their bars as songs."""

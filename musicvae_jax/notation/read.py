@@ -1,0 +1,149 @@
+"""The one reader of music files, MIDI and notation: songs, and the melodies in them.
+
+MusicXML and ABC are parsed by the modules beside this one, in time that grows with
+the size of the file alone, so they are read in the caller's own process, as MIDI is.
+"""
+
+import logging
+import os
+import re
+
+from musicvae_jax.midi import read as midi_read
+from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
+from musicvae_jax.midi.song import Song
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.notation import abc, musicxml
+from musicvae_jax.notation.performance import perform
+from musicvae_jax.notation.score import Score
+
+logger = logging.getLogger(__name__)
+XML_SUFFIXES = (".mxl", ".musicxml", ".xml")
+ABC_SUFFIXES = (".abc",)
+# In lower case; what files of music that can be read are called.
+SUFFIXES = (*midi_read.SUFFIXES, *XML_SUFFIXES, *ABC_SUFFIXES)
+
+
+def read(path: str | os.PathLike) -> Melody:
+    """The melody of a music file: the top line of the part that looks most like one.
+
+    That is the part with words below its notes, or one that is named as a melody, or the
+    likeliest by its notes. Repeats are played out. Of several tunes in a file the first
+    is taken.
+
+    >>> import musicvae_jax as mv
+    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
+    >>> melody = mv.read("reel.mid")
+    >>> melody == mv.example_melodies()["reel"]
+    True
+
+    What was odd about the file is logged as a warning.
+
+    Raises:
+      UserError: the file cannot be read, or has no usable melody; says why.
+    """
+    song = read_song(path)
+    melody = extract_melody(song, str(path))
+    for warning in song.warnings:
+        logger.warning("%s: %s", path, warning)
+    return melody
+
+
+def read_song(path: str | os.PathLike) -> Song:
+    """Reads a music file with all of its parts; of several tunes in it the first.
+
+    >>> import musicvae_jax as mv
+    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
+    >>> [track.name for track in mv.read_song("reel.mid").tracks]
+    ['melody']
+
+    Raises:
+      FileError: it is missing, not a file, empty, too large, not readable as music, or has
+        too many notes or tracks.
+    """
+    return song_from_bytes(content(path), str(path))
+
+
+def content(path: str | os.PathLike) -> bytes:
+    """The bytes of a music file.
+
+    Raises:
+      FileError: it is missing, not a file, too large, or cannot be opened.
+    """
+    is_plain_xml = str(path).lower().endswith(XML_SUFFIXES)
+    return midi_read.content(path, musicxml.MAX_XML_BYTES if is_plain_xml else MAX_BYTES)
+
+
+def song_from_bytes(data: bytes, name: str) -> Song:
+    """`read_song` of a file's content; `name` is what messages call it.
+
+    Raises:
+      FileError: as for `songs_from_bytes`.
+    """
+    return songs_from_bytes(data, name)[0]
+
+
+def songs_from_bytes(data: bytes, name: str) -> list[Song]:
+    """All songs of a file: each tune of an ABC file, and one of any other.
+
+    What was odd about a song, and how many there are, is told of in `Song.warnings`.
+
+    Args:
+      data: the file's content.
+      name: what messages call it; its suffix says what it is. Without a suffix the content
+        is looked at.
+
+    Raises:
+      FileError: it is empty, too large, not readable, or has too many notes or tracks.
+    """
+    if not data:
+        raise FileError(f"{name}: the file is empty, not music", "the file is empty")
+    kind = _format(data, name)
+    if kind == "MIDI":
+        return [midi_read.song_from_bytes(data, name)]
+    limit = musicxml.MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
+    if len(data) > limit:
+        too_large = f"larger than {limit >> 20} MiB"
+        raise FileError(f"{name}: {too_large}, which no song is", too_large)
+    try:
+        if kind == "MusicXML":
+            scores = musicxml.read_scores(data)
+        else:
+            scores = abc.read_scores(decoded(data))
+        songs = [_song(score, len(scores)) for score in scores]
+    except (ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        unreadable = f"not a readable {kind} file"
+        raise FileError(f"{name}: {unreadable} ({reason[:200]})", unreadable) from error
+    return songs
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file in UTF-8 or UTF-16, or else in Latin-1."""
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _format(data: bytes, name: str) -> str:
+    """What a file is: "MIDI", "MusicXML" or "ABC", by its name or else by its content."""
+    name = name.lower()
+    if name.endswith(midi_read.SUFFIXES):
+        return "MIDI"
+    if name.endswith(XML_SUFFIXES):
+        return "MusicXML"
+    if name.endswith(ABC_SUFFIXES):
+        return "ABC"
+    if data.startswith(b"PK\x03\x04") or decoded(data[:200]).lstrip().startswith("<"):
+        return "MusicXML"
+    return "ABC" if re.search(rb"(?m)^X:", data[:10_000]) else "MIDI"
+
+
+def _song(score: Score, num_songs: int) -> Song:
+    if len(score.voices) > MAX_TRACKS:
+        raise ValueError(f"{len(score.voices)} voices, more than the {MAX_TRACKS} that are read")
+    if num_songs > 1:
+        score.warnings.append(f"it has {num_songs} tunes; this is one of them")
+    return perform(score, MAX_NOTES)
