@@ -12,15 +12,21 @@ def get_config() -> ml_collections.ConfigDict:
     config.seed = 0
 
     config.dataset = dataset = ml_collections.ConfigDict()
-    # 'folk': traditional tunes inside the music21 package; 'midi': your own files;
-    # 'lakh': lmd_full, lmd_matched, lmd_aligned or clean_midi, as their authors lay them out.
-    dataset.name = "folk"
+    # What to learn from: pairs of a source and a weight, such as
+    # (("folk", 1.0), ("lieder", 0.7), ("~/my_songs", 2.0)). An epoch has each window of a
+    # source with weight 2 twice, and with weight 0.5 every other one. A source is 'folk',
+    # traditional tunes inside the music21 package; 'lieder', 'ceol_rince', 'open_hymnal' or
+    # 'openewld', published collections (docs/data.md); or your own music: a path, with a
+    # slash, of a folder or a glob. lmd_full, lmd_matched, lmd_aligned and clean_midi are
+    # known by their names.
+    dataset.sources = (("folk", 1.0),)
+    # If given, the only source: a folder or a glob of your own music.
+    dataset.path = ""
+    # Where published collections are kept, each in a folder of its name.
+    dataset.folder = "~/musicvae_data"
     # Collections of music21 for 'folk'. 'essenFolksong' may be added for
     # non-commercial use.
     dataset.collections = ("oneills1850", "ryansMammoth", "airdsAirs")
-    # A folder or a glob of MIDI files for 'midi'; for 'lakh' the folder of a collection,
-    # under its own name.
-    dataset.path = ""
     # How a MIDI file becomes one voice. 'highest': the top line of the likeliest track, as
     # in MusicVAE. 'arpeggio': as in the notebook of 2021, over all tracks of `programs` whose
     # name contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords

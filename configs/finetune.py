@@ -1,6 +1,6 @@
-"""The shipped model, trained further on your own MIDI files.
+"""The shipped model, trained further on your own music.
 
-Run: musicvae --config=finetune --config.dataset.path=my_midi_folder
+Run: musicvae --config=finetune --config.dataset.path=my_folder
 """
 
 import ml_collections
@@ -10,7 +10,6 @@ from musicvae_jax.configs import hier
 
 def get_config() -> ml_collections.ConfigDict:
     config = hier.get_config()
-    config.dataset.name = "midi"
     train = config.train
     train.init_from = "pretrained"
     train.num_steps = 200

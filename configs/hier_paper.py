@@ -1,7 +1,6 @@
 """The sizes and the recipe of Roberts et al. 2018 for 16-bar melodies.
 
-Run: musicvae --config=hier_paper --config.dataset.name=midi \
-       --config.dataset.path=FOLDER
+Run: musicvae --config=hier_paper --config.dataset.path=FOLDER
 """
 
 import ml_collections

@@ -40,7 +40,6 @@ def arguments(home, workdir, data_dir, *more):
     return [
         "--config=configs/tiny.py",
         *model,
-        "--config.dataset.name=midi",
         f"--config.dataset.path={home / 'songs'}",
         f"--config.dataset.data_dir={data_dir}",
         f"--config.train.num_steps={STEPS}",

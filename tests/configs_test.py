@@ -81,7 +81,10 @@ def test_every_configuration_is_valid(name):
     [
         ("model.latent", "bars", "'bars': unknown; valid are global, per_bar"),
         ("train.sampling", "sometimes", "valid are none, constant, inverse_sigmoid"),
-        ("dataset.name", "lahk", "'lahk': unknown; valid are folk, midi, lakh"),
+        ("dataset.sources", (("lahk", 1.0),), "'lahk' is unknown; valid are folk, lieder, "),
+        ("dataset.sources", (("folk", 0.0),), "('folk', 0.0) is not a name with a positive"),
+        ("dataset.sources", (("folk", 1.0), ("folk", 2.0)), "a name occurs twice: folk, folk"),
+        ("dataset.sources", (), "config.dataset.sources: empty"),
         ("train.batch_size", 0, "train.batch_size=0: must be at least 1"),
         ("train.free_bits", -1.0, "must be at least 0"),
         ("model.dropout", 1.0, "must be at least 0 and below 1"),

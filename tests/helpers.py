@@ -12,9 +12,13 @@ import ml_collections
 import numpy as np
 
 from musicvae_jax.configs import default
+from musicvae_jax.datasets.melodies.melodies_dataset_builder import MelodiesConfig, melodies_config
+from musicvae_jax.datasets.melodies.music_files import ReadingRules
+from musicvae_jax.datasets.melodies.sources import find_source
 from musicvae_jax.midi import write
 from musicvae_jax.models import vae
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.windows import WindowRules
 
 
 def small_config(**model) -> ml_collections.ConfigDict:
@@ -66,6 +70,12 @@ def random_melody(rng: np.random.Generator, bars: int) -> Melody:
         notes.append((pitch, step, step + length))
         step += length + int(rng.choice([0, 0, 0, 2]))
     return Melody.from_notes(notes, bars * STEPS_PER_BAR, tempo_bpm=100.0, program=5)
+
+
+def folder_config(bars: int, path: str, **rules) -> MelodiesConfig:
+    """The data set of a folder; `rules` are fields of `ReadingRules`."""
+    rules = ReadingRules(WindowRules(bars=bars), **rules)
+    return melodies_config(bars, [find_source(path, rules)])
 
 
 def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathlib.Path:

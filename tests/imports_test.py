@@ -126,7 +126,7 @@ def test_music_knows_numbers_alone(library):
 def test_the_command_line_and_the_workers_start_without_jax():
     """Reading tunes spawns processes that import `main` again; JAX would cost each seconds."""
     code = (
-        "import sys, musicvae_jax.main, musicvae_jax.datasets.melodies.midi_files, "
+        "import sys, musicvae_jax.main, musicvae_jax.datasets.melodies.music_files, "
         "musicvae_jax.datasets.melodies.folk, musicvae_jax.midi.write; "
         "print('jax' in sys.modules)"
     )

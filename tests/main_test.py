@@ -23,7 +23,6 @@ TINY = (
     "--config.model.encoder_features=8",
     "--config.model.conductor_features=8",
     "--config.model.decoder_features=8",
-    "--config.dataset.name=midi",
     "--config.train.num_steps=4",
     "--config.train.eval_every=2",
     "--config.train.log_every=2",
@@ -310,12 +309,20 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
         (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
         (
-            ("--config=configs/tiny.py", "--config.dataset.name=lakh2"),
-            ["lakh2", "folk, midi"],
+            ("--config=configs/tiny.py", "--config.dataset.sources=(('lakh2', 1.0),)"),
+            ["lakh2", "valid are folk, lieder", "a path"],
         ),
         (
-            ("--config=configs/tiny.py", "--config.dataset.name=lakh", "--config.dataset.path=/x"),
-            ["/x", "lmd_full, lmd_matched, lmd_aligned, clean_midi"],
+            ("--config=configs/tiny.py", "--config.dataset.path=/x/lmd_full"),
+            ["/x/lmd_full", ".mid"],
+        ),
+        (
+            (
+                "--config=configs/tiny.py",
+                "--config.dataset.sources=(('lieder', 1.0),)",
+                "--config.dataset.folder=/x",
+            ),
+            ["'lieder'", "CC0", "git clone https://github.com/OpenScore/Lieder /x/lieder"],
         ),
         (("--mode=transition",), ["transition", "interpolate"]),
         (("--colour=red",), ["colour"]),

@@ -129,7 +129,6 @@ def test_the_script_starts_processes_that_read_files(installed, tmp_path):
         "--config=tiny",
         "--mode=build_data",
         "--config.model.bars=2",
-        "--config.dataset.name=midi",
         f"--config.dataset.path={songs}",
         f"--config.dataset.data_dir={tmp_path / 'data'}",
         f"--workdir={tmp_path / 'run'}",

@@ -31,7 +31,6 @@ def test_memory_is_flat_over_many_steps_evaluations_and_checkpoints(tmp_path):
         "musicvae_jax.main",
         "--config=configs/tiny.py",
         *model,
-        "--config.dataset.name=midi",
         f"--config.dataset.path={tmp_path / 'songs'}",
         f"--config.dataset.data_dir={tmp_path / 'data'}",
         f"--config.train.num_steps={STEPS}",

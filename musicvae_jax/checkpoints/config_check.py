@@ -6,11 +6,11 @@ from typing import Any
 import ml_collections
 
 from musicvae_jax.datasets.augmentation import AUGMENTATIONS
+from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
-    "dataset.name": ("folk", "midi", "lakh"),
     "dataset.extraction": ("highest", "arpeggio", "monophonic"),
     "model.codec": tuple(CODECS),
     "model.latent": ("global", "per_bar"),
@@ -51,14 +51,22 @@ SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dro
 
 # Fields that were added later, with their values for a checkpoint that lacks them.
 ADDED = {
-    "dataset": {"augment": [], "augment_share": 0.0},
+    "dataset": {
+        "augment": [],
+        "augment_share": 0.0,
+        "sources": [["folk", 1.0]],
+        "folder": "~/musicvae_data",
+    },
     "model": {"conductor_reads": "same"},
 }
 
 
 def complete(saved: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a checkpoint, with the fields that were added after it."""
-    return saved | {part: fields | saved[part] for part, fields in ADDED.items()}
+    """The configuration of a checkpoint as one of today: with what was added after it."""
+    saved = saved | {part: fields | saved[part] for part, fields in ADDED.items()}
+    # Said which of the sources was meant; now a path alone says it.
+    saved["dataset"].pop("name", None)
+    return saved
 
 
 def check(config: ml_collections.ConfigDict) -> None:
@@ -100,6 +108,7 @@ def check(config: ml_collections.ConfigDict) -> None:
             "config.model.conductor_reads",
             "config.model.latent",
         )
+    _check_sources(config.dataset.sources)
     _check_augmentation(config.dataset.augment, config.dataset.augment_share)
 
 
@@ -110,25 +119,44 @@ def _is_weighted_name(pair: Any) -> bool:
     return False
 
 
+def _check_weighted(field: str, pairs: Any, example: str) -> list[str]:
+    """Checks pairs of a name and a weight; returns the names."""
+    for pair in pairs:
+        if not _is_weighted_name(pair):
+            raise UserError(
+                f"{field}: {pair!r} is not a name with a positive weight, such as {example}", field
+            )
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise UserError(f"{field}: a name occurs twice: {', '.join(names)}", field)
+    return names
+
+
+def _check_sources(sources: Any) -> None:
+    field = "config.dataset.sources"
+    names = _check_weighted(field, sources, '("folk", 1.0)')
+    if not names:
+        raise UserError(f'{field}: empty; at least one is needed, such as (("folk", 1.0),)', field)
+    known = (FOLK, *COLLECTIONS)
+    for name in names:
+        if name not in known and "/" not in name:
+            raise UserError(
+                f"{field}: {name!r} is unknown; valid are {', '.join(known)}, or a path with a "
+                "slash, such as ./my_songs",
+                field,
+            )
+
+
 def _check_augmentation(augment: Any, share: float) -> None:
     names_field, share_field = "config.dataset.augment", "config.dataset.augment_share"
     if not 0 <= share <= 1:
         raise UserError(f"{share_field}={share}: must lie in 0..1", share_field)
-    for pair in augment:
-        if not _is_weighted_name(pair):
+    for name in _check_weighted(names_field, augment, '("shift", 1.0)'):
+        if name not in AUGMENTATIONS:
             raise UserError(
-                f"{names_field}: {pair!r} is not a name with a positive weight, such as "
-                '("shift", 1.0)',
+                f"{names_field}: {name!r} is unknown; valid are {', '.join(AUGMENTATIONS)}",
                 names_field,
             )
-        if pair[0] not in AUGMENTATIONS:
-            raise UserError(
-                f"{names_field}: {pair[0]!r} is unknown; valid are {', '.join(AUGMENTATIONS)}",
-                names_field,
-            )
-    names = [name for name, _ in augment]
-    if len(set(names)) < len(names):
-        raise UserError(f"{names_field}: a name occurs twice: {', '.join(names)}", names_field)
     if bool(augment) != (share > 0):
         raise UserError(
             f"{share_field}={share} with {len(augment)} augmentations in {names_field}: set both "

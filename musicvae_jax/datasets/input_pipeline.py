@@ -8,7 +8,7 @@ any number of hosts continues with the same global batches.
 import dataclasses
 import functools
 import hashlib
-import pathlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,13 +17,17 @@ import numpy as np
 
 from musicvae_jax.datasets import augmentation
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.datasets.melodies.midi_files import LAKH_LAYOUTS
+from musicvae_jax.datasets.melodies.music_files import ReadingRules
+from musicvae_jax.datasets.melodies.sources import find_source
 from musicvae_jax.music.tokens import CODECS, transpose_tokens
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system.errors import UserError
 
 CHUNK_WINDOWS = 4096
 # Keeps the random numbers of a step's augmentation apart from those of an epoch's order.
 AUGMENTATION_STREAM = 1
+# The same for the choice of an epoch's windows.
+WEIGHTS_STREAM = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +36,29 @@ class Split:
 
     Attributes:
       tokens: [windows, steps] uint8, of `MelodyCodec`, in a fixed order.
+      source: [windows] uint8, the number of each one's source; by default 0.
+      sources: the names of the sources.
     """
 
     tokens: np.ndarray
+    source: np.ndarray | None = None
+    sources: tuple[str, ...] = ("",)
+
+    def __post_init__(self):
+        if self.source is None:
+            object.__setattr__(self, "source", np.zeros(len(self.tokens), np.uint8))
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def __getitem__(self, windows: np.ndarray) -> "Split":
+        """Those of some windows: [chosen] numbers, or [windows] bool."""
+        return Split(self.tokens[windows], self.source[windows], self.sources)
+
+    def by_source(self) -> dict[str, "Split"]:
+        """The windows of each source that has any, in order."""
+        parts = {name: self[self.source == n] for n, name in enumerate(self.sources)}
+        return {name: part for name, part in parts.items() if len(part)}
 
     def sha256(self) -> str:
         """A hash of the windows and their order."""
@@ -48,28 +69,29 @@ def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig
     """The builder's configuration for a run's configuration.
 
     Raises:
-      UserError: there are no MIDI files, or `lakh` is not a Lakh collection.
+      UserError: there is no music in one of its sources.
     """
     dataset, bars = config.dataset, config.model.bars
-    if dataset.name == "folk":
-        return melodies.folk_config(bars, tuple(dataset.collections))
-    layout = ""
-    if dataset.name == "lakh":
-        layout = pathlib.Path(dataset.path).name
-        if layout not in LAKH_LAYOUTS:
-            raise UserError(
-                f"config.dataset.path={dataset.path!r}: not a Lakh collection; a folder called "
-                f"{', '.join(LAKH_LAYOUTS)} is needed",
-                "config.dataset.path",
-            )
-    return melodies.midi_config(
-        bars,
-        dataset.path,
-        layout=layout,
+    rules = ReadingRules(
+        WindowRules(bars=bars),
         extraction=dataset.extraction,
         programs=tuple(dataset.programs),
         name_contains=dataset.name_contains,
     )
+    return melodies.melodies_config(
+        bars,
+        [
+            find_source(name, rules, dataset.folder, tuple(dataset.collections))
+            for name, _ in weighted_sources(config)
+        ],
+    )
+
+
+def weighted_sources(config: ml_collections.ConfigDict) -> tuple[tuple[str, float], ...]:
+    """The names of a run's sources, with their weights."""
+    if config.dataset.path:
+        return ((config.dataset.path, 1.0),)
+    return tuple((name, float(weight)) for name, weight in config.dataset.sources)
 
 
 def build_dataset(
@@ -116,12 +138,13 @@ def load_split(builder: melodies.Builder, name: str) -> Split:
     """Reads a split into memory, possibly empty; a million 16-bar windows are 256 MB."""
     steps = builder.info.features["tokens"].shape[0]
     size = builder.info.splits[name].num_examples if name in builder.info.splits else 0
-    tokens = np.zeros((size, steps), np.uint8)
-    first = 0
-    for chunk in read_chunks(builder, name):
-        tokens[first : first + len(chunk)] = chunk
-        first += len(chunk)
-    return Split(tokens)
+    sources = tuple(source.name for source in builder.builder_config.sources)
+    number_of = {source.encode(): number for number, source in enumerate(sources)}
+    tokens, source = np.zeros((size, steps), np.uint8), np.zeros(size, np.uint8)
+    examples = itertools.chain.from_iterable(_read_examples(builder, name))
+    for window, example in enumerate(examples):
+        tokens[window], source[window] = example["tokens"], number_of[example["source"]]
+    return Split(tokens, source, sources)
 
 
 def load_songs(builder: melodies.Builder, name: str) -> np.ndarray:
@@ -135,6 +158,36 @@ def load_songs(builder: melodies.Builder, name: str) -> np.ndarray:
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
     """Stored tokens [batch, steps] uint8 in a codec, by its name: [batch, steps] int32."""
     return CODECS[codec].from_melody_tokens(tokens).astype(np.int32)
+
+
+class _Weighted:
+    """Which windows belong to an epoch.
+
+    A window of a source with weight w occurs w times on average: as often as the whole
+    part of w says, and once more in a share of the epochs that the fraction says.
+    """
+
+    def __init__(self, split: Split, weights: Sequence[tuple[str, float]]):
+        """Args: windows, and a weight for each of their sources."""
+        weight_of = dict(weights)
+        self._parts = []
+        for number, name in enumerate(split.sources):
+            windows = np.flatnonzero(split.source == number)
+            times, fraction = divmod(weight_of.get(name, 1.0), 1.0)
+            self._parts.append((windows, int(times), round(fraction * len(windows))))
+
+    def __len__(self) -> int:
+        """The windows of an epoch."""
+        return sum(len(windows) * times + some for windows, times, some in self._parts)
+
+    def draw(self, epoch: int, seed: int) -> np.ndarray:
+        """The numbers of the windows of an epoch, by source: [windows] int64."""
+        rng = np.random.default_rng((seed, epoch, WEIGHTS_STREAM))
+        drawn = []
+        for windows, times, some in self._parts:
+            drawn += [windows] * times
+            drawn.append(rng.choice(windows, some, replace=False))
+        return np.concatenate(drawn)
 
 
 class TrainBatches:
@@ -163,13 +216,14 @@ class TrainBatches:
                 f"{process_count} processes",
                 "config.train.batch_size",
             )
-        if len(split) < self._batch_size:
+        self._tokens = split.tokens
+        self._weighted = _Weighted(split, weighted_sources(config))
+        if len(self._weighted) < self._batch_size:
             raise UserError(
-                f"the training split has {len(split)} windows, fewer than one batch: at least "
-                f"{self._batch_size} are needed, or a smaller config.train.batch_size",
+                f"the training split has {len(self._weighted)} windows, fewer than one batch: at "
+                f"least {self._batch_size} are needed, or a smaller config.train.batch_size",
                 "config.train.batch_size",
             )
-        self._tokens = split.tokens
         self._seed = config.seed
         self._codec = config.model.codec
         self._semitones = config.dataset.transpose_semitones
@@ -177,37 +231,40 @@ class TrainBatches:
         self._augment_share = config.dataset.augment_share
         share = self._batch_size // process_count
         self._local = slice(process_index * share, (process_index + 1) * share)
-        self.steps_per_epoch = len(split) // self._batch_size
+        self.steps_per_epoch = len(self._weighted) // self._batch_size
         # Two epochs meet at most, where a prefetcher is one step ahead.
         self._epoch = functools.lru_cache(maxsize=2)(self._draw_epoch)
 
     def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The windows of an epoch in their order, and the semitones for each: [windows]."""
         rng = np.random.default_rng((self._seed, epoch))
-        order = rng.permutation(len(self._tokens))
-        return order, rng.integers(-self._semitones, self._semitones + 1, len(self._tokens))
+        windows = self._weighted.draw(epoch, self._seed)
+        order = rng.permutation(len(windows))
+        shifts = rng.integers(-self._semitones, self._semitones + 1, len(windows))
+        return windows[order], shifts[order]
 
     def __call__(self, step: int) -> np.ndarray:
         """Tokens of this process for a step: [local batch, steps] int32."""
         epoch, batch = divmod(step, self.steps_per_epoch)
-        order, shifts = self._epoch(epoch)
+        windows, shifts = self._epoch(epoch)
         first = batch * self._batch_size
-        chosen = order[first : first + self._batch_size][self._local]
-        tokens = self._transposed(chosen, shifts)
+        local = np.arange(first, first + self._batch_size)[self._local]
+        tokens = transpose_tokens(self._tokens[windows[local]], shifts[local])
         if self._augment:
-            tokens = self._augmented(tokens, shifts, step)
+            tokens = self._augmented(tokens, windows, shifts, step)
         return convert(tokens, self._codec)
 
-    def _transposed(self, windows: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-        return transpose_tokens(self._tokens[windows], shifts[windows])
-
-    def _augmented(self, tokens: np.ndarray, shifts: np.ndarray, step: int) -> np.ndarray:
+    def _augmented(
+        self, tokens: np.ndarray, windows: np.ndarray, shifts: np.ndarray, step: int
+    ) -> np.ndarray:
         """Drawn for the global batch, so that a window does not depend on who makes it."""
         rng = np.random.default_rng((self._seed, step, AUGMENTATION_STREAM))
-        others = rng.integers(len(self._tokens), size=self._batch_size)[self._local]
+        chosen = rng.integers(len(windows), size=self._batch_size)[self._local]
+        others = transpose_tokens(self._tokens[windows[chosen]], shifts[chosen])
         draws = augmentation.draw(
             rng, self._augment, self._augment_share, self._batch_size, tokens.shape[1]
         )
-        return augmentation.augment(tokens, self._transposed(others, shifts), draws.of(self._local))
+        return augmentation.augment(tokens, others, draws.of(self._local))
 
 
 def spread(total: int, count: int) -> np.ndarray:
@@ -216,5 +273,12 @@ def spread(total: int, count: int) -> np.ndarray:
 
 
 def eval_subset(split: Split, count: int) -> Split:
-    """Evenly spread windows of a split, always the same; all of them if `count` is 0."""
-    return Split(split.tokens[spread(len(split), count)]) if count else split
+    """At most `count` windows, as many of each source as it has, up to an equal share.
+
+    They are evenly spread over each source and always the same; all windows if `count` is 0.
+    """
+    if not count:
+        return split
+    parts = [np.flatnonzero(split.source == n) for n in np.unique(split.source)]
+    share = count // max(len(parts), 1)
+    return split[np.concatenate([part[spread(len(part), share)] for part in parts])]

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 
 import numpy as np
 
@@ -14,15 +15,31 @@ from musicvae_jax.system.errors import UserError
 class WindowRules:
     """Which windows are music enough to keep.
 
+    A singer rests for some bars between two phrases, and such windows are kept. A window
+    that is silent for longer, or in most of its bars, is an interlude of other instruments.
+
     Attributes:
       bars: the length of a window.
-      max_silent_steps: the longest silence within a window.
+      max_silent_share: the longest silence within a window, as a share of it. A silence of
+        one bar is always kept.
+      min_sounding_share: in how many of its bars a note sounds at least, as a share.
       min_unique_pitches: how many different pitches it has at least.
     """
 
     bars: int = 16
-    max_silent_steps: int = STEPS_PER_BAR
+    max_silent_share: float = 0.25
+    min_sounding_share: float = 0.5
     min_unique_pitches: int = 3
+
+    @property
+    def max_silent_steps(self) -> int:
+        """The longest silence within a window."""
+        return STEPS_PER_BAR * max(1, int(self.max_silent_share * self.bars))
+
+    @property
+    def min_sounding_bars(self) -> int:
+        """In how many bars of a window a note sounds at least."""
+        return math.ceil(self.min_sounding_share * self.bars)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +101,7 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     tokens[:, 0] = np.where(first == HOLD, first_sounding, first)
     # Within a window, a silence is at most as long as the window so far.
     silence = np.minimum(windows(_silence_so_far(sounding == 0)), np.arange(1, length + 1))
+    sounding_bars = (windows(sounding) > 0).reshape(count, rules.bars, -1).any(axis=2).sum(axis=1)
     present = np.zeros((count, MelodyCodec().vocab), bool)
     present[np.arange(count)[:, None], tokens] = True
     unique_pitches = present[:, FIRST_ONSET:].sum(axis=1)
@@ -93,6 +111,9 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
         "pitches outside of the piano": windows(np.cumsum(is_outside[:-1])).any(axis=1),
         f"over {rules.max_silent_steps} steps of silence": (
             silence.max(axis=1) > rules.max_silent_steps
+        ),
+        f"sound in fewer than {rules.min_sounding_bars} bars": (
+            sounding_bars < rules.min_sounding_bars
         ),
         f"fewer than {rules.min_unique_pitches} different pitches": (
             unique_pitches < rules.min_unique_pitches

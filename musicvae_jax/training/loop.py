@@ -213,7 +213,7 @@ class _Run:
     def _evaluate(
         self, done: int, state: TrainState, evaluator: training_validation.Evaluator
     ) -> dict[str, float]:
-        results = evaluator(state.params, self._data.validation)
+        results = training_validation.evaluate(evaluator, state.params, self._data.validation)
         self._log.write(done, "validation", results)
         return results
 

@@ -100,6 +100,21 @@ class Evaluator:
         return metrics
 
 
+def evaluate(evaluator: Evaluator, params: Any, split: Split) -> dict[str, float]:
+    """Metrics of the windows of a split, of at least one source.
+
+    Of several sources each counts the same, whatever its number of windows: a metric is the
+    mean of what it is for each, and `METRIC/SOURCE` has those.
+    """
+    by_source = {name: evaluator(params, part) for name, part in split.by_source().items()}
+    names = next(iter(by_source.values()))
+    metrics = {name: float(np.mean([m[name] for m in by_source.values()])) for name in names}
+    if len(by_source) > 1:
+        for source, own in by_source.items():
+            metrics |= {f"{name}/{source}": value for name, value in own.items()}
+    return metrics
+
+
 def active_units(mu: np.ndarray) -> int:
     """How many numbers of the posterior means [windows, ...] vary from window to window."""
     return int((mu.var(axis=0) > ACTIVE_VARIANCE).sum())

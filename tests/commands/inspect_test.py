@@ -78,7 +78,6 @@ def test_inspect_needs_files(tmp_path):
 
 def test_build_data_saves_its_report_and_says_what_a_batch_needs(tmp_path, capsys):
     config = helpers.small_config()
-    config.dataset.name = "midi"
     config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=12))
     config.dataset.data_dir = str(tmp_path / "data")
     build_data.build_data(config, options(tmp_path / "out"))

@@ -44,7 +44,7 @@ def songs(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [DIRECT, TWO_PROCESSES], ids=["direct", "two processes"])
 def test_beam_builds_the_same_data_set(songs, tmp_path, options):
-    config = melodies.midi_config(4, str(songs))
+    config = helpers.folder_config(4, str(songs))
     here = melodies.build(config, str(tmp_path / "here"))
     on_beam = beam_builder.build(config, str(tmp_path / "beam"), options)
     assert content(on_beam) == content(here)

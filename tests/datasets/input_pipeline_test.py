@@ -26,6 +26,52 @@ def test_an_epoch_shows_every_window_once_in_an_order_of_its_own(split):
     assert epochs[0].tolist() != epochs[1].tolist()
 
 
+def mixture(counts, weights):
+    """Windows of several sources, each known by its first token, and their batches of one."""
+    tokens = np.zeros((sum(counts), 32), np.uint8)
+    tokens[:, 0] = np.arange(sum(counts)) + 30
+    source = np.repeat(np.arange(len(counts)), counts).astype(np.uint8)
+    names = [f"./{name}" for name in "abc"[: len(counts)]]
+    config = helpers.small_config()
+    config.train.batch_size, config.dataset.transpose_semitones = 1, 0
+    config.dataset.sources = tuple(zip(names, weights, strict=True))
+    split = Split(tokens, source, tuple(names))
+    return split, TrainBatches(split, config)
+
+
+def test_a_window_occurs_in_an_epoch_as_often_as_its_sources_weight_says():
+    split, batches = mixture([6, 8, 4], [1.0, 0.25, 2.5])
+    steps = batches.steps_per_epoch
+    assert steps == 6 + 2 + 10
+    epochs = [[int(batches(steps * e + s)[0, 0]) - 30 for s in range(steps)] for e in range(40)]
+    for epoch in epochs:
+        times = np.bincount(epoch, minlength=18)
+        assert times[:6].tolist() == [1] * 6
+        assert sorted(times[6:14].tolist()) == [0] * 6 + [1] * 2
+        assert sorted(times[14:].tolist()) == [2, 2, 3, 3]
+    seldom = np.bincount(np.concatenate(epochs), minlength=18)[6:14]
+    assert seldom.min() > 0  # another quarter in each epoch
+    parts = split.by_source()
+    assert [len(part) for part in parts.values()] == [6, 8, 4]
+    assert parts["./c"].tokens[:, 0].tolist() == list(range(44, 48))
+
+
+def test_weights_of_one_change_nothing():
+    split, batches = mixture([6, 8, 4], [1.0, 1.0, 1.0])
+    config = helpers.small_config()
+    config.train.batch_size, config.dataset.transpose_semitones = 1, 0
+    plain = TrainBatches(Split(split.tokens), config)
+    for step in range(40):
+        np.testing.assert_array_equal(batches(step), plain(step))
+
+
+def test_each_source_has_its_share_of_the_windows_that_are_validated_on():
+    split, _ = mixture([30, 8, 4], [1.0, 1.0, 1.0])
+    subset = input_pipeline.eval_subset(split, 18)
+    assert np.bincount(subset.source).tolist() == [6, 6, 4]
+    assert input_pipeline.eval_subset(split, 0) is split
+
+
 def test_batches_depend_on_seed_and_step_only(split):
     config = helpers.small_config()
     straight = [TrainBatches(split, config)(step) for step in range(9)]

@@ -76,7 +76,7 @@ def test_folk_windows_decode_to_music(folk):
 
 def test_building_twice_gives_the_same_bytes(tmp_path):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=12)
-    config = melodies.midi_config(4, str(folder))
+    config = helpers.folder_config(4, str(folder))
     first = melodies.build(config, str(tmp_path / "one"))
     second = melodies.build(config, str(tmp_path / "two"))
     assert digest(first) == digest(second)
@@ -85,10 +85,10 @@ def test_building_twice_gives_the_same_bytes(tmp_path):
 
 def test_a_changed_folder_is_another_data_set(tmp_path):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=2)
-    name = melodies.midi_config(4, str(folder)).name
-    assert melodies.midi_config(4, str(folder)).name == name
+    name = helpers.folder_config(4, str(folder)).name
+    assert helpers.folder_config(4, str(folder)).name == name
     helpers.write_midi_folder(folder, songs=3)
-    assert melodies.midi_config(4, str(folder)).name != name
+    assert helpers.folder_config(4, str(folder)).name != name
 
 
 def test_transpositions_and_nothing_else_have_one_hash():
@@ -112,7 +112,7 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
     melody = read.read(original)
     write.write(folder / "other.mid", melody.transpose(2))
     (folder / "broken.mid").write_bytes(b"no")
-    builder = melodies.build(melodies.midi_config(4, str(folder)), str(tmp_path / "data"))
+    builder = melodies.build(helpers.folder_config(4, str(folder)), str(tmp_path / "data"))
     report = builder.info.metadata["report"]
     assert report["windows_dropped"] == {"duplicate of another window": 4}
     assert sum(split.num_examples for split in builder.info.splits.values()) == 2
@@ -123,23 +123,23 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
 
 def test_a_folder_without_midi_files_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"no \.mid, \.midi, \.kar or \.rmi files"):
-        melodies.midi_config(4, str(tmp_path))
+        helpers.folder_config(4, str(tmp_path))
 
 
 def test_what_a_killed_build_left_is_removed(tmp_path):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
-    config = melodies.midi_config(4, str(folder))
+    config = helpers.folder_config(4, str(folder))
     kept = tmp_path / "data" / "melodies" / config.name
     (kept / "incomplete.OLD_1.0.0").mkdir(parents=True)
     (kept / "incomplete.OLD_1.0.0" / "half.array_record").write_bytes(b"half")
     melodies.build(config, str(tmp_path / "data"))
-    assert [p.name for p in kept.iterdir()] == ["1.0.0"]
+    assert [p.name for p in kept.iterdir()] == [str(melodies.Builder.VERSION)]
 
 
 def test_of_many_that_build_at_once_one_does(tmp_path, monkeypatch):
     """Threads stand in for processes: the lock belongs to the opened file."""
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
-    config = melodies.midi_config(4, str(folder))
+    config = helpers.folder_config(4, str(folder))
     built = []
     prepare = melodies.Builder.download_and_prepare
 
@@ -156,7 +156,7 @@ def test_of_many_that_build_at_once_one_does(tmp_path, monkeypatch):
 
 def test_a_data_set_on_a_read_only_disk_is_used_as_it_is(tmp_path, monkeypatch):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=3)
-    config = melodies.midi_config(4, str(folder))
+    config = helpers.folder_config(4, str(folder))
     first = melodies.build(config, str(tmp_path / "data"))
 
     def refused(*args):
@@ -188,5 +188,5 @@ def test_spellings_of_a_title_meet():
 def test_too_short_songs_leave_no_data_set(tmp_path):
     folder = helpers.write_midi_folder(tmp_path / "songs", songs=3, bars=4)
     with pytest.raises(UserError, match=r"no window of 16 bars.* 3 melodies were read"):
-        melodies.build(melodies.midi_config(16, str(folder)), str(tmp_path / "data"))
+        melodies.build(helpers.folder_config(16, str(folder)), str(tmp_path / "data"))
     assert not list((tmp_path / "data").rglob("*.array_record*"))

@@ -16,7 +16,7 @@ def test_windows_slide_by_a_bar_and_refuse_silence_and_monotony():
     busy = [(60 + i % 5, 4 * i, 4 * i + 4) for i in range(12)]  # bars 0..2
     monotone = [(60, 96 + 4 * i, 100 + 4 * i) for i in range(8)]  # bars 6, 7
     melody = Melody.from_notes(busy + monotone, 128)
-    windows = melody_windows(melody, WindowRules(bars=2, max_silent_steps=16))
+    windows = melody_windows(melody, WindowRules(bars=2))
     assert windows.start_bars.tolist() == [0, 1, 2]
     assert windows.refusals == {"silent": 2, "fewer than 3 different pitches": 2}
     assert windows.tokens.shape == (3, 32)
@@ -30,6 +30,19 @@ def test_first_window_skips_a_long_silence():
     assert first_window(melody, 6, "x") == melody.window(0, 6)
     with pytest.raises(UserError, match="x: its melody has 6 bars of 4/4, 7 are needed"):
         first_window(melody, 7, "x")
+
+
+def test_a_singer_may_rest_for_some_bars_but_an_interlude_is_no_melody():
+    def sung(*bars):
+        notes = [(60 + i, 16 * bar + 4 * i, 16 * bar + 4 * i + 4) for bar in bars for i in range(4)]
+        return Melody.from_notes(notes, 16 * 16)
+
+    def refusals(melody):
+        return dict(melody_windows(melody, WindowRules()).refusals)
+
+    assert refusals(sung(0, 1, 2, 3, 8, 9, 10, 11, 15)) == {}  # twice four bars of rest
+    assert refusals(sung(*range(5), *range(10, 16))) == {"over 64 steps of silence": 1}
+    assert refusals(sung(0, 3, 4, 7, 8, 11, 14)) == {"sound in fewer than 8 bars": 1}
 
 
 def slow_refusal(window, rules):
@@ -47,6 +60,9 @@ def slow_refusal(window, rules):
         longest = max(longest, run)
     if longest > rules.max_silent_steps:
         return f"over {rules.max_silent_steps} steps of silence"
+    bars = [any(sounding[step : step + 16]) for step in range(0, window.num_steps, 16)]
+    if sum(bars) < rules.min_sounding_bars:
+        return f"sound in fewer than {rules.min_sounding_bars} bars"
     if len(set(window.pitch.tolist())) < rules.min_unique_pitches:
         return f"fewer than {rules.min_unique_pitches} different pitches"
     return None
@@ -54,12 +70,13 @@ def slow_refusal(window, rules):
 
 @given(
     helpers.melodies(min_pitch=19, max_pitch=110),
-    st.integers(1, 3),
-    st.integers(1, 20),
+    st.integers(1, 4),
+    st.floats(0, 1),
+    st.floats(0, 1),
     st.integers(0, 4),
 )
-def test_all_windows_at_once_are_those_cut_one_at_a_time(melody, bars, silent_steps, pitches):
-    rules = WindowRules(bars, silent_steps, pitches)
+def test_all_windows_at_once_are_those_cut_one_at_a_time(melody, bars, silent, sounding, pitches):
+    rules = WindowRules(bars, silent, sounding, pitches)
     # As long as its bars, which is how melodies come out of songs and tunes.
     melody = dataclasses.replace(melody, num_steps=melody.num_bars * 16)
     kept, tokens, refusals = [], [], {}

@@ -211,7 +211,6 @@ def arguments(home, workdir, **train):
         "--config.model.encoder_features=8",
         "--config.model.conductor_features=8",
         "--config.model.decoder_features=8",
-        "--config.dataset.name=midi",
         f"--config.dataset.path={home / 'songs'}",
         f"--config.dataset.data_dir={home / 'data'}",
         f"--workdir={workdir}",

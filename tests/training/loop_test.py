@@ -26,7 +26,6 @@ from tests import helpers
 def config(tmp_path_factory):
     """Six steps over a small folder of MIDI files."""
     config = helpers.small_config()
-    config.dataset.name = "midi"
     folder = tmp_path_factory.mktemp("songs")
     config.dataset.path = str(helpers.write_midi_folder(folder, songs=20))
     config.dataset.data_dir = str(tmp_path_factory.mktemp("data"))

@@ -28,7 +28,6 @@ def config(tmp_path_factory):
     """A small configuration over a small folder of MIDI files."""
     folder = tmp_path_factory.mktemp("songs")
     config = helpers.small_config()
-    config.dataset.name = "midi"
     config.dataset.path = str(helpers.write_midi_folder(folder, songs=20))
     config.dataset.data_dir = str(tmp_path_factory.mktemp("data"))
     return config

@@ -16,17 +16,18 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.datasets.melodies.corpus import (
+    DUPLICATE,
     MAX_EXAMPLES_PER_REASON,
     SPLIT_SHARES,
     example,
+    hours,
     split_of,
 )
 from musicvae_jax.datasets.melodies.melodies_dataset_builder import MelodiesConfig
-from musicvae_jax.datasets.melodies.midi_files import (
-    MidiFile,
-    MidiRules,
-    find_midi_files,
-    read_midi_file,
+from musicvae_jax.datasets.melodies.music_files import (
+    MusicFile,
+    ReadingRules,
+    read_music_file,
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.midi.read import TIMEOUT_SEC
@@ -35,23 +36,28 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 _SPLITS = list(SPLIT_SHARES)
-_DUPLICATE = "duplicate of another window"
+# A song, or why there is none, with its place in the collection.
+_Item = tuple[tuple[int, int], SourceSong | Refusal]
 
 
 class _ReadFiles(beam.DoFn):
-    """Files to `(file, song or refusal)`, in a process of its own that a file may bring down."""
+    """Files to `(place, song or refusal)`, in a process of its own that a file may bring down.
 
-    def __init__(self, rules: MidiRules):
+    The place is the number of the file, and that of the song in it.
+    """
+
+    def __init__(self, rules: ReadingRules):
         self._rules = rules
 
     def setup(self):
         self._pool = SafePool(1, TIMEOUT_SEC)
 
-    def process(self, file: MidiFile) -> Iterator[tuple[MidiFile, SourceSong | Refusal]]:
-        [result] = self._pool.map(_ReadFile(self._rules), [file], total=1)
-        if isinstance(result, WorkerFailure):
-            result = Refusal(file.id, result.reason)
-        yield file, result
+    def process(self, file: MusicFile) -> Iterator[_Item]:
+        [songs] = self._pool.map(_ReadFile(self._rules), [file], total=1)
+        if isinstance(songs, WorkerFailure):
+            songs = [Refusal(file.id, songs.reason)]
+        for number, song in enumerate(songs):
+            yield (file.index, number), song
 
     def teardown(self):
         self._pool.close()
@@ -59,17 +65,17 @@ class _ReadFiles(beam.DoFn):
 
 @dataclasses.dataclass(frozen=True)
 class _ReadFile:
-    """`read_midi_file` with its rules, to be sent to a process."""
+    """`read_music_file` with its rules, to be sent to a process."""
 
-    rules: MidiRules
+    rules: ReadingRules
 
-    def __call__(self, file: MidiFile) -> SourceSong | Refusal:
-        return read_midi_file(file, self.rules)
+    def __call__(self, file: MusicFile) -> list[SourceSong | Refusal]:
+        return read_music_file(file, self.rules)
 
 
-def _keyed_windows(item: tuple[MidiFile, SourceSong | Refusal]) -> Iterator[tuple[int, tuple]]:
+def _keyed_windows(item: _Item) -> Iterator[tuple[int, tuple]]:
     """A song's windows by their content, each with its precedence among equal ones."""
-    file, song = item
+    place, song = item
     if isinstance(song, Refusal):
         return
     split = _SPLITS.index(split_of(song.names[0]))
@@ -78,7 +84,7 @@ def _keyed_windows(item: tuple[MidiFile, SourceSong | Refusal]) -> Iterator[tupl
     for key, start_bar, tokens in zip(
         hashes.tolist(), song.windows.start_bars.tolist(), song.windows.tokens, strict=True
     ):
-        yield key, (split, file.index, start_bar, plain, tokens.tobytes())
+        yield key, (split, place, start_bar, plain, tokens.tobytes())
 
 
 def _first(candidates: Any) -> tuple:
@@ -86,32 +92,33 @@ def _first(candidates: Any) -> tuple:
     return min(candidates, key=lambda candidate: candidate[:3])
 
 
-def _to_example(window: tuple) -> tuple[str, dict[str, Any]]:
+def _to_example(window: tuple, source: str) -> tuple[str, dict[str, Any]]:
     _, _, start_bar, song, tokens = window
-    return example(song, start_bar, np.frombuffer(tokens, np.uint8))
+    return example(song, source, start_bar, np.frombuffer(tokens, np.uint8))
 
 
-def _counts(item: tuple[MidiFile, SourceSong | Refusal]) -> Iterator[tuple[tuple[str, str], int]]:
+def _counts(item: _Item) -> Iterator[tuple[tuple[str, str], float]]:
     _, result = item
     yield ("melodies", "read"), 1
     if isinstance(result, Refusal):
         yield ("melody dropped", result.reason), 1
         return
     yield ("melodies", "kept"), 1
+    yield ("melodies", "hours"), hours(result)
     for reason, count in result.windows.refusals.items():
         yield ("window dropped", reason), count
     yield ("windows", "cut"), len(result.windows.tokens)
 
 
-def _split_counts(window: tuple) -> Iterator[tuple[tuple[str, str], int]]:
+def _split_counts(window: tuple) -> Iterator[tuple[tuple[str, str], float]]:
     yield ("windows of", _SPLITS[window[0]]), 1
 
 
 def _report(
-    counts: list[tuple[tuple[str, str], int]], examples: list, songs: list
+    source: str, counts: list[tuple[tuple[str, str], float]], examples: list, songs: list
 ) -> dict[str, Any]:
     """What `Corpus.report` says, from the counts of a pipeline."""
-    by_kind: dict[str, dict[str, int]] = {}
+    by_kind: dict[str, dict[str, Any]] = {}
     for (kind, name), count in counts:
         by_kind.setdefault(kind, {})[name] = count
     ids = dict(examples)
@@ -120,7 +127,7 @@ def _report(
     windows_dropped = dict(by_kind.get("window dropped", {}))
     duplicates = by_kind.get("windows", {}).get("cut", 0) - sum(windows.values())
     if duplicates:
-        windows_dropped[_DUPLICATE] = duplicates
+        windows_dropped[DUPLICATE] = duplicates
     splits = {}
     for number, split in enumerate(_SPLITS):
         members = [names for split_number, names in songs if split_number == number]
@@ -129,7 +136,7 @@ def _report(
             "melodies": len(members),
             "windows": windows.get(split, 0),
         }
-    return {
+    report = {
         "melodies_read": by_kind.get("melodies", {}).get("read", 0),
         "melodies_kept": by_kind.get("melodies", {}).get("kept", 0),
         "melodies_dropped": {
@@ -137,8 +144,10 @@ def _report(
             for reason, count in sorted(dropped.items(), key=lambda item: -item[1])
         },
         "windows_dropped": dict(sorted(windows_dropped.items(), key=lambda item: -item[1])),
+        "hours": round(by_kind.get("melodies", {}).get("hours", 0.0), 2),
         "splits": splits,
     }
+    return {**report, "sources": {source: report}}
 
 
 # TFDS keeps one class for a name; both builders make the data set `melodies`.
@@ -157,12 +166,12 @@ with tfds.core.registered.skip_registration():
             self, dl_manager: tfds.download.DownloadManager, pipeline: beam.Pipeline
         ) -> dict[str, beam.PCollection]:
             config = self.builder_config
-            files = find_midi_files(config.path)
+            files = config.sources[0].files()
             read = (
                 pipeline
                 | "files" >> beam.Create(files)
                 | "spread" >> beam.Reshuffle()
-                | "read" >> beam.ParDo(_ReadFiles(config.midi_rules))
+                | "read" >> beam.ParDo(_ReadFiles(config.sources[0].rules))
             )
             windows = (
                 read
@@ -174,11 +183,12 @@ with tfds.core.registered.skip_registration():
             return {
                 split: windows
                 | f"of {split}" >> beam.Filter(lambda window, number=number: window[0] == number)
-                | f"{split} examples" >> beam.Map(_to_example)
+                | f"{split} examples" >> beam.Map(_to_example, config.sources[0].name)
                 for number, split in enumerate(_SPLITS)
             }
 
         def _report(self, pipeline, read, windows) -> beam.PCollection:
+            source = self.builder_config.sources[0].name
             counts = (
                 (
                     (read | "count" >> beam.FlatMap(_counts)),
@@ -204,7 +214,7 @@ with tfds.core.registered.skip_registration():
                 | "one" >> beam.Create([None])
                 | "report"
                 >> beam.Map(
-                    lambda _, counts, examples, songs: _report(counts, examples, songs),
+                    lambda _, *parts: _report(source, *parts),
                     beam.pvalue.AsList(counts),
                     beam.pvalue.AsList(examples),
                     beam.pvalue.AsList(songs),
@@ -218,19 +228,19 @@ def build(
     """Prepares the data set on a Beam runner if it is not there yet.
 
     Args:
-      config: from `midi_config`.
+      config: from `melodies_config`, with one source.
       data_dir: where TFDS keeps data sets; empty means TFDS's own default.
       options: Beam's, such as `--runner=FlinkRunner`.
 
     Raises:
-      UserError: the configuration is not of MIDI files.
+      UserError: the source is not of files, or not the only one.
     """
-    if config.midi_rules is None:
+    if len(config.sources) > 1 or config.sources[0].music21_collections:
         raise UserError(
-            "beam_pipeline_options: only for config.dataset.name=midi or lakh; the folk tunes "
-            "take seconds",
+            "beam_pipeline_options: for one source of music files, as in config.dataset.path; the "
+            "folk tunes take seconds",
             "beam_pipeline_options",
-            "config.dataset.name",
+            "config.dataset.sources",
         )
     data_dir = os.path.expanduser(data_dir) or None
     return melodies_dataset_builder.prepare_once(

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
-from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 from musicvae_jax.music.tokens import content_hashes
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
 MAX_EXAMPLES_PER_REASON = 3
+DUPLICATE = "duplicate of another window"
+QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
 
 
 def split_of(identity: str) -> str:
@@ -54,31 +56,58 @@ def song_identities(names_of: dict[str, tuple[str, ...]]) -> dict[str, str]:
     return {id: find(names[0]) for id, names in names_of.items()}
 
 
-class _RefusalCounts:
-    """How many were refused for each reason, and a few of them by name."""
+class _Counts:
+    """What was read of one source, and how much was refused for which reason."""
 
     def __init__(self):
-        self._counts: collections.Counter[str] = collections.Counter()
-        self._examples: dict[str, list[str]] = collections.defaultdict(list)
+        self.read = 0
+        self.refused: collections.Counter[str] = collections.Counter()
+        self.examples: dict[str, list[str]] = collections.defaultdict(list)
+        self.windows_refused: collections.Counter[str] = collections.Counter()
 
     def add(self, refusal: Refusal) -> None:
-        self._counts[refusal.reason] += 1
-        if len(self._examples[refusal.reason]) < MAX_EXAMPLES_PER_REASON:
-            self._examples[refusal.reason].append(refusal.id)
+        self.refused[refusal.reason] += 1
+        if len(self.examples[refusal.reason]) < MAX_EXAMPLES_PER_REASON:
+            self.examples[refusal.reason].append(refusal.id)
 
-    def as_dict(self) -> dict[str, dict[str, Any]]:
+    def report(self) -> dict[str, Any]:
         return {
-            reason: {"count": count, "examples": self._examples[reason]}
-            for reason, count in self._counts.most_common()
+            "melodies_read": self.read,
+            "melodies_kept": self.read - self.refused.total(),
+            "melodies_dropped": {
+                reason: {"count": count, "examples": self.examples[reason]}
+                for reason, count in self.refused.most_common()
+            },
+            "windows_dropped": {r: n for r, n in self.windows_refused.most_common() if n},
         }
 
 
-def example(song: SourceSong, start_bar: int, tokens: np.ndarray) -> tuple[str, dict[str, Any]]:
+def _sum(counts: Iterable[_Counts]) -> _Counts:
+    """The counts of all sources together."""
+    total = _Counts()
+    for part in counts:
+        total.read += part.read
+        total.refused += part.refused
+        total.windows_refused += part.windows_refused
+        for reason, ids in part.examples.items():
+            space = MAX_EXAMPLES_PER_REASON - len(total.examples[reason])
+            total.examples[reason] += ids[:space]
+    return total
+
+
+def hours(song: SourceSong) -> float:
+    """How long the melodies of a song last, at the tempo in which it begins."""
+    return song.num_bars * QUARTERS_PER_BAR / song.tempo_bpm / 60
+
+
+def example(
+    song: SourceSong, source: str, start_bar: int, tokens: np.ndarray
+) -> tuple[str, dict[str, Any]]:
     """Key and features of a window with tokens: [steps] uint8."""
     features = {
         "tokens": np.array(tokens),
         "id": song.id,
-        "source": song.source,
+        "source": source,
         "start_bar": start_bar,
         "key_shift": song.key_shift,
         "tempo_bpm": song.tempo_bpm,
@@ -95,29 +124,30 @@ class Corpus:
         os.makedirs(folder, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - needed until the end
         self._songs: list[SourceSong] = []
+        self._sources: list[str] = []
         self._song: list[np.ndarray] = []
         self._start_bar: list[np.ndarray] = []
         self._key: list[np.ndarray] = []
-        self._melodies_read = 0
-        self._refusals = _RefusalCounts()
-        self._window_refusals: collections.Counter[str] = collections.Counter()
+        self._counts: dict[str, _Counts] = {}
 
-    def add_all(self, results: Iterable[SourceSong | Refusal]) -> None:
-        """Reads everything, once."""
+    def add_all(self, source: str, results: Iterable[SourceSong | Refusal]) -> None:
+        """Reads everything of a source, once; of windows that are equal, the first stays."""
+        counts = self._counts.setdefault(source, _Counts())
         for result in results:
-            self._melodies_read += 1
+            counts.read += 1
             if isinstance(result, Refusal):
-                self._refusals.add(result)
+                counts.add(result)
             else:
-                self._add(result)
+                counts.windows_refused += result.windows.refusals
+                self._add(source, result)
 
-    def _add(self, song: SourceSong) -> None:
+    def _add(self, source: str, song: SourceSong) -> None:
         windows = song.windows
-        self._window_refusals.update(windows.refusals)
         self._song.append(np.full(len(windows.tokens), len(self._songs), np.int32))
         self._start_bar.append(windows.start_bars)
         self._key.append(content_hashes(windows.tokens))
         self._songs.append(dataclasses.replace(song, windows=None))
+        self._sources.append(source)
         self._file.write(windows.tokens.tobytes())
 
     @functools.cached_property
@@ -140,27 +170,40 @@ class Corpus:
         order = np.argsort(split, kind="stable")
         _, first = np.unique(key[order], return_index=True)
         kept = np.sort(order[first])
-        self._window_refusals["duplicate of another window"] = int(key.size - kept.size)
+        is_dropped = np.ones(key.size, bool)
+        is_dropped[kept] = False
+        dropped = np.bincount(song[is_dropped], minlength=len(self._songs))
+        for name, counts in self._counts.items():
+            of_source = [n for n, s in zip(dropped, self._sources, strict=True) if s == name]
+            counts.windows_refused[DUPLICATE] = int(sum(of_source))
         return {name: kept[split[kept] == number] for number, name in enumerate(split_names)}
 
     def report(self, chosen: dict[str, np.ndarray]) -> dict[str, Any]:
-        """What was read, kept and dropped, and why; and what each split holds."""
+        """What was read, kept and dropped, and why; and what each split holds.
+
+        For all sources together and, under `sources`, for each. `hours` is how long the
+        melodies last that were kept.
+        """
+        parts = {name: self._part(name, counts, chosen) for name, counts in self._counts.items()}
+        return {**self._part(None, _sum(self._counts.values()), chosen), "sources": parts}
+
+    def _part(
+        self, source: str | None, counts: _Counts, chosen: dict[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """The report of one source, or of all if it is None."""
+        is_part = np.array([source in (None, own) for own in self._sources], bool)
         song, _, _ = self._columns()
         splits = {}
         for split, windows in chosen.items():
-            ids = [self._songs[number].id for number in np.unique(song[windows])]
+            mine = song[windows][is_part[song[windows]]] if len(windows) else song[:0]
+            ids = [self._songs[number].id for number in np.unique(mine)]
             splits[split] = {
                 "songs": len({self._identities[id] for id in ids}),
                 "melodies": len(ids),
-                "windows": len(windows),
+                "windows": len(mine),
             }
-        return {
-            "melodies_read": self._melodies_read,
-            "melodies_kept": len(self._songs),
-            "melodies_dropped": self._refusals.as_dict(),
-            "windows_dropped": {r: n for r, n in self._window_refusals.most_common() if n},
-            "splits": splits,
-        }
+        lengths = [hours(s) for s, is_in in zip(self._songs, is_part, strict=True) if is_in]
+        return {**counts.report(), "hours": round(sum(lengths), 2), "splits": splits}
 
     def examples(self, windows: np.ndarray) -> Iterator[tuple[str, dict[str, Any]]]:
         """Keys and features of some windows, read back one at a time."""
@@ -168,4 +211,7 @@ class Corpus:
         self._file.flush()
         tokens = np.memmap(self._file, np.uint8, "r", shape=(key.size, self._steps))
         for window in windows:
-            yield example(self._songs[song[window]], int(start_bar[window]), tokens[window])
+            of_song = song[window]
+            yield example(
+                self._songs[of_song], self._sources[of_song], int(start_bar[window]), tokens[window]
+            )

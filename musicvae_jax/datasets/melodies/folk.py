@@ -211,7 +211,7 @@ def _read_abc_file(path: pathlib.Path, rules: WindowRules) -> list[SourceSong | 
             results.append(Refusal(id, str(error)))
             continue
         names = tuple(sorted({normal_title(title) for title in tune.titles} - {""})) or (id,)
-        results.append(source_song(id, names, collection, [tune.melody], rules))
+        results.append(source_song(id, names, [tune.melody], rules))
     return results
 
 

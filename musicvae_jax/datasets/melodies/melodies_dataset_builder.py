@@ -5,20 +5,15 @@ import hashlib
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from musicvae_jax.datasets.melodies import folk
 from musicvae_jax.datasets.melodies.corpus import Corpus
-from musicvae_jax.datasets.melodies.midi_files import (
-    MidiRules,
-    find_midi_files,
-    fingerprint,
-    read_midi,
-)
+from musicvae_jax.datasets.melodies.music_files import ReadingRules
+from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK, Source, find_source
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system import locks
@@ -34,44 +29,43 @@ class MelodiesConfig(tfds.core.BuilderConfig):
 
     Attributes:
       bars: bars per example.
-      collections: names of music21 collections, or empty.
-      path: a folder or glob of MIDI files, or empty.
-      midi_rules: how MIDI files become songs; None for collections.
+      sources: what it is read from, in this order; each once.
     """
 
     bars: int = 16
-    collections: tuple[str, ...] = ()
-    path: str = ""
-    midi_rules: MidiRules | None = None
+    sources: tuple[Source, ...] = ()
 
 
-def folk_config(bars: int, collections_: tuple[str, ...] = folk.COLLECTIONS) -> MelodiesConfig:
-    """Traditional tunes of music21's corpus; needs no files of one's own."""
-    digest = hashlib.sha256(",".join(sorted(collections_)).encode()).hexdigest()[:8]
-    is_default = sorted(collections_) == sorted(folk.COLLECTIONS)
-    name = f"folk_{bars}bar" if is_default else f"folk_{digest}_{bars}bar"
-    return MelodiesConfig(name=name, bars=bars, collections=tuple(sorted(collections_)))
+def melodies_config(bars: int, sources: Sequence[Source]) -> MelodiesConfig:
+    """The data set of some sources.
 
-
-def midi_config(bars: int, path: str, **rules) -> MelodiesConfig:
-    """A collection of MIDI files.
-
-    The name holds a hash of the files and rules, so that another folder, or the same
-    folder changed, is another data set and not a stale cache.
+    Its name holds a hash of the files and rules, so that another folder, or the same folder
+    changed, is another data set and not a stale cache.
 
     Args:
       bars: bars per example.
-      path: a folder or a glob.
-      **rules: fields of `MidiRules` other than `windows`.
+      sources: at least one, with rules for windows of `bars` bars.
 
     Raises:
-      UserError: there are no MIDI files at `path`.
+      UserError: there is no music in one of them.
     """
-    midi_rules = MidiRules(WindowRules(bars=bars), **rules)
-    digest = fingerprint(find_midi_files(path), midi_rules)
-    kind = midi_rules.layout or "midi"
+    if len(sources) > 1:
+        kind = "mixture"
+    elif sources[0].name in (FOLK, *COLLECTIONS):
+        kind = sources[0].name
+    else:
+        kind = sources[0].rules.layout or "files"
+    if list(sources) == list(folk_config(bars).sources):
+        return folk_config(bars)
+    digest = hashlib.sha256("".join(s.fingerprint() for s in sources).encode()).hexdigest()[:12]
     name = f"{kind}_{digest}_{bars}bar"
-    return MelodiesConfig(name=name, bars=bars, path=path, midi_rules=midi_rules)
+    return MelodiesConfig(name=name, bars=bars, sources=tuple(sources))
+
+
+def folk_config(bars: int) -> MelodiesConfig:
+    """Traditional tunes of music21's corpus, all three collections; needs no files."""
+    source = find_source(FOLK, ReadingRules(WindowRules(bars=bars)))
+    return MelodiesConfig(name=f"folk_{bars}bar", bars=bars, sources=(source,))
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -81,8 +75,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     unique across the corpus, up to transposition. Building is deterministic.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "1.1.0": "Several sources; windows in which a singer rests are kept.",
+    }
     BUILDER_CONFIGS: ClassVar = [folk_config(16), folk_config(2)]
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -111,12 +108,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
-        if config.midi_rules:
-            results = read_midi(find_midi_files(config.path), config.midi_rules)
-        else:
-            results = folk.read_folk(config.collections, WindowRules(bars=config.bars))
         corpus = Corpus(os.path.dirname(self.data_dir), config.bars)
-        corpus.add_all(results)
+        for source in config.sources:
+            corpus.add_all(source.name, source.read())
         chosen = corpus.split_windows()
         report = corpus.report(chosen)
         if not any(len(windows) for windows in chosen.values()):
@@ -167,7 +161,7 @@ def build(config: MelodiesConfig, data_dir: str) -> Builder:
     """Prepares the data set if it is not there yet; see `prepare_once`.
 
     Args:
-      config: from `folk_config` or `midi_config`.
+      config: from `melodies_config`.
       data_dir: where TFDS keeps data sets; empty means TFDS's own default.
 
     Raises:

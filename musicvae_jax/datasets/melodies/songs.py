@@ -19,6 +19,10 @@ _GENERIC_WORDS = frozenset(
 )
 
 
+# Where words meet in a title without spaces.
+_JOINED_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[a-z])(?=(?:reel|jig|hornpipe)(?:[A-Z]|$))")
+
+
 @dataclasses.dataclass(frozen=True)
 class SourceSong:
     """The windows of a song, and what tells it from others.
@@ -26,17 +30,17 @@ class SourceSong:
     Attributes:
       id: unique within the data set.
       names: normalised titles; songs that share one are one song in several versions.
-      source: the collection or folder.
       tempo_bpm: quarter notes per minute, where the song begins.
       key_shift: semitones by which the song was transposed.
+      num_bars: bars of its melodies.
       windows: those kept, and why others were not.
     """
 
     id: str
     names: tuple[str, ...]
-    source: str
     tempo_bpm: float
     key_shift: int
+    num_bars: int
     windows: Windows
 
 
@@ -51,7 +55,6 @@ class Refusal:
 def source_song(
     id: str,
     names: tuple[str, ...],
-    source: str,
     melodies: Sequence[Melody],
     rules: WindowRules,
     key_shift: int = 0,
@@ -59,7 +62,7 @@ def source_song(
     """Cuts the melodies of a song into windows; none reaches from one into the next.
 
     Args:
-      id, names, source, key_shift: as in `SourceSong`.
+      id, names, key_shift: as in `SourceSong`.
       melodies: at least one; bars are counted through all of them.
       rules: which windows are kept.
 
@@ -78,10 +81,18 @@ def source_song(
         np.concatenate([part.tokens for part in parts]),
         sum((part.refusals for part in parts), collections.Counter()),
     )
-    return SourceSong(id, names, source, melodies[0].tempo_bpm, key_shift, windows)
+    tempo_bpm, num_bars = melodies[0].tempo_bpm, int(bars.sum())
+    return SourceSong(id, names, tempo_bpm, key_shift, num_bars, windows)
 
 
 def normal_title(title: str) -> str:
-    """Brings spellings of one title together: `Reel, The Acrobat's` -> `acrobats`."""
+    """Brings spellings of one title together.
+
+    `Reel, The Acrobat's` and, as files are called, `acrobats_reel` and `AcrobatsreelThe`
+    become `acrobats`.
+    """
+    title = title.replace("_", " ").strip()
+    if " " not in title:
+        title = _JOINED_WORDS.sub(" ", title)
     words = re.sub(r"[^\w\s]", "", title.lower()).split()
     return "".join(word for word in words if word not in _GENERIC_WORDS) or "".join(words)

@@ -1,4 +1,4 @@
-"""MIDI files of one's own, or of the Lakh collections."""
+"""Files of music of one's own, or of a published collection."""
 
 import dataclasses
 import functools
@@ -23,8 +23,12 @@ from musicvae_jax.system.workers import WorkerFailure, map_in_processes
 LAKH_LAYOUTS = ("lmd_full", "lmd_matched", "lmd_aligned", "clean_midi")
 
 
+# What programs write where nobody gave a title.
+_NO_TITLES = frozenset(["", "title", "untitled", "untitledscore", "score", "music", "newscore"])
+
+
 @dataclasses.dataclass(frozen=True)
-class MidiRules:
+class ReadingRules:
     """How files become songs.
 
     Attributes:
@@ -43,7 +47,7 @@ class MidiRules:
 
 
 @dataclasses.dataclass(frozen=True)
-class MidiFile:
+class MusicFile:
     """A file and its place in the collection.
 
     Attributes:
@@ -57,7 +61,7 @@ class MidiFile:
     id: str
 
 
-def find_midi_files(path: str) -> list[MidiFile]:
+def find_music_files(path: str) -> list[MusicFile]:
     """MIDI files below a folder, or those that a glob matches, in order.
 
     Links to folders are not followed, so that none can lead in a circle.
@@ -82,7 +86,7 @@ def find_midi_files(path: str) -> list[MidiFile]:
     root = os.path.commonpath([os.path.dirname(file) for file in paths])
     return [
         # A file's name may be any bytes; an id is text.
-        MidiFile(index, pathlib.Path(file), _as_text(os.path.relpath(file, root)))
+        MusicFile(index, pathlib.Path(file), _as_text(os.path.relpath(file, root)))
         for index, file in enumerate(paths)
     ]
 
@@ -91,7 +95,7 @@ def _as_text(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def fingerprint(files: Iterable[MidiFile], rules: MidiRules) -> str:
+def fingerprint(files: Iterable[MusicFile], rules: ReadingRules) -> str:
     """A hash of names, sizes, times of change and rules, to name a data set by."""
     digest = hashlib.sha256(repr(rules).encode())
     for file in files:
@@ -100,21 +104,27 @@ def fingerprint(files: Iterable[MidiFile], rules: MidiRules) -> str:
     return digest.hexdigest()[:12]
 
 
-def song_name(file: MidiFile, layout: str) -> str:
+def song_name(file: MusicFile, layout: str, title: str) -> str:
     """What song a file is a version of.
 
     The aligned and matched Lakh files lie in a folder for each song; clean_midi has
     a folder for each artist, and numbers the versions: `Title.1.mid`.
+
+    Args:
+      file: the file.
+      layout: as in `ReadingRules`.
+      title: that stands in the file, or empty.
     """
-    title = re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", _as_text(file.path.stem))
     parent = _as_text(file.path.parent.name)
     if layout in ("lmd_matched", "lmd_aligned"):
         return parent
+    if normal_title(title) in _NO_TITLES:
+        title = re.sub(r"[ ._]*(\(\d+\)|\.\d+)$", "", _as_text(file.path.stem))
     name = normal_title(title) or title or file.id
     return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
 
 
-def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
+def _melodies(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
     """The melodies of a song, its transposition, and why there are none.
 
     The top line gives one melody for each stretch in a duple meter.
@@ -138,26 +148,38 @@ def _melodies(song: Song, rules: MidiRules) -> tuple[list[Melody], int, str]:
     return [melody], shift, ""
 
 
-def read_midi_file(file: MidiFile, rules: MidiRules) -> SourceSong | Refusal:
-    """One file as a song; raises nothing, whatever the file holds."""
+def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal]:
+    """The songs of one file; raises nothing, whatever the file holds."""
     try:
-        song = read.read_song(file.path)
+        songs = [read.song_from_bytes(read.content(file.path), str(file.path))]
     except read.FileError as error:
-        return Refusal(file.id, error.kind)
+        return [Refusal(file.id, error.kind)]
+    if len(songs) == 1:
+        name = song_name(file, rules.layout, songs[0].title)
+        return [_source_song(songs[0], file.id, name, rules)]
+    results = []
+    for number, song in enumerate(songs, start=1):
+        id = f"{file.id}:{number}"
+        results.append(_source_song(song, id, normal_title(song.title) or id, rules))
+    return results
+
+
+def _source_song(song: Song, id: str, name: str, rules: ReadingRules) -> SourceSong | Refusal:
     melodies, key_shift, refusal = _melodies(song, rules)
     if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
-        return Refusal(file.id, re.split(r"[(:;]", refusal)[0].strip())
-    names = (song_name(file, rules.layout),)
-    source = rules.layout or _as_text(file.path.parent.name)
-    return source_song(file.id, names, source, melodies, rules.windows, key_shift)
+        return Refusal(id, re.split(r"[(:;]", refusal)[0].strip())
+    return source_song(id, (name,), melodies, rules.windows, key_shift)
 
 
-def read_midi(files: list[MidiFile], rules: MidiRules) -> Iterator[SourceSong | Refusal]:
-    """Reads MIDI files, on all cores, in order."""
-    function = functools.partial(read_midi_file, rules=rules)
+def read_music_files(files: list[MusicFile], rules: ReadingRules) -> Iterator[SourceSong | Refusal]:
+    """Reads music files, on all cores, in order."""
+    function = functools.partial(read_music_file, rules=rules)
     results = map_in_processes(
-        function, files, "reading MIDI files", len(files), timeout_sec=read.TIMEOUT_SEC
+        function, files, "reading music files", len(files), timeout_sec=read.TIMEOUT_SEC
     )
-    for file, result in zip(files, results, strict=True):
-        yield Refusal(file.id, result.reason) if isinstance(result, WorkerFailure) else result
+    for file, songs in zip(files, results, strict=True):
+        if isinstance(songs, WorkerFailure):
+            yield Refusal(file.id, songs.reason)
+        else:
+            yield from songs
