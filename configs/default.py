@@ -40,8 +40,8 @@ def get_config() -> ml_collections.ConfigDict:
     dataset.transpose_semitones = 5
     # Pairs of a name and a weight, such as (("shift", 1.0), ("drop", 0.5)): ways to change
     # training examples, in musicvae_jax/datasets/augmentation.py. The names are
-    # borrow_pitches, half_speed, double_speed, shift, drop, shorten, nudge, move_pitches,
-    # octave and transpose.
+    # borrow_pitches, half_speed, double_speed, shift, scatter, drop, shorten, nudge,
+    # move_pitches, octave and transpose.
     dataset.augment = ()
     # Share of the training examples that are changed, each epoch anew. Each of them gets one
     # to three of the ways above, drawn by their weights.

@@ -58,6 +58,13 @@ class _Notes(NamedTuple):
         """Those for which `kept` [notes] holds, or whose numbers it gives."""
         return _Notes(*(column[kept] for column in self))
 
+    def cut_at_next(self, steps: int) -> "_Notes":
+        """Each ends at the latest where the next one of its window begins, or the window ends."""
+        is_followed = self.window[1:] == self.window[:-1]
+        end = np.minimum(self.end, steps)
+        end[:-1] = np.where(is_followed, np.minimum(end[:-1], self.start[1:]), end[:-1])
+        return self._replace(end=end)
+
 
 def _read(tokens: np.ndarray) -> _Notes:
     """The notes of windows [batch, steps]."""
@@ -86,12 +93,7 @@ def _together(first: _Notes, second: _Notes, steps: int) -> _Notes:
     """
     both = _Notes(*(np.concatenate(columns) for columns in zip(first, second, strict=True)))
     _, order = np.unique(both.window * steps + both.start, return_index=True)
-    both = both.where(order)
-    is_followed = both.window[1:] == both.window[:-1]
-    limit = np.where(is_followed, both.start[1:], steps)
-    end = both.end.copy()
-    end[:-1] = np.minimum(end[:-1], limit)
-    return both._replace(end=end)
+    return both.where(order).cut_at_next(steps)
 
 
 def _has_notes(tokens: np.ndarray) -> np.ndarray:
@@ -167,6 +169,22 @@ def shift(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.nda
     stays = notes._replace(end=np.minimum(end, steps), start=start).where(start < steps)
     returns = notes._replace(start=np.maximum(start - steps, 0), end=end - steps).where(end > steps)
     return _write(_together(returns, stays, steps), tokens.shape)
+
+
+def scatter(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """The notes of each bar begin at random steps of the bar, in their order.
+
+    All choices of that many steps are equally likely. A note is as long as before, but ends
+    at the latest where the next one begins.
+    """
+    notes = _read(tokens)
+    bars = (len(tokens), tokens.shape[1] // STEPS_PER_BAR, STEPS_PER_BAR)
+    count = (tokens >= FIRST_ONSET).reshape(bars).sum(axis=2, keepdims=True)
+    rank = uniform.reshape(bars).argsort(axis=2, kind="stable").argsort(axis=2)
+    # As many steps in each bar as it has notes, thus one for each note, in their order.
+    _, start = np.nonzero((rank < count).reshape(tokens.shape))
+    scattered = notes._replace(start=start, end=start + notes.end - notes.start)
+    return _write(scattered.cut_at_next(tokens.shape[1]), tokens.shape)
 
 
 def drop(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -255,6 +273,7 @@ AUGMENTATIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     "half_speed": half_speed,
     "double_speed": double_speed,
     "shift": shift,
+    "scatter": scatter,
     "drop": drop,
     "shorten": shorten,
     "nudge": nudge,

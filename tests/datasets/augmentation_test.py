@@ -67,6 +67,18 @@ def plain_shift(notes, others, number, steps):
     return cut(twice, steps - later, 2 * steps - later)
 
 
+def plain_scatter(notes, others, number, steps):
+    result = []
+    for first in range(0, steps, 16):
+        own = [note for note in notes if first <= note[1] < first + 16]
+        places = sorted(range(first, first + 16), key=lambda step: number[step])[: len(own)]
+        for (p, s, e), place in zip(own, sorted(places), strict=True):
+            if result:
+                result[-1] = (*result[-1][:2], min(result[-1][2], place))
+            result.append((p, place, min(place + e - s, steps)))
+    return result
+
+
 def plain_drop(notes, others, number, steps):
     return [note for note in notes if not number[note[1]] < 0.15]
 

@@ -11,7 +11,7 @@ from tests import helpers
 
 def test_each_window_knows_its_song(tmp_path):
     config = helpers.small_config()
-    config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=20))
+    config.dataset.path = str(helpers.write_midi_folder(tmp_path / "songs", songs=30))
     config.dataset.data_dir = str(tmp_path / "data")
     data = measure.load_data(config)
     assert len(data.songs) == len(data.splits["test"]) == data.facts()["windows"]["test"]
