@@ -195,11 +195,18 @@ def _print_help() -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
-    rest = _parse([arg for arg in argv if arg not in _HELP])
+    rest = _parse(_with_config([arg for arg in argv if arg not in _HELP]))
     if not _HELP.isdisjoint(argv):
         _print_help()
         sys.exit(0)
     return rest
+
+
+def _with_config(argv: list[str]) -> list[str]:
+    """Fields alone, without `--config`, are of a configuration with the shipped model."""
+    is_given = any(arg == "--config" or arg.startswith("--config=") for arg in argv)
+    has_fields = any(arg.startswith("--config.") for arg in argv)
+    return [argv[0], "--config=finetune", *argv[1:]] if has_fields and not is_given else argv
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ COUNTS = {
     "default": 7_032_154,
     "hier": 2_860_698,
     "finetune": 2_860_698,
+    "hier_mixture": 2_860_698,
     "hier_paper": 174_485_082,
     "flat": 2_855_386,
     "mel_2bar": 4_423_770,

@@ -71,6 +71,11 @@ class DecodedWindows:
     teacher_forced: np.ndarray
     nll: np.ndarray | None = None
 
+    def of(self, windows: np.ndarray) -> "DecodedWindows":
+        """Those of some windows: [chosen] numbers, or [windows] bool."""
+        arrays = {name: a[windows] for name, a in vars(self).items() if isinstance(a, np.ndarray)}
+        return dataclasses.replace(self, **arrays)
+
     @property
     def target(self) -> np.ndarray:
         """[windows, steps], the truth in the model's codec."""

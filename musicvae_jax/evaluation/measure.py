@@ -8,16 +8,21 @@ import numpy as np
 
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
-from musicvae_jax.evaluation import accuracy, baselines, likelihood, reconstruction
+from musicvae_jax.datasets.melodies.melodies_dataset_builder import Builder
+from musicvae_jax.evaluation import accuracy, baselines, likelihood, reconstruction, styles
 from musicvae_jax.evaluation import intervals as evaluation_intervals
 from musicvae_jax.evaluation import samples as evaluation_samples
 from musicvae_jax.evaluation.accuracy import DecodedWindows
+from musicvae_jax.evaluation.styles import Style
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import losses
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import validation
 
+SPLITS = ("train", "validation", "test")
 PRIOR_SAMPLES = 512
+# Windows of each source of other music.
+STYLE_WINDOWS = 1_000
 # Windows for the bound, which decodes each of them once for each sample; and the numbers of
 # samples for which it is given.
 BOUND_WINDOWS, BOUND_SAMPLES = 256, (1, 5, 50)
@@ -53,6 +58,7 @@ class Measured:
     Attributes:
       headline: the figures, and `FIGURE_ci95` [low, high] of some.
       details: by subject, what takes more than a number.
+      styles: how well each source comes back.
       reconstruction: the tokens of the test split that came back, both ways from the posterior
         means.
       samples: melodies from the prior beside real ones.
@@ -60,6 +66,7 @@ class Measured:
 
     headline: dict[str, float | list[float]]
     details: dict[str, Any]
+    styles: dict[str, Style]
     reconstruction: DecodedWindows
     samples: evaluation_samples.Comparison
 
@@ -71,8 +78,7 @@ def load_data(config: ml_collections.ConfigDict) -> Data:
       UserError: it cannot be built, or its test split is empty.
     """
     builder = input_pipeline.build_dataset(config)
-    names = ("train", "validation", "test")
-    splits = {name: input_pipeline.load_split(builder, name) for name in names}
+    splits = {name: input_pipeline.load_split(builder, name) for name in SPLITS}
     if len(splits["test"]) == 0:
         raise UserError("the test split has no windows: the data set has too few songs")
     return Data(builder.info.full_name, splits, input_pipeline.load_songs(builder, "test"))
@@ -163,4 +169,33 @@ def measure(
         "prior_samples": of_samples | samples.details(),
     }
     headline |= bounds | samples.headline()
-    return Measured(headline, details, from_mean, samples)
+    by_source = styles.by_source(made.tokens, test.source, test.sources)
+    return Measured(headline, details, by_source, from_mean, samples)
+
+
+def measure_styles(
+    model: MelodyModel, builder: Builder, seed: int = 0
+) -> tuple[dict[str, Style], DecodedWindows]:
+    """Measures a model on music that has no part in its training: all windows, whatever split.
+
+    Args:
+      model: of the data's number of bars.
+      builder: the data set; at most `STYLE_WINDOWS` of each source are taken, evenly spread.
+      seed: of all random numbers.
+
+    Returns:
+      The style of each source, and what came back.
+    """
+    splits = [input_pipeline.load_split(builder, name) for name in SPLITS]
+    songs = np.concatenate([input_pipeline.load_songs(builder, name) for name in SPLITS])
+    tokens, source = (
+        np.concatenate([getattr(split, name) for split in splits]) for name in ("tokens", "source")
+    )
+    chosen = np.concatenate(
+        [
+            own[input_pipeline.spread(len(own), STYLE_WINDOWS)]
+            for own in map(np.flatnonzero, [source == n for n in np.unique(source)])
+        ]
+    )
+    made = reconstruction.reconstruct(model, tokens[chosen], songs[chosen], seed).tokens
+    return styles.by_source(made, source[chosen], splits[0].sources), made

@@ -1,0 +1,41 @@
+"""The model of `hier`, trained on folk tunes, songs and hymns, with augmentation.
+
+Run: musicvae --config=hier_mixture --config.dataset.folder=FOLDER
+
+FOLDER holds the published collections; when one of them is missing, the command that gets it
+is printed. This is the recipe of the shipped model (benchmarks/experiments.md).
+"""
+
+import ml_collections
+
+from musicvae_jax.configs import hier
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = hier.get_config()
+    dataset, train = config.dataset, config.train
+    # Songs count more than dances: they are fewer, and closer to what people bring.
+    dataset.sources = (
+        ("folk", 1.0),
+        ("ceol_rince", 0.5),
+        ("lieder", 1.0),
+        ("open_hymnal", 2.0),
+        ("openewld", 3.0),
+    )
+    dataset.augment = (
+        ("borrow_pitches", 1.0),
+        ("half_speed", 1.0),
+        ("double_speed", 1.0),
+        ("shift", 1.0),
+        ("scatter", 1.0),
+        ("drop", 1.0),
+        ("shorten", 1.0),
+        ("nudge", 1.0),
+        ("move_pitches", 1.0),
+        ("octave", 1.0),
+        ("transpose", 1.0),
+    )
+    dataset.augment_share = 0.6
+    train.num_steps = 10_000
+    train.eval_examples = 1_000
+    return config
