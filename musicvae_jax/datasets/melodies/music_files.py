@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
-from musicvae_jax.midi import arpeggio, read
+from musicvae_jax.midi import arpeggio
 from musicvae_jax.midi import extraction as midi_extraction
+from musicvae_jax.midi.read import TIMEOUT_SEC, FileError
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.tokens import RollCodec
 from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
 
@@ -62,7 +64,7 @@ class MusicFile:
 
 
 def find_music_files(path: str) -> list[MusicFile]:
-    """MIDI files below a folder, or those that a glob matches, in order.
+    """Music files below a folder, or those that a glob matches, in order.
 
     Links to folders are not followed, so that none can lead in a circle.
 
@@ -80,7 +82,7 @@ def find_music_files(path: str) -> list[MusicFile]:
         suffixes = f"{', '.join(read.SUFFIXES[:-1])} or {read.SUFFIXES[-1]}"
         raise UserError(
             f"config.dataset.path={path!r}: no {suffixes} files there; "
-            "a folder or a glob of MIDI files is needed",
+            "a folder or a glob of music files is needed",
             "config.dataset.path",
         )
     root = os.path.commonpath([os.path.dirname(file) for file in paths])
@@ -151,8 +153,8 @@ def _melodies(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
 def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal]:
     """The songs of one file; raises nothing, whatever the file holds."""
     try:
-        songs = [read.song_from_bytes(read.content(file.path), str(file.path))]
-    except read.FileError as error:
+        songs = read.songs_from_bytes(read.content(file.path), str(file.path))
+    except FileError as error:
         return [Refusal(file.id, error.kind)]
     if len(songs) == 1:
         name = song_name(file, rules.layout, songs[0].title)
@@ -176,7 +178,7 @@ def read_music_files(files: list[MusicFile], rules: ReadingRules) -> Iterator[So
     """Reads music files, on all cores, in order."""
     function = functools.partial(read_music_file, rules=rules)
     results = map_in_processes(
-        function, files, "reading music files", len(files), timeout_sec=read.TIMEOUT_SEC
+        function, files, "reading music files", len(files), timeout_sec=TIMEOUT_SEC
     )
     for file, songs in zip(files, results, strict=True):
         if isinstance(songs, WorkerFailure):
