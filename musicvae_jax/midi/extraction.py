@@ -10,7 +10,8 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS
 from musicvae_jax.system.errors import UserError
 
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
-DUPLE_METERS = ((4, 4), (2, 2), (2, 4))
+DUPLE_METERS = ((4, 4), (2, 2), (2, 4), (4, 8), (8, 8))
+_METERS = ", ".join(f"{numerator}/{denominator}" for numerator, denominator in DUPLE_METERS)
 _MELODY_NAMES = ("melod", "lead", "vocal", "voice", "solo", "tune", "right hand", "soprano")
 MIN_NOTES = 4
 
@@ -115,7 +116,8 @@ def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int,
 def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
     """Finds the melody of a song: its likeliest track's top line in a stretch of it.
 
-    Bars before the first note are dropped.
+    Bars before the first note are dropped. Of a song with words only what is sung is a melody,
+    not the accompaniment of a stretch in which nobody sings.
 
     Args:
       song: the song.
@@ -134,7 +136,7 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         span = max(stretches, key=lambda s: s[1] - s[0], default=None)
     if span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
-        refusal = f"the meter is {meters}; 4/4, 2/2 or 2/4 is needed"
+        refusal = f"the meter is {meters}; valid are {_METERS}"
         reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
         return Extraction(reports + drums, None, None, refusal)
     looked_at: list[TrackReport] = []
@@ -144,6 +146,8 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         decision: str | None
         if melody is not None:
             decision = "not needed"
+        elif most_syllables and not track.num_syllables:
+            decision = "not sung"
         else:
             notes = highest_line(track, *span)
             decision = _refusal(notes)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,10 @@ def track(notes, name="", program=0, is_drum=False):
     table = np.array(notes, np.float64).reshape(-1, 3)
     pitch = table[:, 0].astype(np.int32)
     return Track(name, program, is_drum, pitch, pitch * 0 + 64, table[:, 1], table[:, 2])
+
+
+def sung(notes):
+    return dataclasses.replace(track(notes), num_syllables=len(notes))
 
 
 def song(*tracks, meters=((0.0, 4, 4),), tempos=((0.0, 120.0),)):
@@ -67,8 +73,12 @@ def test_the_longest_duple_stretch_is_read_with_its_own_tempo():
     [
         (song(), "x.mid: no usable melody: the file has no notes"),
         (song(track(SCALE, is_drum=True)), "only drum tracks"),
-        (song(track(SCALE), meters=((0.0, 3, 4),)), "the meter is 3/4; 4/4, 2/2 or 2/4 is needed"),
+        (
+            song(track(SCALE), meters=((0.0, 3, 4),)),
+            "the meter is 3/4; valid are 4/4, 2/2, 2/4, 4/8, 8/8",
+        ),
         (song(track(SCALE[:2], "Flute", 73)), r"track \('Flute', program 73\) has 2 notes"),
+        (song(sung(SCALE[:3]), track(SCALE)), "has 3 notes in a duple meter, 4 are needed$"),
         (song(track([(10, i, i + 1) for i in range(8)])), "pitches 10..10, outside of the piano"),
     ],
 )
