@@ -38,7 +38,7 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(home):
     """A workdir with a trained model, and the output of the command that trained it."""
-    folder = helpers.write_midi_folder(home / "songs", songs=20)
+    folder = helpers.write_midi_folder(home / "songs", songs=24)
     workdir = home / "run"
     data = (f"--config.dataset.path={folder}", f"--config.dataset.data_dir={home / 'data'}")
     result = command_line.program(*TINY, *data, f"--workdir={workdir}")
@@ -304,7 +304,7 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
     [
         ((), ["--mode=train needs a --config"]),
         (("--config=configs/no.py",), ["configs/no.py", "no such", "hier"]),
-        (("--config=no",), ["--config=no: no such configuration", "flat, hier, hier_paper"]),
+        (("--config=no",), ["--config=no: no such configuration", "flat, hier, hier_mixture"]),
         (("--config=/",), ["--config=/: no such configuration", "hier"]),
         (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
