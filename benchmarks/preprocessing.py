@@ -20,7 +20,8 @@ import time
 import seed_preprocessing
 import synthetic_midi
 
-from musicvae_jax.midi import arpeggio, read
+from musicvae_jax.midi import arpeggio
+from musicvae_jax.notation import read
 
 STEPS = 256
 

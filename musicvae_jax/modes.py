@@ -105,15 +105,15 @@ MODES = {
         "measures a checkpoint on the test split: figures, a table, a picture", _evaluate
     ),
     "generate": Mode("writes new melodies", _generate),
-    "reconstruct": Mode("encodes and decodes MIDI files", _reconstruct),
-    "interpolate": Mode("writes the transition between two MIDI files", _interpolate),
-    "complete": Mode("continues a MIDI file", _complete),
+    "reconstruct": Mode("encodes and decodes music files", _reconstruct),
+    "interpolate": Mode("writes the transition between two music files", _interpolate),
+    "complete": Mode("continues a music file", _complete),
     "build_data": Mode(
         "builds the data set, trains nothing, and reports what went into it",
         _build_data,
         needs_config=True,
     ),
-    "inspect": Mode("explains what becomes of a MIDI file, and why", _inspect),
+    "inspect": Mode("explains what becomes of a music file, and why", _inspect),
     "export": Mode("writes a checkpoint to share, small and with its hashes", _export),
     "studio": Mode("a page in the browser to make and hear transitions, on this machine", _studio),
 }

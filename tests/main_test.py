@@ -10,9 +10,10 @@ import pytest
 from musicvae_jax import main, modes
 from musicvae_jax.checkpoints import hashes
 from musicvae_jax.evaluation import accuracy
-from musicvae_jax.midi import read, write
+from musicvae_jax.midi import write
 from musicvae_jax.music import attributes
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.notation import read
 from musicvae_jax.transitions import strategies
 from tests import command_line, helpers
 
@@ -257,7 +258,7 @@ def test_pairs_stream_through(trained, home):
         command_line.run(*common, f"--pairs={table}", f"--output={output}"), "no pair can be read"
     )
     table.write_text("a.mid,b.mid\nc.mid\n")
-    check_error(command_line.run(*common, f"--pairs={table}"), "line 2", "two MIDI files")
+    check_error(command_line.run(*common, f"--pairs={table}"), "line 2", "two music files")
 
 
 def test_reconstruct_generate_and_complete(trained, home):
@@ -338,14 +339,14 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
         (("--mode=interpolate", "--pairs=no.csv"), ["--pairs=no.csv", "No such file"]),
         (("--mode=interpolate", "--pairs=x.csv", "--loop"), ["--loop", "--pairs"]),
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),
-        (("--mode=interpolate", "--input=a.mid"), ["--input", "two MIDI files or more", "got 1"]),
+        (("--mode=interpolate", "--input=a.mid"), ["--input", "two music files or more", "got 1"]),
         (("--mode=inspect",), ["--mode=inspect needs --input"]),
         (("--config=configs/tiny.py", "--profile=9:3"), ["--profile=9:3", "START:STOP"]),
         (
             ("--config=configs/tiny.py", "--coordinator=localhost:1"),
             ["--num_processes and --process_id missing"],
         ),
-        (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such MIDI file"]),
+        (("--mode=reconstruct", "--input=missing.mid"), ["missing.mid", "no such file"]),
         (("--mode=generate", "--attribute=loud:+1"), ["--attribute=loud:+1", "density", "range"]),
         (("--mode=generate", "--attribute=density:x"), ["--attribute=density:x", "a number"]),
     ],

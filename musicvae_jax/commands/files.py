@@ -11,11 +11,12 @@ from musicvae_jax import __version__
 from musicvae_jax.checkpoints import load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import audio, read, write
+from musicvae_jax.midi import audio, write
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece, single
+from musicvae_jax.notation import read
 from musicvae_jax.system import files
 
 logger = logging.getLogger(__name__)

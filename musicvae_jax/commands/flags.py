@@ -92,7 +92,7 @@ _PROGRAMS = flags.DEFINE_enum(
 _PAIRS = flags.DEFINE_string(
     "pairs",
     None,
-    "Instead of --input, a CSV file with two MIDI files a line and an optional name. Paths are "
+    "Instead of --input, a CSV file with two music files a line and an optional name. Paths are "
     "relative to the file.",
 )
 _KEEP = flags.DEFINE_enum(

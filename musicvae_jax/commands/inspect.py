@@ -6,10 +6,10 @@ import ml_collections
 
 from musicvae_jax.commands.options import Options
 from musicvae_jax.midi import extraction as midi_extraction
-from musicvae_jax.midi import read
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music import keys
 from musicvae_jax.music.windows import WindowRules, melody_windows
+from musicvae_jax.notation import read
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
@@ -19,7 +19,7 @@ from musicvae_jax.system.errors import UserError
 def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Explains, for each input, which track was taken and what became of it."""
     if not options.inputs:
-        raise UserError("--mode=inspect needs --input, one or more MIDI files")
+        raise UserError("--mode=inspect needs --input, one or more music files")
     bars = config.model.bars if config is not None else WindowRules().bars
     songs = {name: read.read_song(name) for name in options.inputs}
     folder = files.make_output_dir(options.output)

@@ -113,7 +113,7 @@ def check(options: Options) -> None:
                 raise UserError(f"--{flag}: cannot be used with --pairs")
         return
     if len(options.inputs) == 1:
-        raise UserError("--input: two MIDI files or more are needed, got 1")
+        raise UserError("--input: two music files or more are needed, got 1")
     if told.loop and not told.splice and len(options.inputs) < 3:
         raise UserError("--loop: needs --splice, or three files in --input")
 

@@ -37,7 +37,7 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
     if len(options.inputs) > 1:
-        raise UserError(f"--input: one MIDI file is needed, got {len(options.inputs)}")
+        raise UserError(f"--input: one music file is needed, got {len(options.inputs)}")
     title, melody = next(iter(input_melodies(options).items()))
     model = load_model(config, options)
     folder = files.make_output_dir(options.output)

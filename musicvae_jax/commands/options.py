@@ -61,7 +61,7 @@ class Options:
       workdir: where training keeps its state.
       output: where an inference mode writes.
       checkpoint: see `checkpoints.load.find`.
-      inputs: MIDI files.
+      inputs: music files.
       transition: of `interpolate`.
       bars: of a bridge, or of a continuation; None for the model's own.
       num: how many melodies to write or to choose from; None for the mode's own.

@@ -1,13 +1,14 @@
-"""MIDI files of pairs, read and written in worker processes, which start without JAX."""
+"""The files of pairs, read and written in worker processes, which start without JAX."""
 
 import dataclasses
 import pathlib
 import time
 
-from musicvae_jax.midi import encode, read
+from musicvae_jax.midi import encode
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
+from musicvae_jax.notation import read
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -19,7 +20,8 @@ class Done:
     Attributes:
       melodies: what was read; empty if it failed.
       error: why it failed, or empty.
-      midi_sec, disk_sec: how long it took to understand or make MIDI, and to read or write.
+      midi_sec, disk_sec: how long it took to understand a file or make MIDI, and to read or
+        write.
     """
 
     melodies: tuple[Melody, ...] = ()
@@ -29,7 +31,7 @@ class Done:
 
 
 def read_pair(paths: tuple[str, str]) -> Done:
-    """The melodies of two MIDI files."""
+    """The melodies of two music files."""
     begin = time.perf_counter()
     try:
         contents = [read.content(path) for path in paths]

@@ -1,4 +1,4 @@
-"""`--mode=interpolate --pairs`: many pairs of MIDI files, streamed through in batches."""
+"""`--mode=interpolate --pairs`: many pairs of music files, streamed through in batches."""
 
 import collections
 import csv
@@ -18,7 +18,7 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import read
+from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece, single, splice
@@ -38,7 +38,7 @@ class Row:
 
     Attributes:
       name: of its files.
-      paths: of its two MIDI files.
+      paths: of its two music files.
     """
 
     name: str
@@ -110,7 +110,7 @@ class _Tally:
 
 
 def read_table(path: str) -> list[Row]:
-    """Reads a CSV file of pairs: two MIDI files a line, and a name if wanted.
+    """Reads a CSV file of pairs: two music files a line, and a name if wanted.
 
     Relative paths start at the file's folder. A pair without a name is named by its
     number. Empty lines, and lines that begin with #, are skipped.
@@ -131,7 +131,7 @@ def read_table(path: str) -> list[Row]:
             continue
         where = f"--pairs={path}: line {number}"
         if len(cells) not in (2, 3) or not all(cells[:2]):
-            raise UserError(f"{where}: two MIDI files, and a name if wanted, are needed")
+            raise UserError(f"{where}: two music files, and a name if wanted, are needed")
         name = cells[2] if len(cells) == 3 and cells[2] else f"{len(rows) + 1:05d}"
         if name in rows or name != pathlib.Path(name).name or name.startswith("."):
             raise UserError(f"{where}: {name!r} is not a name for files, or that of another pair")
@@ -157,7 +157,7 @@ def write_pairs(
 ) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
-    MIDI is read and written by worker processes: the next files are read while the model
+    Files are read and written by worker processes: the next files are read while the model
     is at work. A pair that cannot be read is left out, with a warning.
 
     Args:
@@ -175,7 +175,7 @@ def write_pairs(
     tally, maker = _Tally(strategies), BridgeMaker(model)
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
-    reader, writer = SafePool(workers, read.TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
+    reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
             for pairs in _read_in_batches(rows, reader, tally):

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 _BY_MODE = ""  # the text of a flag whose meaning depends on the mode, see below
 _INPUT = flags.DEFINE_list(
-    "input", [], "MIDI files, separated by commas. Default: two examples of the package."
+    "input",
+    [],
+    "Music files (MIDI, MusicXML or ABC), separated by commas. Default: two examples of the "
+    "package.",
 )
 _OUTPUT = flags.DEFINE_string("output", None, "The folder of the results. Default: WORKDIR/MODE.")
 _AUDIO = flags.DEFINE_boolean(

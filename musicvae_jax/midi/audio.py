@@ -120,7 +120,7 @@ def render(
       soundfont: see `find_soundfont`.
 
     Raises:
-      UserError: there is no such MIDI file, or what was asked for with `soundfont`
+      UserError: there is no such file, or what was asked for with `soundfont`
         cannot be done.
     """
     if isinstance(source, Piece):

@@ -1,15 +1,13 @@
-"""The one reader of music files: MIDI to songs, and to the melodies in them.
+"""MIDI files to songs; `notation.read` reads these and all other music files.
 
-All callers have the same limits and messages. symusic parses the files: it is native,
-about a hundred times as fast as pretty_midi, and tested against it. It can be used in the
-caller's own process: the parser gets only plain files of at most `MAX_BYTES` with correct
-lengths, and tests with damaged files have found none that ends it. Callers that read many
-files, or files of strangers, use `system.workers.SafePool` with `TIMEOUT_SEC`, which limits
-time and memory too.
+symusic parses the files: it is native, about a hundred times as fast as pretty_midi, and
+tested against it. It can be used in the caller's own process: the parser gets only plain
+files of at most `MAX_BYTES` with correct lengths, and tests with damaged files have found
+none that ends it. Callers that read many files, or files of strangers, use
+`system.workers.SafePool` with `TIMEOUT_SEC`, which limits time and memory too.
 """
 
 import dataclasses
-import logging
 import os
 import pathlib
 from collections.abc import Callable
@@ -18,12 +16,10 @@ import numpy as np
 import symusic
 
 from musicvae_jax.midi.container import Container, read_container
-from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.midi.song import Song, Track, make_song
-from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER
 from musicvae_jax.system.errors import UserError
 
-logger = logging.getLogger(__name__)
 # In lower case; `.kar` is MIDI with lyrics, `.rmi` is MIDI in a RIFF file.
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 # A song of six minutes and twelve tracks has about 0.1 MB. The worst files of 2 MiB that
@@ -54,42 +50,6 @@ def _file_error(name: str, kind: str, particulars: str = "") -> FileError:
     return FileError(f"{name}: {particulars or kind}", kind)
 
 
-def read(path: str | os.PathLike) -> Melody:
-    """The melody of a music file: the top line of the track that looks most like one.
-
-    >>> import musicvae_jax as mv
-    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
-    >>> melody = mv.read("reel.mid")
-    >>> melody == mv.example_melodies()["reel"]
-    True
-
-    What was odd about the file is logged as a warning.
-
-    Raises:
-      UserError: the file cannot be read, or has no usable melody; says why.
-    """
-    song = read_song(path)
-    melody = extract_melody(song, str(path))
-    for warning in song.warnings:
-        logger.warning("%s: %s", path, warning)
-    return melody
-
-
-def read_song(path: str | os.PathLike) -> Song:
-    """Reads a MIDI file with all of its tracks.
-
-    >>> import musicvae_jax as mv
-    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
-    >>> [track.name for track in mv.read_song("reel.mid").tracks]
-    ['melody']
-
-    Raises:
-      FileError: it is missing, not a file, empty, too large, not readable as MIDI, or has
-        too many notes or tracks.
-    """
-    return song_from_bytes(content(path), str(path))
-
-
 def content(path: str | os.PathLike, most_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a music file of at most `most_bytes`.
 
@@ -100,7 +60,7 @@ def content(path: str | os.PathLike, most_bytes: int = MAX_BYTES) -> bytes:
     if not os.path.isfile(path):
         if os.path.exists(path):
             raise _file_error(name, "not a file")
-        raise _file_error(name, "no such MIDI file")
+        raise _file_error(name, "no such file")
     try:
         with pathlib.Path(path).open("rb") as file:
             if os.fstat(file.fileno()).st_size > most_bytes:
@@ -111,9 +71,13 @@ def content(path: str | os.PathLike, most_bytes: int = MAX_BYTES) -> bytes:
 
 
 def song_from_bytes(data: bytes, name: str) -> Song:
-    """`read_song` of a file's content; `name` is what messages call it.
+    """The song in a MIDI file with all of its tracks.
 
     Damage that can be repaired is told of in `Song.warnings`.
+
+    Args:
+      data: the file's content.
+      name: what messages call it.
 
     Raises:
       FileError: it is empty, too large, not readable as MIDI, or has too many notes or

@@ -18,10 +18,14 @@ from musicvae_jax.notation.performance import perform
 from musicvae_jax.notation.score import Score
 
 logger = logging.getLogger(__name__)
-XML_SUFFIXES = (".mxl", ".musicxml", ".xml")
-ABC_SUFFIXES = (".abc",)
-# In lower case; what files of music that can be read are called.
-SUFFIXES = (*midi_read.SUFFIXES, *XML_SUFFIXES, *ABC_SUFFIXES)
+_FORMATS = dict.fromkeys(midi_read.SUFFIXES, "MIDI") | {
+    ".mxl": "MusicXML",
+    ".musicxml": "MusicXML",
+    ".xml": "MusicXML",
+    ".abc": "ABC",
+}
+# In lower case: what files of music that can be read are called.
+SUFFIXES = tuple(_FORMATS)
 
 
 def read(path: str | os.PathLike) -> Melody:
@@ -70,8 +74,13 @@ def content(path: str | os.PathLike) -> bytes:
     Raises:
       FileError: it is missing, not a file, too large, or cannot be opened.
     """
-    is_plain_xml = str(path).lower().endswith(XML_SUFFIXES)
-    return midi_read.content(path, musicxml.MAX_XML_BYTES if is_plain_xml else MAX_BYTES)
+    return midi_read.content(path, most_bytes(str(path)))
+
+
+def most_bytes(name: str) -> int:
+    """How large a music file of that name may be; XML takes much room."""
+    is_xml = _FORMATS.get(_suffix(name)) == "MusicXML"
+    return musicxml.MAX_XML_BYTES if is_xml else MAX_BYTES
 
 
 def song_from_bytes(data: bytes, name: str) -> Song:
@@ -98,7 +107,10 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
     """
     if not data:
         raise FileError(f"{name}: the file is empty, not music", "the file is empty")
-    kind = _format(data, name)
+    kind = _FORMATS.get(_suffix(name)) or _format(data)
+    if not kind:
+        unknown = "not a kind of music file that can be read"
+        raise FileError(f"{name}: {unknown}; these are {', '.join(SUFFIXES)}", unknown)
     if kind == "MIDI":
         return [midi_read.song_from_bytes(data, name)]
     limit = musicxml.MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
@@ -127,18 +139,17 @@ def decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def _format(data: bytes, name: str) -> str:
-    """What a file is: "MIDI", "MusicXML" or "ABC", by its name or else by its content."""
-    name = name.lower()
-    if name.endswith(midi_read.SUFFIXES):
+def _suffix(name: str) -> str:
+    return "." + name.lower().rpartition(".")[2]
+
+
+def _format(data: bytes) -> str:
+    """What a file is by its content; empty if it is no music."""
+    if data.startswith((b"MThd", b"RIFF")):
         return "MIDI"
-    if name.endswith(XML_SUFFIXES):
-        return "MusicXML"
-    if name.endswith(ABC_SUFFIXES):
-        return "ABC"
     if data.startswith(b"PK\x03\x04") or decoded(data[:200]).lstrip().startswith("<"):
         return "MusicXML"
-    return "ABC" if re.search(rb"(?m)^X:", data[:10_000]) else "MIDI"
+    return "ABC" if re.search(rb"(?m)^X:", data[:10_000]) else ""
 
 
 def _song(score: Score, num_songs: int) -> Song:

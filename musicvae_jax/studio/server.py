@@ -22,10 +22,11 @@ from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode, extraction
-from musicvae_jax.midi import read as midi_read
+from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.piece import single
 from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.notation import read
 from musicvae_jax.studio import events, fields, requests, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
@@ -119,7 +120,7 @@ class Studio:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        self._readers = SafePool(1, midi_read.TIMEOUT_SEC)
+        self._readers = SafePool(1, TIMEOUT_SEC)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
         for name in example_melodies():  # which starts the reading process, too
             self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
@@ -145,8 +146,7 @@ class Studio:
             modes=modes,
             examples=list(example_melodies()),
             model=engine.describe(),
-            max_bytes=midi_read.MAX_BYTES,
-            suffixes=midi_read.SUFFIXES,
+            most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
         )
         return Response(html, media_type="text/html")
 
@@ -188,16 +188,16 @@ class Studio:
         )
 
     async def read(self, request: Request) -> Response:
-        """A MIDI file as the request's body: its melody, and what was made of it."""
+        """A music file as the request's body: its melody, and what was made of it."""
         name = requests.clean(request.query_params.get("name", ""))
-        limit = midi_read.MAX_BYTES
+        limit = read.most_bytes(name)
         content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
         work = functools.partial(self._read, content, name)
         return JSONResponse(await events.done(self._read_jobs, work))
 
     def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
         # In a process of its own, which the file may bring down.
-        reading = functools.partial(midi_read.song_from_bytes, name=name)
+        reading = functools.partial(read.song_from_bytes, name=name)
         [song] = self._readers.map(reading, [content], 1)
         if isinstance(song, WorkerFailure):
             raise UserError(f"{name}: {song.reason}")

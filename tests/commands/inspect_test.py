@@ -10,9 +10,10 @@ from musicvae_jax.commands import build_data, inspect
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.statistics import corpus_statistics
-from musicvae_jax.midi import read, write
+from musicvae_jax.midi import write
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
+from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 

@@ -7,10 +7,11 @@ import pytest
 from musicvae_jax.datasets.melodies import corpus, songs
 from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
-from musicvae_jax.midi import read, write
+from musicvae_jax.midi import write
 from musicvae_jax.music import tokens as music_tokens
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.notation import read
 from musicvae_jax.system import locks
 from musicvae_jax.system.errors import UserError
 from tests import helpers

@@ -9,10 +9,10 @@ from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies import music_files
 from musicvae_jax.datasets.melodies.music_files import ReadingRules
 from musicvae_jax.datasets.melodies.songs import Refusal
-from musicvae_jax.midi import read
 from musicvae_jax.music import keys
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.notation import read
 from tests import helpers
 
 RULES = ReadingRules(WindowRules(bars=4))

@@ -3,9 +3,9 @@ import pathlib
 import numpy as np
 
 from musicvae_jax.evaluation import measure
-from musicvae_jax.midi import read
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.music.windows import WindowRules, melody_windows
+from musicvae_jax.notation import read
 from tests import helpers
 
 

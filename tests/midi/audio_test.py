@@ -203,7 +203,7 @@ def test_what_is_no_soundfont_is_named(monkeypatch, tmp_path, content):
 
 
 def test_what_is_no_midi_is_named(tmp_path):
-    with pytest.raises(UserError, match="no such MIDI file"):
+    with pytest.raises(UserError, match="no such file"):
         audio.render(tmp_path / "a.wav", tmp_path / "absent.mid")
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import symusic
 
-from musicvae_jax.midi import read, write
+from musicvae_jax.midi import write
 from musicvae_jax.music import piece, tempo
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.notation import read
 from tests import helpers
 
 MELODY = Melody.from_notes(

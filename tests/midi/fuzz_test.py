@@ -12,6 +12,7 @@ from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi import write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.windows import WindowRules, melody_windows
+from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool
 
@@ -150,7 +151,7 @@ def test_odd_files_give_a_song_or_a_typed_error(data, tmp_path):
     path.write_bytes(content)
     start = time.perf_counter()
     try:
-        melody = midi_extraction.extract(midi_read.read_song(path)).melody
+        melody = midi_extraction.extract(read.read_song(path)).melody
         if melody is not None:
             melody_windows(melody, WindowRules(bars=1))
     except UserError as error:

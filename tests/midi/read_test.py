@@ -13,8 +13,9 @@ import pretty_midi
 import pytest
 
 from benchmarks import synthetic_midi
-from musicvae_jax.midi import convert, read, write
+from musicvae_jax.midi import convert, write
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 from tests.midi.fuzz_test import END, NOTES, chunk, header
@@ -111,7 +112,7 @@ def test_a_script_without_a_main_guard_can_read(tmp_path):
     write.write(tmp_path / "a.mid", MELODY)
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys\nfrom musicvae_jax.midi import read\nprint(len(read.read(sys.argv[1]).pitch))\n"
+        "import sys\nimport musicvae_jax as mv\nprint(len(mv.read(sys.argv[1]).pitch))\n"
     )
     run = subprocess.run(
         [sys.executable, str(script), str(tmp_path / "a.mid")],
@@ -126,7 +127,7 @@ def test_a_script_without_a_main_guard_can_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message", "kind"),
     [
-        (None, "no such MIDI file", "no such MIDI file"),
+        (None, "no such file", "no such file"),
         (b"", "the file is empty", "the file is empty"),
         (b"not MIDI at all, whatever its name", "not a readable MIDI file", None),
         (b"MThd", "not a readable MIDI file", None),

@@ -6,10 +6,11 @@ import music21
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import audio, convert, encode, read, write
+from musicvae_jax.midi import audio, convert, encode, write
 from musicvae_jax.music import piece
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 
 MELODY = Melody.from_notes(

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import store
-from musicvae_jax.midi import read
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
+from musicvae_jax.notation import read
 from tests import helpers
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

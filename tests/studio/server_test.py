@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import wave
+import zipfile
 
 import jax
 import matplotlib.image
@@ -24,14 +25,14 @@ from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import encode
-from musicvae_jax.midi import read as midi_read
+from musicvae_jax.midi import convert, encode
 from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import single
+from musicvae_jax.notation import read as music_files
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
@@ -237,7 +238,7 @@ def test_the_doctor_says_what_became_of_an_upload(client, songs):
         (b"", 400, ["bad.mid", "empty"]),
         (b"MThd rubbish", 400, ["bad.mid", "not a readable MIDI file"]),
         (b"<html><script>alert(1)</script>", 400, ["not a readable MIDI file"]),
-        (b"x" * (midi_read.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
+        (b"x" * (music_files.MAX_BYTES + 1), 413, ["bad.mid", "larger than 2 MiB"]),
         (
             encode.piece_bytes(single(Melody.from_notes([(60, 0, 4)], 16))),
             400,
@@ -253,8 +254,26 @@ def test_a_bad_file_gives_one_clear_line(client, content, code, parts):
     assert "\n" not in answer.json()["error"]
 
 
+def test_uploads_of_notation(client, songs):
+    """Compressed and plain MusicXML of what is a MIDI file too; a larger file is allowed."""
+    xml = convert.to_musicxml(music_files.read(songs[0]))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("score.xml", xml)
+    padded = xml + b"\n" * music_files.MAX_BYTES
+    for name, content in (("a.mxl", packed.getvalue()), ("A.MusicXML", padded)):
+        answer = client.post(f"/api/read?name={name}", content=content)
+        assert answer.json()["melody"] == read(client, songs[0])["melody"]
+    too_large = b" " * (music_files.most_bytes("a.mxl") + 1)
+    answer = client.post("/api/read?name=a.mxl", content=too_large)
+    assert answer.status_code == 413
+    assert "a.mxl: larger than 16 MiB" in answer.json()["error"]
+    for suffix in (".mxl", ".abc", ".kar"):
+        assert suffix in client.get("/").text
+
+
 def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, monkeypatch):
-    monkeypatch.setattr(midi_read, "song_from_bytes", helpers.die)
+    monkeypatch.setattr(music_files, "song_from_bytes", helpers.die)
     answer = client.post("/api/read?name=deadly.mid", content=b"x")
     assert answer.status_code == 400
     assert answer.json()["error"] == "deadly.mid: brought the reader down"

@@ -33,8 +33,8 @@ export const getBlob = async (path) => (await ask(path)).blob();
 /** A melody, as sound. */
 export const listen = async (input) => (await post("/api/listen", { inputs: [input] })).blob();
 
-/** What the studio reads in a MIDI file. */
-export async function readMidi(content, name) {
+/** What the studio reads in a music file. */
+export async function readMusic(content, name) {
   const path = `/api/read?name=${encodeURIComponent(name)}`;
   return (await ask(path, { method: "POST", body: content })).json();
 }

@@ -1,10 +1,10 @@
 // Melodies A and B: chosen, dropped, drawn by lot; seen and heard.
 
-import { getBlob, getJson, listen, Problem, readMidi, work } from "./api.js";
+import { getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
 import * as player from "./player.js";
 import { drawRoll } from "./roll.js";
 
-const MAX_BYTES = Number(document.body.dataset.maxBytes);
+const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix of a file
 const places = [...document.querySelectorAll(".melody")];
 const chosen = [null, null];
 const hearers = [];
@@ -63,7 +63,7 @@ async function choose(side, give) {
 
 /** Takes the MIDI file of a result as melody A (0) or B (1). */
 export const use = (side, path, name, command) =>
-  choose(side, async () => ({ ...(await readMidi(await getBlob(path), name)), command }));
+  choose(side, async () => ({ ...(await readMusic(await getBlob(path), name)), command }));
 
 const takeExample = (side, name) =>
   choose(side, () => getJson(`/api/example/${encodeURIComponent(name)}`));
@@ -71,10 +71,12 @@ const takeExample = (side, name) =>
 function takeFile(side, file) {
   places[side].querySelector(".example").value = "";
   return choose(side, () => {
-    if (file.size > MAX_BYTES) {
-      throw new Problem(`${file.name}: larger than ${MAX_BYTES >> 20} MiB, which no song is`);
+    const suffix = /\.[^.]*$/.exec(file.name.toLowerCase())?.[0];
+    const most = MOST_BYTES[suffix] ?? MOST_BYTES[".mid"];
+    if (file.size > most) {
+      throw new Problem(`${file.name}: larger than ${most >> 20} MiB, which no song is`);
     }
-    return readMidi(file, file.name);
+    return readMusic(file, file.name);
   });
 }
 
@@ -85,7 +87,7 @@ async function surprise(side) {
     const options = { num: "1", seed: String(seed) };
     const made = await work("/api/make", { mode: "generate", options, inputs: [] }, () => {});
     const midi = await getBlob(`/api/result/${made.id}/0.mid`);
-    const read = await readMidi(midi, `surprise_${seed}/generate_00.mid`);
+    const read = await readMusic(midi, `surprise_${seed}/generate_00.mid`);
     return { ...read, command: `${made.command} --output=surprise_${seed}` };
   });
 }
