@@ -52,7 +52,7 @@ def perform(score: Score, most_notes: int) -> Song:
     Raises:
       ValueError: repeats make more than `most_notes` notes of it, or it is too long.
     """
-    order = playing_order(score.bars)
+    order = score.order or playing_order(score.bars)
     count = sum(len(notes) for i in order for notes in score.bars[i].notes.values())
     if count > most_notes:
         raise ValueError(

@@ -1,7 +1,8 @@
 """The one reader of music files, MIDI and notation: songs, and the melodies in them.
 
-MusicXML and ABC are parsed by the modules beside this one, in time that grows with
-the size of the file alone, so they are read in the caller's own process, as MIDI is.
+MusicXML, ABC and Humdrum **kern are parsed by the modules beside this one, in time that
+grows with the size of the file alone, so they are read in the caller's own process, as MIDI
+is.
 """
 
 import logging
@@ -13,7 +14,7 @@ from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.notation import abc, musicxml
+from musicvae_jax.notation import abc, kern, musicxml
 from musicvae_jax.notation.performance import perform
 from musicvae_jax.notation.score import Score
 
@@ -23,6 +24,7 @@ _FORMATS = dict.fromkeys(midi_read.SUFFIXES, "MIDI") | {
     ".musicxml": "MusicXML",
     ".xml": "MusicXML",
     ".abc": "ABC",
+    ".krn": "kern",
 }
 # In lower case: what files of music that can be read are called.
 SUFFIXES = tuple(_FORMATS)
@@ -93,7 +95,7 @@ def song_from_bytes(data: bytes, name: str) -> Song:
 
 
 def songs_from_bytes(data: bytes, name: str) -> list[Song]:
-    """All songs of a file: each tune of an ABC file, and one of any other.
+    """All songs of a file: each tune of ABC or kern, and one of any other.
 
     What was odd about a song, and how many there are, is told of in `Song.warnings`.
 
@@ -121,7 +123,7 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
         if kind == "MusicXML":
             scores = musicxml.read_scores(data)
         else:
-            scores = abc.read_scores(decoded(data))
+            scores = (abc if kind == "ABC" else kern).read_scores(decoded(data))
         songs = [_song(score, len(scores)) for score in scores]
     except (ValueError, ArithmeticError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -149,6 +151,8 @@ def _format(data: bytes) -> str:
         return "MIDI"
     if data.startswith(b"PK\x03\x04") or decoded(data[:200]).lstrip().startswith("<"):
         return "MusicXML"
+    if re.search(rb"(?m)^\*\*", data[:10_000]):
+        return "kern"
     return "ABC" if re.search(rb"(?m)^X:", data[:10_000]) else ""
 
 

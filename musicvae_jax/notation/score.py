@@ -99,10 +99,13 @@ class Score:
       title: possibly empty.
       voices: who plays each voice, in the order of the score.
       bars: as written.
+      order: the indices of the bars in the order in which they are played, if the file
+        says it outright; empty if the signs of the bars do.
       warnings: what was odd about it and how it was read all the same, a line each.
     """
 
     title: str
     voices: dict[str, VoiceInfo]
     bars: list[Bar]
+    order: list[int] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
