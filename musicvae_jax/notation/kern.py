@@ -148,11 +148,10 @@ class _Reader:
                 self._bar.tempos.append((self._next() - self._bar_start, float(match[1])))
         elif match := re.fullmatch(r"\*>\[([^\]]*)\]", token):
             self._expansion = match[1].split(",")
-        elif match := re.fullmatch(r"\*>([^\[]+)", token):
-            if match[1] != self._section:
-                self._end_bar("")
-                self._bar.begins_strain = True
-                self._section = match[1]
+        elif (match := re.fullmatch(r"\*>([^\[]+)", token)) and match[1] != self._section:
+            self._end_bar("")
+            self._bar.begins_strain = True
+            self._section = match[1]
 
     def _change_spines(self, tokens: list[str]) -> None:
         """Splits, joins, exchanges, adds and ends spines."""
