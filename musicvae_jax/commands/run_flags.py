@@ -16,8 +16,8 @@ _BY_MODE = ""  # the text of a flag whose meaning depends on the mode, see below
 _INPUT = flags.DEFINE_list(
     "input",
     [],
-    "Files of MIDI, MusicXML, ABC or Humdrum kern, separated by commas. Default: two examples of the "
-    "package.",
+    "Files of MIDI, MusicXML, ABC or Humdrum kern, separated by commas. Default: two examples of "
+    "the package.",
 )
 _OUTPUT = flags.DEFINE_string("output", None, "The folder of the results. Default: WORKDIR/MODE.")
 _AUDIO = flags.DEFINE_boolean(
