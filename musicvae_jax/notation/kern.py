@@ -98,8 +98,7 @@ class _Reader:
         if any(token.startswith("**") for token in tokens):
             self._begin_spines(tokens)
         elif tokens[0].startswith("*"):
-            for spine, token in zip(self._spines, tokens, strict=True):
-                self._interpret(spine, token)
+            self._interpret(tokens)
             self._change_spines(tokens)
         elif tokens[0].startswith("="):
             self._end_bar(tokens[0])
@@ -130,25 +129,28 @@ class _Reader:
                     self._parts.append(VoiceInfo())
                 spine.part = max(len(self._parts) - 1, 0)
 
-    def _interpret(self, spine: _Spine, token: str) -> None:
-        if spine.kind != "**kern":
-            return
-        info = self._parts[spine.part]
-        if token.startswith('*I"'):
-            info.name = token[3:].strip()
-        elif match := re.fullmatch(r"\*I([a-z]+)\d*", token):
-            info.program = _PROGRAMS.get(match[1], info.program)
-            info.name = info.name or ("soprano" if match[1] in _SOPRANOS else match[1])
-        elif match := re.fullmatch(r"\*M(?:(\d{1,2})/(\d{1,2})|[X?]*)", token):
-            meter = int(match[1] or 0), int(match[2] or 0)
-            is_usual = 0 < meter[0] <= 64 and meter[1] in (1, 2, 4, 8, 16, 32, 64)
-            self._meter = meter if is_usual else None
-        elif match := re.fullmatch(r"\*MM(\d{1,4}(?:\.\d{1,4})?)", token):
+    def _interpret(self, tokens: list[str]) -> None:
+        """Reads what holds from here on: of all spines by the first token, or of one."""
+        for spine, token in zip(self._spines, tokens, strict=True):
+            if spine.kind != "**kern":
+                continue
+            info = self._parts[spine.part]
+            if token.startswith('*I"'):
+                info.name = token[3:].strip()
+            elif match := re.fullmatch(r"\*I([a-z]+)\d*", token):
+                info.program = _PROGRAMS.get(match[1], info.program)
+                info.name = info.name or ("soprano" if match[1] in _SOPRANOS else match[1])
+            elif match := re.fullmatch(r"\*M(?:(\d{1,2})/(\d{1,2})|[X?]*)", token):
+                meter = int(match[1] or 0), int(match[2] or 0)
+                is_usual = 0 < meter[0] <= 64 and meter[1] in (1, 2, 4, 8, 16, 32, 64)
+                self._meter = meter if is_usual else None
+        shared = next((token for token in tokens if token.startswith(("*MM", "*>"))), "")
+        if match := re.fullmatch(r"\*MM(\d{1,4}(?:\.\d{1,4})?)", shared):
             if 5 <= float(match[1]) <= 1000:
                 self._bar.tempos.append((self._next() - self._bar_start, float(match[1])))
-        elif match := re.fullmatch(r"\*>\[([^\]]*)\]", token):
+        elif match := re.fullmatch(r"\*>\[([^\]]*)\]", shared):
             self._expansion = match[1].split(",")
-        elif (match := re.fullmatch(r"\*>([^\[]+)", token)) and match[1] != self._section:
+        elif (match := re.fullmatch(r"\*>([^\[]+)", shared)) and match[1] != self._section:
             self._end_bar("")
             self._bar.begins_strain = True
             self._section = match[1]
