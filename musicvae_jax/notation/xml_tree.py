@@ -66,7 +66,7 @@ def parse(data: bytes, tags: Collection[str]) -> ElementTree.Element:
     parser.EntityDeclHandler = _refuse_entity
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # the latter of an unknown encoding
         raise ValueError(str(error)) from error
     root = builder.close()
     if root is None:

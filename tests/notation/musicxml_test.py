@@ -258,6 +258,8 @@ GOOD = file([attributes() + note(60, 16)])
         (GOOD[:-100], "x.musicxml", "not a readable MusicXML"),
         (BOMB.encode(), "x.xml", "declares the entity 'a'"),
         (EXTERNAL.encode(), "x.xml", "declares the entity 'a'"),
+        (b'<?xml version="1.0" encoding="utf--1"?><score-partwise/>', "x.xml", "unknown encoding"),
+        (b'<?xml version="1.0" encoding="hex"?><score-partwise/>', "x.xml", "hex"),
         (b"<html><body/></html>", "x.xml", "no element that music has"),
         (archive(b" " * (musicxml.MAX_XML_BYTES + 1)), "x.mxl", "when unpacked"),
         (archive(b"x", "song.txt"), "x.mxl", "syntax error"),
