@@ -8,9 +8,18 @@ import dataclasses
 import re
 from fractions import Fraction
 
-from musicvae_jax.notation.score import MAX_BARS, TICKS_PER_QUARTER, Bar, Note, Score, VoiceInfo
+from musicvae_jax.notation.score import (
+    MAX_BARS,
+    STEPS,
+    TICKS_PER_QUARTER,
+    Bar,
+    Note,
+    Score,
+    VoiceInfo,
+    usual_meter,
+    usual_tempo,
+)
 
-_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _TEXTS = ("**text", "**silbe", "**sylb", "**lyrics")
 _NOTE = re.compile(r"(?P<letters>([A-Ga-g])\2*)(?P<sign>#+|-+|)")
 _LENGTH = re.compile(r"(?P<number>\d{1,5})(?:%(?P<wholes>\d{1,5}))?")
@@ -141,12 +150,10 @@ class _Reader:
                 info.program = _PROGRAMS.get(match[1], info.program)
                 info.name = info.name or ("soprano" if match[1] in _SOPRANOS else match[1])
             elif match := re.fullmatch(r"\*M(?:(\d{1,2})/(\d{1,2})|[X?]*)", token):
-                meter = int(match[1] or 0), int(match[2] or 0)
-                is_usual = 0 < meter[0] <= 64 and meter[1] in (1, 2, 4, 8, 16, 32, 64)
-                self._meter = meter if is_usual else None
+                self._meter = usual_meter(int(match[1] or 0), int(match[2] or 0))
         shared = next((token for token in tokens if token.startswith(("*MM", "*>"))), "")
         if match := re.fullmatch(r"\*MM(\d{1,4}(?:\.\d{1,4})?)", shared):
-            if 5 <= float(match[1]) <= 1000:
+            if usual_tempo(float(match[1])):
                 self._bar.tempos.append((self._next() - self._bar_start, float(match[1])))
         elif match := re.fullmatch(r"\*>\[([^\]]*)\]", shared):
             self._expansion = match[1].split(",")
@@ -261,5 +268,5 @@ def _pitch(token: str) -> int | None:
     letters, sign = match["letters"], match["sign"]
     octave = 4 + len(letters) if letters[0].islower() else 5 - len(letters)
     alteration = len(sign) if "#" in sign else -len(sign)
-    pitch = 12 * octave + _STEPS[letters[0].lower()] + alteration
+    pitch = 12 * octave + STEPS[letters[0].upper()] + alteration
     return pitch if 0 <= pitch < 128 else None

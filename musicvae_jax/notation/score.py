@@ -6,6 +6,7 @@ whatever a file says.
 """
 
 import dataclasses
+import re
 
 # 2**6 * 3**2 * 5 * 7
 TICKS_PER_QUARTER = 20_160
@@ -13,6 +14,8 @@ TICKS_PER_QUARTER = 20_160
 MAX_BARS = 20_000
 # As many as a page has room for; more would be an attack or a slip.
 MAX_TIMES = 16
+# Semitones above C.
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,3 +112,22 @@ class Score:
     bars: list[Bar]
     order: list[int] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+def usual_meter(numerator: int, denominator: int) -> tuple[int, int] | None:
+    """A meter that music can have; None otherwise."""
+    is_usual = 0 < numerator <= 64 and denominator in (1, 2, 4, 8, 16, 32, 64)
+    return (numerator, denominator) if is_usual else None
+
+
+def usual_tempo(bpm: float) -> float:
+    """A tempo that music can have, in quarter notes a minute; 0 otherwise."""
+    return bpm if 5 <= bpm <= 1000 else 0.0
+
+
+def times_of(text: str) -> frozenset[int]:
+    """The times at which an ending is played that is called `1,3` or `1-3`."""
+    times: set[int] = set()
+    for first, last in re.findall(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?", text):
+        times |= set(range(int(first), int(last or first) + 1))
+    return frozenset(time for time in times if 0 < time <= MAX_TIMES)

@@ -1,5 +1,6 @@
 """XML of strangers as a tree: only the elements asked for, and no entities."""
 
+import re
 from collections.abc import Collection
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -76,3 +77,15 @@ def parse(data: bytes, tags: Collection[str]) -> ElementTree.Element:
 
 def _refuse_entity(name: str, *_: object) -> None:
     raise ValueError(f"it declares the entity {name[:40]!r}, which music does not need")
+
+
+def text(element: ElementTree.Element | None, path: str = ".") -> str:
+    """The text of an element below another one, on one line; empty where there is none."""
+    found = None if element is None else element.find(path)
+    return "" if found is None or found.text is None else " ".join(found.text.split())
+
+
+def number(element: ElementTree.Element, path: str, default: int = 0) -> int:
+    """A whole number; some programs write `1.0`."""
+    match = re.match(r"-?\d{1,9}", text(element, path))
+    return int(match[0]) if match else default
