@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 
@@ -12,7 +13,12 @@ from musicvae_jax.system.errors import UserError
 # Meters whose bars, one or two at a time, are 16 sixteenths long.
 DUPLE_METERS = ((4, 4), (2, 2), (2, 4), (4, 8), (8, 8))
 _METERS = ", ".join(f"{numerator}/{denominator}" for numerator, denominator in DUPLE_METERS)
-_MELODY_NAMES = ("melod", "lead", "vocal", "voice", "solo", "tune", "right hand", "soprano")
+# In English, and whole words of other languages: "chant" must not be found in "Enchanted".
+_MELODY_NAME = re.compile(
+    r"melod|lead|vocal|voice|solo|tune|right hand|sopran|"
+    r"\b(singstimme|gesang|oberstimme|chant|voix|canto|cantus|cant|voce|voz|zang|sång)\b",
+    re.IGNORECASE,
+)
 MIN_NOTES = 4
 
 
@@ -82,7 +88,7 @@ def _melody_score(track: Track, song_end: float, most_syllables: int) -> float:
     is_sung = 0 < most_syllables <= 2 * track.num_syllables
     overlaps = track.start[1:] < track.end[:-1] - 0.1
     one_voice = 1.0 - overlaps.mean() if overlaps.size else 1.0
-    named = any(word in track.name.lower() for word in _MELODY_NAMES)
+    named = _MELODY_NAME.search(track.name) is not None
     bars = np.unique(track.start // 4).size / max(song_end / 4, 1.0)
     bass = 32 <= track.program < 40
     register = float(track.pitch.mean()) / 24

@@ -40,10 +40,20 @@ def test_drums_and_bass_are_not_the_melody():
     assert extract_melody(song(drums, bass, lead), "x").program == 73
 
 
-def test_a_track_named_melody_wins():
+@pytest.mark.parametrize(
+    "name",
+    ["Lead Vocal", "MELODIE", "Singstimme", "Gesang 1", "Chant (ténor)", "il canto", "Canto", "Voz", "voix", "Sopran"],
+)
+def test_a_track_named_melody_wins(name):
     high = track([(90, i, i + 1) for i in range(64)])
-    named = track(SCALE, name="Lead Vocal")
+    named = track(SCALE, name=name)
     assert extract_melody(song(high, named), "x").pitch.tolist() == list(range(60, 68))
+
+
+def test_a_word_within_another_one_names_no_melody():
+    high = track([(90, i, i + 1) for i in range(64)])
+    named = track(SCALE, name="Enchanted")
+    assert extract_melody(song(high, named), "x").pitch.min() == 90
 
 
 def test_the_upper_of_two_voices_wins_though_the_lower_has_more_notes():
