@@ -42,7 +42,7 @@ def test_drums_and_bass_are_not_the_melody():
 
 @pytest.mark.parametrize(
     "name",
-    ["Lead Vocal", "MELODIE", "Singstimme", "Gesang 1", "Chant (ténor)", "il canto", "Canto", "Voz", "voix", "Sopran"],
+    ["Lead Vocal", "MELODIE", "Singstimme", "Gesang 1", "Chant (ténor)", "il canto", "Voz", "voix"],
 )
 def test_a_track_named_melody_wins(name):
     high = track([(90, i, i + 1) for i in range(64)])
