@@ -1,5 +1,7 @@
 """Several sources in one data set."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,20 @@ def test_of_a_selection_only_the_listed_files_are_read(tmp_path):
         (folder / name).write_bytes(content)
     files = sources.find_source("openewld", RULES, str(tmp_path)).files()
     assert [(file.index, file.path.name) for file in files] == [(0, "After_the_Ball.mxl")]
+
+
+def test_files_that_are_not_as_published_are_told_of(tmp_path, caplog):
+    helpers.write_midi_folder(tmp_path / "ceol_rince" / "MIDI", songs=1)
+    source = sources.find_source("ceol_rince", RULES, str(tmp_path))
+    assert len(list(source.read())) == 1
+    assert "ceol_rince: the files in" in caplog.text
+    # Nothing of where and when the files were copied is in the name of the data set.
+    before = source.fingerprint()
+    [path] = (tmp_path / "ceol_rince" / "MIDI").iterdir()
+    os.utime(path, (0, 0))
+    assert source.fingerprint() == before
+    path.write_bytes(b"other")
+    assert source.fingerprint() != before
 
 
 def test_the_hash_of_files_is_of_names_and_contents_alone(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib.resources
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -18,6 +19,8 @@ from musicvae_jax.datasets.melodies.music_files import (
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.system.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 FOLK = "folk"
 
@@ -138,17 +141,26 @@ class Source:
         return [dataclasses.replace(file, index=index) for index, file in enumerate(chosen)]
 
     def fingerprint(self) -> str:
-        """A hash that changes with the content."""
-        if self.music21_collections:
-            return hashlib.sha256(repr((self.music21_collections, self.rules)).encode()).hexdigest()
-        return fingerprint(self.files(), self.rules)
+        """A hash that changes with the content; of a published collection the same everywhere."""
+        if self.name not in COLLECTIONS and not self.music21_collections:
+            return fingerprint(self.files(), self.rules)
+        content = self.music21_collections or files_sha256(self.files())
+        return hashlib.sha256(repr((content, self.rules)).encode()).hexdigest()
 
     def read(self) -> Iterator[SourceSong | Refusal]:
         """Its songs, on all cores, in order."""
         if self.music21_collections:
             yield from folk.read_folk(self.music21_collections, self.rules.windows)
-        else:
-            yield from read_music_files(self.files(), self.rules)
+            return
+        files = self.files()
+        if self.name in COLLECTIONS and files_sha256(files) != COLLECTIONS[self.name].sha256:
+            logger.warning(
+                "%s: the files in %s are not those of commit %s, which the shipped model learned",
+                self.name,
+                self.path,
+                COLLECTIONS[self.name].commit,
+            )
+        yield from read_music_files(files, self.rules)
 
 
 @functools.cache
