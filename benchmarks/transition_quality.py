@@ -1,14 +1,17 @@
 """How good each strategy's transitions are, over pairs of held-out melodies.
 
-Run: python benchmarks/transition_quality.py [--quick] [--checkpoint=runs/small]
-Needs: pip install -e . and a trained model of the melody codec
+Run: python benchmarks/transition_quality.py [--quick] [--checkpoint=pretrained] [--folder=FOLDER]
+Needs: pip install -e . and, for a model of several sources, the collections in FOLDER
 
-The pairs are windows of the test split of folk, each used once. Prints a table of the
-metrics of `musicvae_jax.transitions.scores`, and `ngram_excess`: the excess over the melodies'
-own cost under an n-gram model of the training split, which no strategy uses. Also draws the
-two interpolation curves of Roberts et al. 2018 (arXiv 1803.05428): for the whole melody at one
-alpha, its normalised Hamming distance from A, and its likelihood cost relative to that of the
-melodies. Writes both as JSON and PNG.
+The pairs are windows of the test split of the data set that the model was trained on. One set of
+pairs is `within` the first source, each window used once; of a model of several sources, another
+goes `across`: the two windows of a pair are of different sources, drawn at random, each source as
+often as the others. Prints for both a table of the metrics of `musicvae_jax.transitions.scores`,
+and `ngram_excess`: the excess over the melodies' own cost under an n-gram model of the training
+split, which no strategy uses. Also draws the two interpolation curves of Roberts et al. 2018 (arXiv
+1803.05428) for the pairs within one source: for the whole melody at one alpha, its normalised
+Hamming distance from A, and its likelihood cost relative to that of the melodies. Writes the tables
+and curves as JSON, and the curves as PNG.
 """
 
 import argparse
@@ -23,8 +26,8 @@ from absl import logging
 from ngram import NGram
 
 from musicvae_jax.checkpoints import load
-from musicvae_jax.configs import small
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.melody import Melody
@@ -90,6 +93,25 @@ def crossfade_tokens(tokens: list[np.ndarray], alpha: float) -> np.ndarray:
     return np.where(takes_second, tokens[1], tokens[0])
 
 
+def pairs_within(split: Split, count: int) -> np.ndarray:
+    """Windows of the first source, each at most once: [pairs, 2] numbers."""
+    own = np.flatnonzero(split.source == 0)
+    count = min(count, len(own) // 2)
+    return np.random.default_rng(0).permutation(own)[: 2 * count].reshape(2, count).T
+
+
+def pairs_across(split: Split, count: int) -> np.ndarray:
+    """Windows of different sources: [pairs, 2] numbers."""
+    rng = np.random.default_rng(0)
+    windows = [np.flatnonzero(split.source == n) for n in np.unique(split.source)]
+    return np.array(
+        [
+            [rng.choice(windows[source]) for source in rng.permutation(len(windows))[:2]]
+            for _ in range(count)
+        ]
+    )
+
+
 def interpolation_curves(maker, pairs, judge: NGram, ends_nll: np.ndarray, alphas) -> dict:
     """Hamming distance from A, and cost relative to the ends, by alpha."""
     ends = [encode(list(side)) for side in zip(*pairs, strict=True)]
@@ -137,44 +159,50 @@ def draw(path: pathlib.Path, curves: dict, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few pairs and alphas")
-    parser.add_argument("--checkpoint", default="", help="of a run; default: runs/small")
+    parser.add_argument("--checkpoint", default=load.PRETRAINED, help="a run, or pretrained")
+    parser.add_argument("--folder", default="", help="of the published collections")
     parser.add_argument("--pairs", type=int, default=512)
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = load.find(args.checkpoint, pathlib.Path("runs/small"))
+    directory = load.find(args.checkpoint, pathlib.Path())
     model = MelodyModel(load.load(directory, abstract_params))
-    config = small.get_config()
-    config.model.bars = model.bars
+    config = model.checkpoint.config.copy_and_resolve_references()
+    config.dataset.folder = args.folder or config.dataset.folder
     builder = input_pipeline.build_dataset(config)
-    train, test = (input_pipeline.load_split(builder, name).tokens for name in ("train", "test"))
-    count = min(24 if args.quick else args.pairs, len(test) // 2)
-    chosen = np.random.default_rng(0).permutation(len(test))[: 2 * count]
-    melodies = [CODEC.decode(tokens) for tokens in test[chosen]]
-    pairs = list(zip(melodies[:count], melodies[count:], strict=True))
-    judge = NGram(train, CODEC.vocab, ORDER)
-    ends_nll = judge.nll(test[chosen]).reshape(2, count).T
+    train, test = (input_pipeline.load_split(builder, name) for name in ("train", "test"))
+    judge = NGram(train.tokens, CODEC.vocab, ORDER)
     maker = BridgeMaker(model)
-
-    table = quality_table(maker, pairs, judge, ends_nll)
-    alphas = np.linspace(0, 1, 3 if args.quick else 9)
-    curves = interpolation_curves(maker, pairs, judge, ends_nll, alphas)
+    wanted = 24 if args.quick else args.pairs
+    chosen = {"within": pairs_within(test, wanted)}
+    if len(test.by_source()) > 1:
+        chosen["across"] = pairs_across(test, wanted)
     folder = files.make_output_dir(args.output)
-    draw(folder / "interpolation_curves.png", curves, count)
     result = {
-        "pairs": count,
         "checkpoint": {"step": model.checkpoint.step, "sha256": model.checkpoint.sha256()},
-        "table": table,
-        "curves": curves,
+        "data": builder.info.full_name,
     }
+    for kind, windows in chosen.items():
+        pairs = [tuple(CODEC.decode(tokens) for tokens in test.tokens[pair]) for pair in windows]
+        ends_nll = np.stack([judge.nll(test.tokens[side]) for side in windows.T], axis=1)
+        table = quality_table(maker, pairs, judge, ends_nll)
+        result[kind] = {"pairs": len(pairs), "table": table}
+        if kind == "within":
+            alphas = np.linspace(0, 1, 3 if args.quick else 9)
+            curves = interpolation_curves(maker, pairs, judge, ends_nll, alphas)
+            draw(folder / "interpolation_curves.png", curves, len(pairs))
+            result[kind]["curves"] = curves
+        print_table(f"{len(pairs)} pairs {kind}, model of step {model.checkpoint.step}", table)
     files.write_json(folder / "transition_quality.json", result)
+    print(json.dumps({kind: result[kind]["table"] for kind in chosen}))
 
-    print(f"{count} pairs, model of step {model.checkpoint.step}, mean ± 95 % interval; {folder}")
+
+def print_table(title: str, table: dict) -> None:
+    print(f"{title}, mean ± 95 % interval")
     print(f"{'':22s}" + "".join(f"{name:>18s}" for name in COLUMNS))
     for name, row in table.items():
         cells = "".join(f"{row[key][0]:>10.3f} ±{row[key][1]:6.3f}" for key in COLUMNS)
         print(f"{name:22s}{cells}")
-    print(json.dumps(table))
 
 
 if __name__ == "__main__":
