@@ -17,10 +17,11 @@ HEAVY = ("numpy", "jax", "flax", "orbax", "matplotlib", "music21", "pretty_midi"
 
 
 def run(code, *args):
-    """The output of code in a new process."""
+    """The output of code in a new process, which complains of nothing."""
     command = [sys.executable, "-c", code, *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
     return done.stdout
 
 

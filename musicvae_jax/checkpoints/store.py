@@ -18,6 +18,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+import absl.logging
 import jax
 import ml_collections
 import numpy as np
@@ -56,6 +57,21 @@ def _policy() -> ocp.checkpoint_managers.AnyPreservationPolicy:
 
 
 @contextlib.contextmanager
+def _without_notice_of_reading() -> Iterator[None]:
+    """Orbax warns that a manager which is asked to read only does so."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Given directory is read only")
+
+    orbax_logger = absl.logging.get_absl_logger()
+    orbax_logger.addFilter(is_news)
+    try:
+        yield
+    finally:
+        orbax_logger.removeFilter(is_news)
+
+
+@contextlib.contextmanager
 def open_manager(workdir: pathlib.Path, read_only: bool = False) -> Iterator[ocp.CheckpointManager]:
     """The checkpoints of a run: the latest two and the one of lowest validation loss.
 
@@ -68,8 +84,10 @@ def open_manager(workdir: pathlib.Path, read_only: bool = False) -> Iterator[ocp
         read_only=read_only,
         create=not read_only,
         cleanup_tmp_directories=not read_only,
+        save_interval_steps=0 if read_only else 1,
     )
-    manager = ocp.CheckpointManager(workdir.absolute() / SUBDIRECTORY, options=options)
+    with _without_notice_of_reading() if read_only else contextlib.nullcontext():
+        manager = ocp.CheckpointManager(workdir.absolute() / SUBDIRECTORY, options=options)
     try:
         yield manager
     except BaseException:
