@@ -1,20 +1,21 @@
-"""What each augmentation brings: short runs from one checkpoint, alone and left out.
+"""What each augmentation and each source brings: short runs from one checkpoint.
 
-Run: python benchmarks/augmentation.py [--quick] [--steps=400] [--checkpoint=pretrained] \
-       [--measure NAME=FOLDER ...] [--names shift,drop] [--output=runs/augmentation]
-Needs: pip install -e .
+Run: python benchmarks/ablation.py [--quick] [--steps=400] [--checkpoint=pretrained] \
+       [--config=hier_mixture] [--folder=FOLDER] [--names shift,drop] [--output=runs/ablation]
+Needs: pip install -e . and the collections of the configuration in FOLDER
 
-All runs begin with the same parameters and see the same windows of the checkpoint's own data
-set in the same order, for as many steps at a rate that falls to a tenth. They differ in
-`dataset.augment`: `none`; each augmentation alone; `all`; all but one. They are measured on
-the validation split of that data set and of each folder of MIDI files given with
-`--measure`: the share of tokens, and of true onsets, that come back with their pitch, decoded
-freely from the posterior mean. Differences are taken window by window, with 95 % intervals
-over songs: a run with one augmentation is compared with `none`, a run with all but one with `all`.
-Prints a Markdown table, and as its last line JSON. A run that was stopped goes on.
+All runs begin with the same parameters and train for as many steps, at a rate that falls to a
+tenth. They differ in `dataset.augment`: `none`; each augmentation alone; `all`; all but one; and in
+`dataset.sources`: `all` without one source. They are measured on the validation split of each
+source of the configuration: the share of tokens, and of true onsets, that come back with their
+pitch, decoded freely from the posterior mean. Differences are taken window by window, with 95 %
+intervals over songs: a run with one augmentation is compared with `none`, a run with all but one,
+or without a source, with `all`. Prints a Markdown table, and as its last line JSON. A run that was
+stopped goes on.
 """
 
 import argparse
+import dataclasses
 import json
 import pathlib
 
@@ -23,6 +24,7 @@ import ml_collections
 import numpy as np
 from absl import logging
 
+from musicvae_jax import configs
 from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.augmentation import AUGMENTATIONS
@@ -38,30 +40,46 @@ METRICS = {"sampled_accuracy": "tokens", "sampled_onset_accuracy": "onsets"}
 Measured = tuple[np.ndarray, np.ndarray]
 
 
-def chosen_by_run(names: list[str]) -> dict[str, list[str]]:
-    """The augmentations of each run."""
-    runs = {"none": [], **{f"only {name}": [name] for name in names}}
-    if len(names) > 1:
-        runs["all"] = names
-    if len(names) > 2:  # of two, "all but" one would be "only" the other once more
-        runs |= {f"all but {name}": [n for n in names if n != name] for name in names}
-    return runs
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+      augmentations: its names.
+      without: the source that it lacks, or empty.
+      reference: the run that it is compared with.
+    """
+
+    augmentations: tuple[str, ...]
+    without: str = ""
+    reference: str = "none"
 
 
-def reference(run: str) -> str:
-    """The run that another one is compared with."""
-    if run.startswith("all but"):
-        return "all"
-    return "before" if run == "none" else "none"
+def runs(names: list[str], sources: list[str]) -> dict[str, Run]:
+    """The runs, by name; a reference comes before those that are compared with it."""
+    made = {"none": Run((), reference="before")}
+    made |= {f"only {name}": Run((name,)) for name in names}
+    made["all"] = Run(tuple(names))
+    for name in names:
+        others = tuple(n for n in names if n != name)
+        made[f"all but {name}"] = Run(others, reference="all")
+    if len(sources) > 1:
+        for source in sources:
+            made[f"without {source}"] = Run(tuple(names), source, "all")
+    return made
 
 
 def run_config(
-    trained: ml_collections.ConfigDict, names: list[str], args: argparse.Namespace
+    base: ml_collections.ConfigDict, run: Run, args: argparse.Namespace
 ) -> ml_collections.ConfigDict:
-    """The configuration of one run, from that of the checkpoint."""
-    config = trained.copy_and_resolve_references()
-    config.dataset.augment = tuple((name, 1.0) for name in names)
-    config.dataset.augment_share = args.share if names else 0.0
+    """The configuration of one run."""
+    config = base.copy_and_resolve_references()
+    config.dataset.augment = tuple((name, 1.0) for name in run.augmentations)
+    config.dataset.augment_share = args.share if run.augmentations else 0.0
+    # Such a weight leaves no window, and the data set need not be built without the source.
+    config.dataset.sources = tuple(
+        (name, 1e-9 if name == run.without else weight) for name, weight in config.dataset.sources
+    )
     train = config.train
     train.init_from = args.checkpoint
     train.batch_size = args.batch_size
@@ -74,26 +92,18 @@ def run_config(
     return config
 
 
-def validation_split(config: ml_collections.ConfigDict, count: int) -> Measured:
-    """At most `count` windows of a validation split, evenly spread, with their songs."""
+def measured_splits(config: ml_collections.ConfigDict, count: int) -> dict[str, Measured]:
+    """At most `count` windows of the validation split of each source, evenly spread."""
     builder = input_pipeline.build_dataset(config)
-    tokens = input_pipeline.load_split(builder, "validation").tokens
+    split = input_pipeline.load_split(builder, "validation")
     songs = input_pipeline.load_songs(builder, "validation")
-    chosen = input_pipeline.spread(len(tokens), count)
-    return tokens[chosen], songs[chosen]
-
-
-def measured_splits(
-    config: ml_collections.ConfigDict, folders: list[str], count: int
-) -> dict[str, Measured]:
-    """The split of the data set, and those of folders given as NAME=FOLDER."""
-    splits = {config.dataset.name: validation_split(config, count)}
-    for argument in folders:
-        name, _, path = argument.partition("=")
-        other = config.copy_and_resolve_references()
-        other.dataset.name, other.dataset.path = "midi", path
-        splits[name] = validation_split(other, count)
-    return {name: split for name, split in splits.items() if len(split[0])}
+    splits = {}
+    for number, name in enumerate(split.sources):
+        own = np.flatnonzero(split.source == number)
+        chosen = own[input_pipeline.spread(len(own), count)]
+        if len(chosen):
+            splits[name] = (split.tokens[chosen], songs[chosen])
+    return splits
 
 
 def reconstruct(checkpoint: str, splits: dict[str, Measured]) -> dict[str, DecodedWindows]:
@@ -121,11 +131,13 @@ def compare(
     return figures
 
 
-def print_table(figures: dict[str, dict], splits: dict[str, Measured]) -> None:
+def print_table(
+    figures: dict[str, dict], references: dict[str, str], splits: dict[str, Measured]
+) -> None:
     columns = [(split, short) for split in splits for short in METRICS.values()]
     print("| run | compared with | " + " | ".join(f"{s}: {m}" for s, m in columns) + " |")
     print("|-" * (len(columns) + 2) + "|")
-    for run, by_split in figures.items():
+    for name, by_split in figures.items():
         cells = []
         for split, metric in columns:
             figure = by_split[split][metric]
@@ -136,8 +148,7 @@ def print_table(figures: dict[str, dict], splits: dict[str, Measured]) -> None:
                     f" ({100 * figure['difference']:+.1f}; {100 * low:+.1f} to {100 * high:+.1f})"
                 )
             cells.append(cell)
-        compared = "" if run == "before" else reference(run)
-        print(f"| {run} | {compared} | " + " | ".join(cells) + " |")
+        print(f"| {name} | {references.get(name, '')} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -151,27 +162,29 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.6, help="of windows that are augmented")
     parser.add_argument("--windows", type=int, default=256, help="of each split, at most")
     parser.add_argument("--checkpoint", default=load.PRETRAINED)
-    parser.add_argument("--measure", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("--config", default="hier_mixture")
+    parser.add_argument("--folder", default="", help="of the published collections")
     parser.add_argument("--names", default=",".join(AUGMENTATIONS), help="augmentations to try")
-    parser.add_argument("--output", default="runs/augmentation")
+    parser.add_argument("--output", default="runs/ablation")
     args = parser.parse_args()
     names = args.names.split(",")
     if args.quick:
         args.steps, args.batch_size, args.windows, names = 2, 8, 16, names[:2]
     memory.keep_freed_memory()
     logging.set_verbosity(logging.FATAL)  # Orbax reports every file otherwise
-    directory = load.find(args.checkpoint, pathlib.Path())
-    trained = load.load(directory, vae.abstract_params).config
-    splits = measured_splits(trained, args.measure, args.windows)
+    base = configs.load(args.config)
+    base.dataset.folder = args.folder or base.dataset.folder
+    splits = measured_splits(base, args.windows)
+    planned = runs(names, [name for name, _ in base.dataset.sources])
     made = {"before": reconstruct(args.checkpoint, splits)}
     figures = {"before": compare(made["before"], None)}
-    for run, chosen in chosen_by_run(names).items():
-        workdir = pathlib.Path(args.output) / run.replace(" ", "_")
-        loop.train(run_config(trained, chosen, args), workdir)
-        made[run] = reconstruct(str(workdir), splits)
-        figures[run] = compare(made[run], made[reference(run)])
+    for name, run in planned.items():
+        workdir = pathlib.Path(args.output) / name.replace(" ", "_").replace("/", "_")
+        loop.train(run_config(base, run, args), workdir)
+        made[name] = reconstruct(str(workdir), splits)
+        figures[name] = compare(made[name], made[run.reference])
         jax.clear_caches()  # or the programs of all runs would stay in memory
-    print_table(figures, splits)
+    print_table(figures, {name: run.reference for name, run in planned.items()}, splits)
     sizes = ", ".join(f"{len(tokens)} windows of {name}" for name, (tokens, _) in splits.items())
     print(f"\n{args.steps} steps of {args.batch_size}, share {args.share}; measured on {sizes}")
     print(json.dumps({"steps": args.steps, "share": args.share, "runs": figures}))
