@@ -1,12 +1,17 @@
 """A checkpoint to share: what inference needs, what it was made of, and how good it is."""
 
+import dataclasses
 import logging
 import os
+from typing import Any
 
 import jax
 
 from musicvae_jax import __version__
 from musicvae_jax.checkpoints import hashes, store
+from musicvae_jax.checkpoints.load import Checkpoint
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.melodies.sources import COLLECTIONS
 from musicvae_jax.evaluation import measure
 from musicvae_jax.inference import attribute_vectors, fitting, latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -54,8 +59,7 @@ def export(
     measured = measure.measure(
         model.with_prior(prior), data, seed=seed, num_samples=num_samples, temperature=temperature
     )
-    headline = measured.headline
-    numbers = {name: value for name, value in headline.items() if not isinstance(value, list)}
+    numbers = {n: value for n, value in measured.headline.items() if not isinstance(value, list)}
     with store.open_manager(output) as manager:
         store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)
         store.wait(manager, checkpoint.step)
@@ -64,18 +68,24 @@ def export(
         note.unlink()
     latent_prior.save(output, prior)
     attribute_vectors.save(output, vectors)
-    card = {
+    fitted = {"latent_prior": figures, "attributes": vectors.summary()}
+    files.write_json(output / CARD, _card(checkpoint, data, measured) | fitted)
+    hashes.write_hashes(output)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)
+
+
+def _card(checkpoint: Checkpoint, data: measure.Data, measured: measure.Measured) -> dict[str, Any]:
+    """What the model is, what it was made of, and how good it is, for JSON."""
+    names = [name for name, _ in input_pipeline.weighted_sources(checkpoint.config)]
+    credits = {n: dataclasses.asdict(COLLECTIONS[n]) for n in names if n in COLLECTIONS}
+    return {
         "version": __version__,
         "step": checkpoint.step,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(checkpoint.params)),
         "sha256": checkpoint.sha256(),
-        "data": data.facts(),
-        "test": headline,
-        "latent_prior": figures,
-        "attributes": vectors.summary(),
+        "data": {**data.facts(), "collections": credits},
+        "test": measured.headline,
+        "sources": {name: dataclasses.asdict(style) for name, style in measured.styles.items()},
         "config": checkpoint.config.to_dict(),
     }
-    files.write_json(output / CARD, card)
-    hashes.write_hashes(output)
-    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)
