@@ -1,6 +1,7 @@
 """The command line: `musicvae --help`, or `python -m musicvae_jax.main --help`."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import pathlib
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import ml_collections
 from absl import app, flags
@@ -48,8 +49,11 @@ _CONFIG = config_flags.DEFINE_config_file(
     None,
     f"One of {', '.join(configs.names())}, or the path of a file. --config.KEY=VALUE overrides a "
     f"field; {configs.find('default')} explains them. Needed by {', '.join(_NEEDS_CONFIG)}; other "
-    "modes use the configuration of the checkpoint.",
+    "modes use the configuration of the checkpoint, and evaluate and export its fields as "
+    "--config.KEY=VALUE alone change them.",
 )
+# What the command line changes of the configuration of a checkpoint: values by field.
+_FIELDS: dict[str, Any] = {}
 flags.FLAGS[_CONFIG.name].parser = _NameOrPath(_CONFIG.name)
 _MODE = flags.DEFINE_enum("mode", "train", list(modes.MODES), "What to do.")
 help.describe("Model", (), _CONFIG)
@@ -96,9 +100,14 @@ def _run() -> None:
     mode = modes.MODES[_MODE.value]
     if _CONFIG.value is None and mode.needs_config:
         raise UserError(f"--mode={_MODE.value} needs a --config, for example hier")
+    if _FIELDS and not mode.takes_fields:
+        with_fields = ", ".join(name for name, mode in modes.MODES.items() if mode.takes_fields)
+        raise UserError(
+            f"--config.{next(iter(_FIELDS))} without --config: only for --mode={with_fields}"
+        )
     workdir, output = run_flags.folders(_MODE.value, _config_name())
     with _one_writer(output) as output:
-        options = run_flags.read(workdir, output)
+        options = dataclasses.replace(run_flags.read(workdir, output), fields=_FIELDS)
         logger.info("%s on %s", _MODE.value, devices.in_words())
         mode.run(_CONFIG.value, options)
     processes.stop()
@@ -195,18 +204,19 @@ def _print_help() -> None:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
-    rest = _parse(_with_config([arg for arg in argv if arg not in _HELP]))
+    wanted = [arg for arg in argv if arg not in _HELP]
+    is_named = any(arg == "--config" or arg.startswith("--config=") for arg in wanted)
+    if is_named or not any(arg.startswith("--config.") for arg in wanted):
+        rest = _parse(wanted)
+    else:  # fields that are to change the configuration of a checkpoint
+        rest = _parse([wanted[0], "--config=default", *wanted[1:]])
+        config = flags.FLAGS[_CONFIG.name]
+        _FIELDS.update(config_flags.get_override_values(config))
+        config.value = None
     if not _HELP.isdisjoint(argv):
         _print_help()
         sys.exit(0)
     return rest
-
-
-def _with_config(argv: list[str]) -> list[str]:
-    """Fields alone, without `--config`, are of a configuration with the shipped model."""
-    is_given = any(arg == "--config" or arg.startswith("--config=") for arg in argv)
-    has_fields = any(arg.startswith("--config.") for arg in argv)
-    return [argv[0], "--config=finetune", *argv[1:]] if has_fields and not is_given else argv
 
 
 def _parse(argv: list[str]) -> list[str]:

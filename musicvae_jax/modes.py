@@ -26,11 +26,13 @@ class Mode:
       summary: what it does, in one line.
       run: does it, with the configuration that was given, or None, and the options.
       needs_config: whether there must be a configuration.
+      takes_fields: whether fields may be given that change the configuration of the checkpoint.
     """
 
     summary: str
     run: Run
     needs_config: bool = False
+    takes_fields: bool = False
 
 
 def _train(config: ml_collections.ConfigDict | None, options: "Options") -> None:
@@ -102,7 +104,9 @@ MODES = {
         "(default) trains, evaluates, checkpoints; run again to go on", _train, needs_config=True
     ),
     "evaluate": Mode(
-        "measures a checkpoint on the test split: figures, a table, a picture", _evaluate
+        "measures a checkpoint on the test split, or on your own music",
+        _evaluate,
+        takes_fields=True,
     ),
     "generate": Mode("writes new melodies", _generate),
     "reconstruct": Mode("encodes and decodes music files", _reconstruct),
@@ -114,6 +118,8 @@ MODES = {
         needs_config=True,
     ),
     "inspect": Mode("explains what becomes of a music file, and why", _inspect),
-    "export": Mode("writes a checkpoint to share, small and with its hashes", _export),
+    "export": Mode(
+        "writes a checkpoint to share, small and with its hashes", _export, takes_fields=True
+    ),
     "studio": Mode("a page in the browser to make and hear transitions, on this machine", _studio),
 }

@@ -78,6 +78,25 @@ def test_the_same_command_again_has_nothing_left_to_do(trained):
     assert "step 4 of 4 is reached already" in result.stderr
 
 
+def test_evaluate_on_other_music_says_how_well_the_model_knows_it(trained, home):
+    workdir, data, _ = trained
+    folder = helpers.write_midi_folder(home / "other", songs=4)
+    fields = (f"--config.dataset.path={folder}", data[-1])
+    result = command_line.run(
+        "--mode=evaluate", f"--workdir={workdir}", *fields, f"--output={home / 'known'}"
+    )
+    assert result.returncode == 0, result.stderr
+    written = json.loads((home / "known" / "metrics.json").read_text())
+    [(name, style)] = written["sources"].items()
+    assert (name, style["songs"]) == (str(folder), 4)
+    assert style["windows"] == 4 * 7  # of any split
+    assert 0 <= style["onsets"] <= 1
+    advice, command, printed = result.stdout.splitlines()[-3:]
+    assert advice.endswith("fine-tune first")
+    assert command.endswith(f"--config=finetune --config.dataset.path={folder}")
+    assert json.loads(printed) == {name: pytest.approx(style["onsets"], abs=1e-6)}
+
+
 def test_evaluate_prints_json_last_and_writes_it(trained):
     workdir, _, _ = trained
     result = command_line.run(
@@ -324,6 +343,15 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
                 "--config.dataset.folder=/x",
             ),
             ["'lieder'", "CC0", "git clone https://github.com/OpenScore/Lieder /x/lieder"],
+        ),
+        (("--config.dataset.path=x",), ["--mode=train needs a --config"]),
+        (
+            ("--mode=interpolate", "--config.dataset.path=x"),
+            ["--config.dataset.path without --config", "--mode=evaluate, export"],
+        ),
+        (
+            ("--mode=evaluate", "--config.dataset.transpose_semitones=-1"),
+            ["config.dataset.transpose_semitones=-1", "at least 0"],
         ),
         (("--mode=transition",), ["transition", "interpolate"]),
         (("--colour=red",), ["colour"]),

@@ -4,7 +4,7 @@ import dataclasses
 
 import ml_collections
 
-from musicvae_jax.commands.files import checkpoint_facts, load_model
+from musicvae_jax.commands.files import checkpoint_facts, data_config, load_model
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.evaluation import accuracy, measure, styles, table
@@ -21,10 +21,10 @@ def evaluate(config: ml_collections.ConfigDict | None, options: Options) -> None
     answer is how well the model knows it; otherwise everything is measured on the test split.
     """
     model = load_model(config, options)
-    trained = model.checkpoint.config
-    config = config or trained
+    config = data_config(model, config, options)
     sources, known = (
-        {name for name, _ in input_pipeline.weighted_sources(of)} for of in (config, trained)
+        {name for name, _ in input_pipeline.weighted_sources(of)}
+        for of in (config, model.checkpoint.config)
     )
     if sources <= known:
         _evaluate_on_test_split(model, config, options)

@@ -8,7 +8,7 @@ from typing import Any
 import ml_collections
 
 from musicvae_jax import __version__
-from musicvae_jax.checkpoints import load
+from musicvae_jax.checkpoints import config_check, load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
@@ -32,6 +32,22 @@ def load_model(config: ml_collections.ConfigDict | None, options: Options) -> Me
     checkpoint = load.load(directory, abstract_params, config)
     logger.info("model of step %d from %s", checkpoint.step, checkpoint.path)
     return MelodyModel(checkpoint)
+
+
+def data_config(
+    model: MelodyModel, config: ml_collections.ConfigDict | None, options: Options
+) -> ml_collections.ConfigDict:
+    """The configuration that is given, or the checkpoint's with the fields that are given.
+
+    Raises:
+      UserError: a value is not valid.
+    """
+    if config is not None:
+        return config
+    config = model.checkpoint.config.copy_and_resolve_references()
+    config.update_from_flattened_dict(options.fields)
+    config_check.check(config)
+    return config
 
 
 def input_melodies(options: Options) -> dict[str, Melody]:

@@ -73,6 +73,7 @@ class Options:
       run: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
       studio: where the studio listens.
+      fields: values by field, which change the configuration of the checkpoint.
     """
 
     workdir: pathlib.Path
@@ -90,6 +91,7 @@ class Options:
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature

@@ -6,10 +6,12 @@ import os
 from typing import Any
 
 import jax
+import ml_collections
 
 from musicvae_jax import __version__
-from musicvae_jax.checkpoints import hashes, store
+from musicvae_jax.checkpoints import hashes, load, store
 from musicvae_jax.checkpoints.load import Checkpoint
+from musicvae_jax.configs import default
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS
 from musicvae_jax.evaluation import measure
@@ -60,6 +62,7 @@ def export(
         model.with_prior(prior), data, seed=seed, num_samples=num_samples, temperature=temperature
     )
     numbers = {n: value for n, value in measured.headline.items() if not isinstance(value, list)}
+    checkpoint = dataclasses.replace(checkpoint, config=_without_places(checkpoint.config))
     with store.open_manager(output) as manager:
         store.save(manager, checkpoint.step, checkpoint.params, None, checkpoint.config, numbers)
         store.wait(manager, checkpoint.step)
@@ -73,6 +76,16 @@ def export(
     hashes.write_hashes(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)
+
+
+def _without_places(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """The configuration without where things lie on this machine."""
+    config = config.copy_and_resolve_references()
+    places = default.get_config().dataset
+    config.dataset.update(folder=places.folder, data_dir=places.data_dir)
+    if config.train.init_from != load.PRETRAINED:
+        config.train.init_from = ""
+    return config
 
 
 def _card(checkpoint: Checkpoint, data: measure.Data, measured: measure.Measured) -> dict[str, Any]:
