@@ -4,16 +4,20 @@ The format is that of https://www.w3.org/2021/06/musicxml40. music21 reads it to
 needs 3 to 10 s for a song with piano where this needs a tenth of a second.
 """
 
+import collections
 import dataclasses
-import io
 import re
-import zipfile
-import zlib
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from musicvae_jax.notation import xml_tree
-from musicvae_jax.notation.musicxml_marks import read_bar_lines, read_direction, read_sound
+from musicvae_jax.notation.archive import unpacked
+from musicvae_jax.notation.musicxml_marks import (
+    QUARTERS,
+    read_bar_lines,
+    read_direction,
+    read_sound,
+)
 from musicvae_jax.notation.score import (
     MAX_BARS,
     STEPS,
@@ -26,15 +30,13 @@ from musicvae_jax.notation.score import (
 )
 from musicvae_jax.notation.xml_tree import number, text
 
-# The largest song among 1,460 has 2.4 MB; scores for orchestra have 10 MB.
-MAX_XML_BYTES = 16 << 20
-_CONTAINER = "META-INF/container.xml"
 _SNARE = 38
 _TAG_NAMES = """
     score-partwise score-timewise work work-title movement-title part-list score-part
     part-name midi-instrument midi-program midi-unpitched part measure attributes divisions
     time beats beat-type senza-misura transpose chromatic octave-change note grace cue chord
-    pitch step alter octave unpitched rest duration tie voice staff instrument lyric text
+    pitch step alter octave unpitched rest duration type dot time-modification tie voice staff
+    instrument lyric text
     backup forward direction direction-type words metronome beat-unit beat-unit-dot
     per-minute segno coda offset sound barline bar-style repeat ending
 """
@@ -51,52 +53,11 @@ def read_scores(data: bytes) -> list[Score]:
       ValueError: it is not readable as such.
     """
     if data.startswith(b"PK"):
-        data = _unpacked(data)
+        data = unpacked(data)
     root = xml_tree.parse(data, _TAGS)
     if root.tag not in ("score-partwise", "score-timewise"):
         raise ValueError(f"the root is {root.tag!r}, not a score")
     return [_score(root)]
-
-
-def _unpacked(data: bytes) -> bytes:
-    """The score in an archive."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            name = _root_file(archive) if _CONTAINER in names else ""
-            if name not in names:
-                scores = [n for n in names if n.lower().endswith((".xml", ".musicxml"))]
-                scores = [n for n in scores if not n.startswith(("META-INF", "__MACOSX"))]
-                if not scores:
-                    raise ValueError("the archive has no score")
-                name = scores[0]
-            return _member(archive, name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
-        raise ValueError(f"damaged archive: {error}") from error
-
-
-def _root_file(archive: zipfile.ZipFile) -> str:
-    """The name of the score in an archive; empty where its list of contents is damaged.
-
-    Some programs write an `&` in a title there as it is.
-    """
-    try:
-        tags = {"container", "rootfiles", "rootfile"}
-        container = xml_tree.parse(_member(archive, _CONTAINER), tags)
-    except ValueError:
-        return ""
-    return next((file.get("full-path", "") for file in container.iter("rootfile")), "")
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("the archive is compressed in a way that MusicXML does not use")
-    with archive.open(info) as file:
-        content = file.read(MAX_XML_BYTES + 1)
-    if len(content) > MAX_XML_BYTES:
-        raise ValueError(f"larger than {MAX_XML_BYTES >> 20} MiB when unpacked")
-    return content
 
 
 def _score(root: Element) -> Score:
@@ -105,7 +66,19 @@ def _score(root: Element) -> Score:
     for id, measures in _parts(root).items():
         info = root.find(f"part-list/score-part[@id={id!r}]") if _is_plain(id) else None
         _PartReader(id, info, score).read(measures)
+    if root.find(".//time") is None:
+        _guess_meter(score.bars)
     return score
+
+
+def _guess_meter(bars: list[Bar]) -> None:
+    """The meter of a file that tells none, by the length of most of its bars."""
+    lengths = collections.Counter(bar.length for bar in bars)
+    length, _ = lengths.most_common(1)[0] if bars else (0, 0)
+    eighths, left = divmod(2 * length, TICKS_PER_QUARTER)
+    meter = usual_meter(eighths, 8) if eighths % 2 else usual_meter(eighths // 2, 4)
+    for bar in bars if meter and not left else ():
+        bar.meter = meter
 
 
 def _is_plain(id: str) -> bool:
@@ -179,12 +152,56 @@ class _PartReader:
                 self._read_element(element, bar, place)
             if is_new:
                 bar.meter = self._meter
-            bar.length = max(bar.length, place.end)
+            else:
+                self._fit(bar, place)
+            if is_new or bar.length != bar.full_length:  # a full bar of the first part is right
+                bar.length = max(bar.length, place.end)
             rest_lengths.append(place.rest_end)
             bar.begins_strain |= is_after_double_bar
             ending, is_after_double_bar = read_bar_lines(measure, bar, ending)
         for bar, rest_length in zip(self._score.bars, rest_lengths, strict=False):
             bar.length = bar.length or rest_length
+
+    @property
+    def _full_length(self) -> int:
+        """What the part's own meter asks for; 0 without one."""
+        return Bar(meter=self._meter).full_length
+
+    def _fit(self, bar: Bar, place: _Place) -> None:
+        """Stretches what stands in another meter than the first part's.
+
+        Where one part is in 2/4 and another in 6/8, their bars last equally long.
+        """
+        own = self._full_length
+        if not own or own == bar.full_length or not bar.meter or place.end > own:
+            return
+        factor = Fraction(bar.full_length, own)
+        for key in bar.notes:
+            if key.startswith(f"{self._id}/"):
+                bar.notes[key] = [
+                    dataclasses.replace(
+                        note, start=round(note.start * factor), length=round(note.length * factor)
+                    )
+                    for note in bar.notes[key]
+                ]
+        place.end = round(place.end * factor)
+        place.rest_end = round(place.rest_end * factor)
+
+    def _rest_length(self, element: Element, is_bar: bool) -> int:
+        """How long a rest is.
+
+        MuseScore stretches the rests of a part in 2/4 beside one in 6/8, but not its notes:
+        such a rest is as long as it looks.
+        """
+        duration, full = self._duration(element), self._full_length
+        if is_bar:
+            return min(duration, full or duration)
+        value = QUARTERS.get(text(element, "type"))
+        if value is None or duration == full or element.find("time-modification") is not None:
+            return duration
+        dots = min(len(element.findall("dot")), 3)
+        looks = value * TICKS_PER_QUARTER * (2 - Fraction(1, 2**dots))
+        return int(looks) if duration * 2 in (looks * 3, looks * 4 / 3) else duration
 
     def _read_element(self, element: Element, bar: Bar, place: _Place) -> None:
         if element.tag == "note":
@@ -226,14 +243,15 @@ class _PartReader:
     def _read_note(self, element: Element, bar: Bar, place: _Place) -> None:
         if element.find("grace") is not None:
             return
-        duration = self._duration(element)
         rest = element.find("rest")
+        is_bar = rest is not None and rest.get("measure") == "yes"
+        length = self._duration(element) if rest is None else self._rest_length(element, is_bar)
         start = place.now
         if element.find("chord") is not None:
             start = place.chord
         else:
-            place.go(duration, rest is not None and rest.get("measure") == "yes")
-        if rest is not None or element.find("cue") is not None or not duration:
+            place.go(length, is_bar)
+        if rest is not None or element.find("cue") is not None or not length:
             return
         pitch = self._pitch(element)
         if pitch is None or not 0 <= pitch < 128:
@@ -244,7 +262,7 @@ class _PartReader:
         # The melisma's later notes and the ends of ties have no text of their own.
         info[1].num_syllables += any(text(lyric, "text") for lyric in element.iterfind("lyric"))
         is_tied = any(tie.get("type") == "stop" for tie in element.iterfind("tie"))
-        bar.notes.setdefault(info[0], []).append(Note(pitch, start, duration, is_tied))
+        bar.notes.setdefault(info[0], []).append(Note(pitch, start, length, is_tied))
 
     def _voice(self, key: str, is_drum: bool) -> tuple[str, VoiceInfo]:
         key += "/drums" if is_drum else ""

@@ -8,13 +8,15 @@ from xml.etree.ElementTree import Element
 from musicvae_jax.notation.score import MAX_TIMES, Bar, times_of, usual_tempo
 from musicvae_jax.notation.xml_tree import text
 
-_QUARTERS = {
+# Note values, in quarter notes.
+QUARTERS = {
     "breve": Fraction(8),
     "whole": Fraction(4),
     "half": Fraction(2),
     "quarter": Fraction(1),
     "eighth": Fraction(1, 2),
     "16th": Fraction(1, 4),
+    "32nd": Fraction(1, 8),
 }
 
 
@@ -100,7 +102,7 @@ def read_sound(sound: Element, bar: Bar, position: int) -> None:
 
 def _metronome_bpm(mark: Element) -> float:
     """Quarter notes a minute; 0 where the mark compares two note values."""
-    unit = _QUARTERS.get(text(mark, "beat-unit"))
+    unit = QUARTERS.get(text(mark, "beat-unit"))
     match = re.search(r"\d+(\.\d+)?", text(mark, "per-minute"))
     if unit is None or match is None:
         return 0.0

@@ -15,6 +15,7 @@ from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import abc, kern, musicxml
+from musicvae_jax.notation.archive import MAX_XML_BYTES
 from musicvae_jax.notation.performance import perform
 from musicvae_jax.notation.score import Score
 
@@ -82,7 +83,7 @@ def content(path: str | os.PathLike) -> bytes:
 def most_bytes(name: str) -> int:
     """How large a music file of that name may be; XML takes much room."""
     is_xml = _FORMATS.get(_suffix(name)) == "MusicXML"
-    return musicxml.MAX_XML_BYTES if is_xml else MAX_BYTES
+    return MAX_XML_BYTES if is_xml else MAX_BYTES
 
 
 def song_from_bytes(data: bytes, name: str) -> Song:
@@ -115,7 +116,7 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
         raise FileError(f"{name}: {unknown}; these are {', '.join(SUFFIXES)}", unknown)
     if kind == "MIDI":
         return [midi_read.song_from_bytes(data, name)]
-    limit = musicxml.MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
+    limit = MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
     if len(data) > limit:
         too_large = f"larger than {limit >> 20} MiB"
         raise FileError(f"{name}: {too_large}, which no song is", too_large)

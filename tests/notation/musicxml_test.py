@@ -8,7 +8,8 @@ import pytest
 
 from musicvae_jax.midi.extraction import extract
 from musicvae_jax.midi.read import FileError
-from musicvae_jax.notation import musicxml, read, xml_tree
+from musicvae_jax.notation import read, xml_tree
+from musicvae_jax.notation.archive import MAX_XML_BYTES
 
 NAMES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
 TYPES = {4: "quarter", 8: "half", 16: "whole", 2: "eighth", 1: "16th", 12: "half"}
@@ -108,6 +109,35 @@ def test_a_short_bar_is_filled_up():
     data = file([attributes() + note(60, 16), note(62, 8), note(64, 16)])
     assert only_track(data) == [(60, 0, 4), (62, 4, 6), (64, 8, 12)]
     assert "1 bars are not as long" in read.song_from_bytes(data, "x.xml").warnings[0]
+
+
+def test_bars_of_parts_in_different_meters_last_equally_long():
+    """The rests of the voice are as long as MuseScore writes them: one and a half times."""
+    stretched = note(None, 4).replace("<duration>4", "<duration>6")
+    voice = [attributes(2, 4) + note(60, 4) + stretched, note(62, 4) * 2, note(64, 8)]
+    piano = [attributes(6, 8) + note(48, 2) * 6, note(50, 12), note(52, 4) * 3]
+    song = read.song_from_bytes(file(voice, piano), "x.musicxml")
+    assert not song.warnings
+    assert song.meters == ((0, 2, 4),)
+    upper, lower = map(rows, song.tracks)
+    assert upper == [(60, 0, 1), (62, 2, 3), (62, 3, 4), (64, 4, 6)]
+    assert [start for _, start, _ in lower] == pytest.approx(
+        [0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3, 2, 4, 14 / 3, 16 / 3], abs=1e-4
+    )
+
+
+def test_a_full_bar_of_the_first_part_is_right_though_another_part_has_too_much():
+    voice = [attributes() + note(60, 16), note(62, 16)]
+    piano = [attributes() + note(48, 8) * 3, note(50, 16)]
+    song = read.song_from_bytes(file(voice, piano), "x.musicxml")
+    assert [track.start.tolist() for track in song.tracks] == [[0, 4], [0, 2, 4, 4]]
+
+
+def test_the_meter_of_a_file_that_tells_none():
+    divisions = "<attributes><divisions>4</divisions></attributes>"
+    data = file([divisions + note(60, 4), note(62, 12), note(64, 12), note(65, 8)])
+    assert read.song_from_bytes(data, "x.musicxml").meters == ((0, 3, 4),)
+    assert only_track(data) == [(60, 2, 3), (62, 3, 6), (64, 6, 9), (65, 9, 11)]
 
 
 def test_endings_and_the_times_of_a_repeat():
@@ -261,7 +291,7 @@ GOOD = file([attributes() + note(60, 16)])
         (b'<?xml version="1.0" encoding="utf--1"?><score-partwise/>', "x.xml", "unknown encoding"),
         (b'<?xml version="1.0" encoding="hex"?><score-partwise/>', "x.xml", "hex"),
         (b"<html><body/></html>", "x.xml", "no element that music has"),
-        (archive(b" " * (musicxml.MAX_XML_BYTES + 1)), "x.mxl", "when unpacked"),
+        (archive(b" " * (MAX_XML_BYTES + 1)), "x.mxl", "when unpacked"),
         (archive(b"x", "song.txt"), "x.mxl", "syntax error"),
         (b"<score-partwise>" + b"<part>" * 99, "x.xml", "more elements than any song"),
         (b"MThd garbage", "x.mxl", "syntax error"),

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from musicvae_jax.midi import convert, write
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.notation import musicxml, read
+from musicvae_jax.notation import read
+from musicvae_jax.notation.archive import MAX_XML_BYTES
 from tests import command_line
 from tests.notation import musicxml_test
 
@@ -85,7 +86,7 @@ def bad_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bad")
     good = musicxml_test.GOOD
     contents = {
-        "bomb.mxl": musicxml_test.archive(b" " * (musicxml.MAX_XML_BYTES + 1)),
+        "bomb.mxl": musicxml_test.archive(b" " * (MAX_XML_BYTES + 1)),
         "entities.xml": musicxml_test.BOMB.encode(),
         "external.musicxml": musicxml_test.EXTERNAL.encode(),
         "cut.musicxml": good[:-100],
@@ -104,7 +105,7 @@ def bad_files(tmp_path_factory):
     with zipfile.ZipFile(folder / "no score.mxl", "w") as archive:
         archive.writestr("song.txt", "la la la")
     with (folder / "large.xml").open("wb") as file:
-        file.truncate(musicxml.MAX_XML_BYTES + 1)
+        file.truncate(MAX_XML_BYTES + 1)
     return folder
 
 
@@ -154,7 +155,7 @@ def test_the_largest_file_takes_seconds():
     """16 MiB, with nearly as many notes as a file may have."""
     bar = musicxml_test.note(60, 4) * 4
     data = musicxml_test.file([musicxml_test.attributes() + bar, *[bar] * 19_990])
-    data += b"\n" * (musicxml.MAX_XML_BYTES - len(data))
+    data += b"\n" * (MAX_XML_BYTES - len(data))
     start = time.process_time()
     with pytest.raises(read.FileError, match="notes beyond 10000 bars"):
         read.song_from_bytes(data, "x.xml")
