@@ -12,12 +12,23 @@ from musicvae_jax.notation.abc_fields import (
     count_syllables,
     default_unit,
     meter_of,
+    part_order,
     property_of,
     signature_of,
     tempo_bpm,
     unit_of,
 )
-from musicvae_jax.notation.abc_voice import TOKEN, Voice, end_bar, read_event, rest_bars
+from musicvae_jax.notation.abc_voice import (
+    TOKEN,
+    Voice,
+    begin_part,
+    end_bar,
+    end_voice,
+    read_event,
+    read_sign,
+    rest_bars,
+)
+from musicvae_jax.notation.repeats import playing_order
 from musicvae_jax.notation.score import MAX_BARS, Note, Score, VoiceInfo
 
 
@@ -52,11 +63,13 @@ class _Tune:
         self._key_properties = ""
         self._properties: dict[str, str] = {}
         self._voice_id = ""
+        self._parts = ""
+        self._has_words = self._has_overlay = False  # below this line; anywhere
         self._in_header = True
         for line in text.split("\n"):
             self._read_line(line)
         for voice in self._voices.values():
-            end_bar(voice, "|")
+            end_voice(voice)
 
     def _read_line(self, line: str) -> None:
         program = re.match(r"%%MIDI\s+program\s+(?:\d+\s+)?(\d+)", line)
@@ -67,13 +80,19 @@ class _Tune:
         if field:
             self._read_field(field[1], field[2].strip())
         elif not self._in_header:
+            self._has_words = False
             self._read_music(line)
 
     def _read_field(self, letter: str, value: str) -> None:
         if letter == "T" and not self._title:
             self._title = value
-        elif letter == "w" and not self._in_header:
+        elif letter == "w" and not self._in_header and not self._has_words:
+            self._has_words = True  # another verse is sung to the same notes
             self._voice().info.num_syllables += count_syllables(value)
+        elif letter == "P" and self._in_header:
+            self._parts = part_order(value)
+        elif letter == "P" and value:
+            begin_part(self._voice(), value[0])
         elif letter == "V":
             self._voice_id, *properties = value.split(None, 1) or [""]
             before = self._properties.setdefault(self._voice_id, "")
@@ -136,7 +155,7 @@ class _Tune:
             if match["field"]:
                 self._read_field(match["field"], match["value"].strip())
             elif kind == "skipped":
-                continue
+                read_sign(self._voice(), match["skipped"])
             elif match["bar"]:
                 end_bar(self._voice(), match["bar"], match["ending"] or "")
             elif match["bracket"]:
@@ -144,6 +163,7 @@ class _Tune:
             elif match["bars_rest"]:
                 rest_bars(self._voice(), int(match["bars"] or 1))
             else:
+                self._has_overlay |= match["overlay"] is not None
                 read_event(self._voice(), match)
 
     def score(self) -> Score:
@@ -171,7 +191,26 @@ class _Tune:
                         if event.ticks and 0 <= pitch < 128
                     )
                     start += event.ticks
-        return Score(self._title, {id: voice.info for id, voice in voices.items()}, first.bars)
+        infos = {id: voice.info for id, voice in voices.items()}
+        warnings = ["voices after an & are left out"] if self._has_overlay else []
+        return Score(self._title, infos, first.bars, self._order(first), warnings)
+
+    def _order(self, voice: Voice) -> list[int]:
+        """The bars in the order of parts that the header gives; empty if it gives none."""
+        if not self._parts or not voice.parts:
+            return []
+        starts = [start for _, start in voice.parts]
+        spans = zip(starts, [*starts[1:], len(voice.bars)], strict=True)
+        bars_of = {
+            name: [start + index for index in playing_order(voice.bars[start:stop])]
+            for (name, _), (start, stop) in zip(voice.parts, spans, strict=True)
+        }
+        order = list(range(starts[0]))
+        for name in self._parts:
+            order += bars_of.get(name, [])
+            if len(order) > MAX_BARS:
+                raise ValueError(f"more than {MAX_BARS} bars with its repeats")
+        return order
 
 
 def _running_sum(lengths: list[int]) -> list[int]:

@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from musicvae_jax.notation.score import usual_meter, usual_tempo
+from musicvae_jax.notation.score import MAX_BARS, MAX_TIMES, usual_meter, usual_tempo
 
 ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
@@ -16,6 +16,21 @@ _SHARPS = "FCGDAEB"
 def count_syllables(line: str) -> int:
     """The notes that a line of words gives a syllable to."""
     return len(re.findall(r"[^\s\-_*|]+", line))
+
+
+def part_order(value: str) -> str:
+    """The parts of `A2(BC)2`, a letter each: `AABCBC`.
+
+    Raises:
+      ValueError: they are too many.
+    """
+    order = re.sub(r"[^A-Za-z\d()]", "", value)[:1000]
+    while match := re.search(r"\(([A-Za-z]*)\)(\d{0,2})|([A-Za-z])(\d{1,2})", order):
+        part = (match[1] or match[3] or "") * min(int(match[2] or match[4] or 1), MAX_TIMES)
+        order = order[: match.start()] + part + order[match.end() :]
+        if len(order) > MAX_BARS:
+            raise ValueError(f"more than {MAX_BARS} parts")
+    return re.sub(r"[^A-Za-z]", "", order)
 
 
 def property_of(text: str, name: str) -> int:

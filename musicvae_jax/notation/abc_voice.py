@@ -66,6 +66,7 @@ class Voice:
       events: of each bar.
       altered: semitones by letter, by the accidentals of this bar.
       ending: in force.
+      parts: the names of those that begin in it, with the number of their first bar.
     """
 
     info: VoiceInfo
@@ -83,6 +84,32 @@ class Voice:
     broken: Fraction = Fraction(1)
     tuplet: tuple[int, Fraction] = (0, Fraction(1))
     is_overlaid: bool = False
+    parts: list[tuple[str, int]] = dataclasses.field(default_factory=list)
+
+
+def begin_part(voice: Voice, name: str) -> None:
+    end_bar(voice, "")
+    voice.next_bar.begins_strain = True
+    voice.parts.append((name, len(voice.bars)))
+
+
+def read_sign(voice: Voice, sign: str) -> None:
+    """Reads `!D.C.!` or `"^Fine"`, which count for the bar in which they stand."""
+    words = sign.strip('!"^_<>@ ')
+    bar = voice.next_bar
+    bar.fine |= re.fullmatch(r"fine\.?", words, re.IGNORECASE) is not None
+    bar.da_capo |= re.match(r"(D\. ?C\.|Da ?Capo)", words, re.IGNORECASE) is not None
+    bar.dal_segno |= re.match(r"(D\. ?S\.|Dal ?Segno)", words, re.IGNORECASE) is not None
+    bar.segno |= words.lower() == "segno"
+
+
+def end_voice(voice: Voice) -> None:
+    """Ends the last bar; what is written after it counts for it."""
+    end_bar(voice, "|")
+    if voice.bars:
+        voice.bars[-1].fine |= voice.next_bar.fine
+        voice.bars[-1].da_capo |= voice.next_bar.da_capo
+        voice.bars[-1].dal_segno |= voice.next_bar.dal_segno
 
 
 def end_bar(voice: Voice, sign: str, ending: str = "") -> None:

@@ -89,6 +89,50 @@ def test_repeats(body, expected):
     assert "".join(names[pitch] for pitch in pitches(body)) == expected
 
 
+@pytest.mark.parametrize(
+    ("parts", "body", "expected"),
+    [
+        ("ABA", "P:A\nC4 |\nP:B\nD4 |", "CDC"),
+        ("A2(BA)2", "P:A\nC4 |\nP:B\nD4 |", "CCDCDC"),
+        ("A.B", "[P:A] C4 :| [P:B] D4 |", "CCD"),
+        ("AXB", "E4 |\nP:A\nC4 |\nP:B\nD4 |", "ECD"),
+        ("", "P:A\nC4 |\nP:B\nD4 |", "CD"),
+    ],
+)
+def test_the_order_of_parts(parts, body, expected):
+    header = f"P:{parts}\n" if parts else ""
+    [track] = tracks(f"X:1\nM:4/4\nL:1/4\n{header}K:C\n{body}\n")
+    names = {60: "C", 62: "D", 64: "E"}
+    assert "".join(names[pitch] for pitch, _, _ in track) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('C4 | "^Fine" D4 | E4 | F4 !D.C.! |]', "CDEFCD"),
+        ('C4 | D2 !fine! D2 | E4 |] "D.C. al Fine"', "CDDECDD"),
+        ("C4 | !segno! D4 | E4 !D.S.! |", "CDEDE"),
+        ('"Finest" C4 | "F"D4 | E4 |', "CDE"),
+    ],
+)
+def test_da_capo_and_dal_segno(body, expected):
+    names = {60: "C", 62: "D", 64: "E", 65: "F"}
+    assert "".join(names[pitch] for pitch in pitches(body)) == expected
+
+
+def test_an_overlay_is_left_out_with_a_warning():
+    text = "X:1\nM:4/4\nL:1/4\nK:C\nc4 & C2 D2 | d4 |\n"
+    [song] = read.songs_from_bytes(text.encode(), "x.abc")
+    assert song.tracks[0].pitch.tolist() == [72, 74]
+    assert song.warnings == ("voices after an & are left out",)
+
+
+def test_verses_count_once():
+    text = "X:1\nM:4/4\nL:1/4\nK:C\nCDEF|\nw:one two three four\nw:five six se-ven\nGABc|\nw:a b\n"
+    [song] = read.songs_from_bytes(text.encode(), "x.abc")
+    assert song.tracks[0].num_syllables == 6
+
+
 def test_rests_meters_tempos_and_an_upbeat():
     text = (
         'X:1\nT:One % two\nM:C|\nL:1/8\nQ:"Slow" 1/2=40\nK:C\nC2 | z4 x4 | Z2 | D8 | [M:3/4] E6 |\n'
@@ -157,6 +201,11 @@ def test_encodings():
         (b"X:1\nK:C\n" + b"C|" * (MAX_BARS + 1), "more than 20000 bars"),
         (b"X:1\nK:C\n" + b"C" * 100_001, "more than the 100000"),
         (b"X:1\nL:9/1\nK:C\n" + b"C9999" * 20, "notes beyond"),
+        (
+            b"X:1\nP:" + b"(" * 99 + b"A99" + b")99" * 99 + b"\nK:C\nP:A\nC|\n",
+            "more than 20000 parts",
+        ),
+        (b"X:1\nP:(A16)16\nK:C\nP:A\n" + b"C|" * 100, "bars with its repeats"),
         (b"X" * (2 << 20) + b"X", "larger than 2 MiB"),
     ],
 )
