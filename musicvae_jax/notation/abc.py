@@ -9,6 +9,7 @@ import re
 from fractions import Fraction
 
 from musicvae_jax.notation.abc_fields import (
+    clef_octave,
     count_syllables,
     default_unit,
     meter_of,
@@ -139,7 +140,8 @@ class _Tune:
             name = re.search(r'(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))', properties)
             shift = 0
             for text in (self._key_properties, properties):
-                shift += 12 * property_of(text, "octave") + property_of(text, "transpose")
+                shift += 12 * (property_of(text, "octave") + clef_octave(text))
+                shift += property_of(text, "transpose")
             info = VoiceInfo((name[1] or name[2] or "") if name else "", self._program)
             unit = self._unit or default_unit(self._meter)
             voice = Voice(info, unit, self._meter, dict(self._signature), shift)

@@ -33,6 +33,12 @@ def part_order(value: str) -> str:
     return re.sub(r"[^A-Za-z]", "", order)
 
 
+def clef_octave(text: str) -> int:
+    """-1 of `treble-8`, in which a voice sounds an octave lower than written; else 0 or 1."""
+    match = re.search(r"\b(?:treble|alto|tenor|bass)\d?([+-])8\b", text)
+    return int(f"{match[1]}1") if match else 0
+
+
 def property_of(text: str, name: str) -> int:
     match = re.search(rf"\b{name}\s*=\s*([+-]?\d{{1,2}})", text)
     return int(match[1]) if match else 0

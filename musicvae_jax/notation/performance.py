@@ -75,15 +75,20 @@ def perform(score: Score, most_notes: int) -> Song:
 
 def _strains(score: Score, order: list[int]) -> list[bool]:
     """For each bar played, whether a part of the song begins with it."""
-    follows = [-2, *order]
     return [
-        bar == 0
-        or bar != before + 1
-        or score.bars[bar].begins_strain
-        or score.bars[bar].begins_repeat
-        or score.bars[bar].coda
-        for before, bar in zip(follows, order, strict=False)
+        _begins_strain(score.bars, before, bar)
+        for before, bar in zip([None, *order], order, strict=False)
     ]
+
+
+def _begins_strain(bars: list[Bar], before: int | None, index: int) -> bool:
+    bar = bars[index]
+    if before is None:
+        return True
+    if bar.endings and index > before + 1:
+        return False  # the second ending goes on as the first did, which is passed over
+    is_jump = index != before + 1 or index == 0
+    return is_jump or bar.begins_strain or bar.begins_repeat or bar.coda
 
 
 def _place(

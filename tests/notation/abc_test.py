@@ -33,6 +33,8 @@ def lengths(body: str) -> list[float]:
     [
         ("C", "C,, C, C c c' c''", [36, 48, 60, 72, 84, 96]),
         ("D", "F C f", [66, 61, 78]),
+        ("C clef=treble-8", "C c", [48, 60]),
+        ("C treble+8", "C", [72]),
         ("Bb", "B E _E =B B", [70, 63, 63, 71, 71]),
         ("Ador", "F c", [66, 72]),
         ("F# minor", "F C G D", [66, 61, 68, 62]),
@@ -131,6 +133,22 @@ def test_verses_count_once():
     text = "X:1\nM:4/4\nL:1/4\nK:C\nCDEF|\nw:one two three four\nw:five six se-ven\nGABc|\nw:a b\n"
     [song] = read.songs_from_bytes(text.encode(), "x.abc")
     assert song.tracks[0].num_syllables == 6
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("|: G | c4 |1 d3 :|2 d4 |]", [(67, 3), (72, 4), (74, 8), (67, 11), (72, 12), (74, 16)]),
+        ("G |: c4 |1 d3 G :|2 d3 |]", [(67, 3), (72, 4), (74, 8), (67, 11), (72, 12), (74, 16)]),
+        ("G | c4 | d3 :: e | f4 | g3 :|", [
+            (67, 3), (72, 4), (74, 8), (67, 11), (72, 12), (74, 16),
+            (76, 19), (77, 20), (79, 24), (76, 27), (77, 28), (79, 32),
+        ]),
+    ],
+)  # fmt: skip
+def test_upbeats_of_repeats_with_endings(body, expected):
+    [track] = tracks(f"X:1\nM:4/4\nL:1/4\nK:C\n{body}\n")
+    assert [(pitch, start) for pitch, start, _ in track] == expected
 
 
 def test_rests_meters_tempos_and_an_upbeat():

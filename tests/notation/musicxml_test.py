@@ -182,6 +182,57 @@ def test_transposing_instruments_sound():
     assert only_track(file([attributes(more=low) + note(62, 16)])) == [(50, 0, 4)]
 
 
+def test_clefs_and_lines_of_octaves_move_nothing():
+    """The pitch of a note in a file is where it sounds, however it is drawn."""
+    clef = "<clef><sign>G</sign><line>2</line><clef-octave-change>-1</clef-octave-change></clef>"
+    line = '<direction><direction-type><octave-shift type="down"/></direction-type></direction>'
+    assert only_track(file([attributes(more=clef) + line + note(60, 16)])) == [(60, 0, 4)]
+
+
+def test_voices_and_parts_that_begin_later():
+    back = "<backup><duration>16</duration></backup>"
+    first = attributes() + note(72, 16)
+    second = note(74, 16) + back + note(None, 8, voice=2) + note(64, 8, voice=2)
+    third = (
+        note(76, 16) + back + "<forward><duration>12</duration></forward>" + note(65, 4, voice=2)
+    )
+    rest = attributes() + note(None, 16).replace("<rest/>", '<rest measure="yes"/>')
+    song = read.song_from_bytes(file([first, second, third], [rest, rest, note(48, 16)]), "x.xml")
+    assert list(map(rows, song.tracks)) == [
+        [(72, 0, 4), (74, 4, 8), (76, 8, 12)],
+        [(64, 6, 8), (65, 11, 12)],
+        [(48, 8, 12)],
+    ]
+
+
+def test_two_verses_below_a_note_count_once():
+    second = '<lyric number="2"><text>lo</text></lyric></note>'
+    bar = note(60, 4, lyric="la").replace("</note>", second) * 4
+    song = read.song_from_bytes(file([attributes() + bar]), "x.xml")
+    assert song.tracks[0].num_syllables == 4
+
+
+def test_an_upbeat_before_a_repeat_with_endings():
+    """The upbeat is played once; the first ending leads back with its own."""
+
+    def under(time: int, content: str, more: str = "") -> str:
+        start = f'<barline location="left"><ending number="{time}" type="start"/></barline>'
+        end = f'<barline location="right"><ending number="{time}" type="stop"/>{more}</barline>'
+        return start + content + end
+
+    forward = '<barline location="left"><repeat direction="forward"/></barline>'
+    back = '<repeat direction="backward"/>'
+    measures = [
+        attributes() + note(67, 4),
+        forward + note(72, 16),
+        under(1, note(74, 12) + note(67, 4), back),
+        under(2, note(74, 12)),
+    ]
+    assert [(pitch, start) for pitch, start, _ in only_track(file(measures))] == [
+        (67, 3), (72, 4), (74, 8), (67, 11), (72, 12), (74, 16),
+    ]  # fmt: skip
+
+
 def test_the_part_with_words_is_the_melody():
     piano = [attributes() + note(72, 4) * 4, note(74, 4) * 4]
     voice = [attributes() + note(55, 4, lyric="la") * 4, note(57, 8, lyric="la") * 2]
