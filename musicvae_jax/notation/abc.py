@@ -158,6 +158,8 @@ class _Tune:
                 self._read_field(match["field"], match["value"].strip())
             elif kind == "skipped":
                 read_sign(self._voice(), match["skipped"])
+            elif match["unseen"]:
+                end_bar(self._voice(), "|")
             elif match["bar"]:
                 end_bar(self._voice(), match["bar"], match["ending"] or "")
             elif match["bracket"]:

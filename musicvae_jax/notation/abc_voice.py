@@ -21,6 +21,7 @@ _LENGTH = r"\d*(?:/+\d*)*"
 TOKEN = re.compile(
     r'(?P<skipped>"[^"]*"|\{[^}]*\}|![^!]*!|`)'
     r"|\[(?P<field>[A-Za-z]):(?P<value>[^\]]*)\]"
+    r"|(?P<unseen>\[\|\])"
     r"|(?P<bar>\.?(?:\[(?=\|))?(?:[:|]*\|[:|]*|::+)\]?:*)(?:\s*\[?(?P<ending>\d[\d,-]*))?"
     r"|\[(?P<bracket>\d[\d,-]*)"
     rf"|\[(?P<chord>[^\]|]*)\](?P<chord_length>{_LENGTH})"

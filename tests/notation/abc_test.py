@@ -84,6 +84,7 @@ def test_lengths(body, expected):
         ("C4 |[1 D4 :|[2 E4 ] F4", "CDCEF"),
         ("|: C4 |1,2 D4 :|3 E4 |]", "CDCDCE"),
         ("|:: C4 ::| D4", "CCCD"),
+        ("[|]|: C4 [|] D4 [|]:|", "CDCD"),
     ],
 )
 def test_repeats(body, expected):
