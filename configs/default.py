@@ -27,7 +27,7 @@ def get_config() -> ml_collections.ConfigDict:
     # Collections of music21 for 'folk'. 'essenFolksong' may be added for
     # non-commercial use.
     dataset.collections = ("oneills1850", "ryansMammoth", "airdsAirs")
-    # How a MIDI file becomes one voice. 'highest': the top line of the likeliest track, as
+    # How a file becomes one voice. 'highest': the top line of the likeliest track, as
     # in MusicVAE. 'arpeggio': as in the notebook of 2021, over all tracks of `programs` whose
     # name contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords
     # are refused instead of broken up.

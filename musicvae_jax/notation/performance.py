@@ -45,9 +45,11 @@ def perform(score: Score, most_notes: int) -> Song:
     """Plays a score: repeats played out, ties joined, every bar on the grid of its meter.
 
     An upbeat stands before its bar line, and the first bar line is at a multiple of the
-    bar's length (of four quarter notes in 2/4). A bar shorter than its meter leaves the
-    grid where it is: the next part of it follows directly, another bar at the next bar
-    line. Where a repeated upbeat has no room, the bar before ends early.
+    bar's length (of four quarter notes in 2/4). A bar that is shorter or longer than its
+    meter leaves the grid where it is: the other part of a bar follows directly, any other
+    bar at the next bar line. To let it follow directly would move all bars after it off
+    the grid of the model's bars. Where a repeated upbeat has no room, the bar before ends
+    early.
 
     Raises:
       ValueError: repeats make more than `most_notes` notes of it, or it is too long.
