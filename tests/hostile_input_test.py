@@ -5,7 +5,6 @@ import os
 import pathlib
 import struct
 
-import jax
 import numpy as np
 import pretty_midi
 import pytest
@@ -16,8 +15,6 @@ from musicvae_jax.checkpoints import store
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import encode
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.piece import single
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
@@ -70,7 +67,7 @@ def file_name(name):
 def workdir(tmp_path_factory):
     """An untrained model of two bars."""
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
+    params = helpers.random_params(config)
     workdir = tmp_path_factory.mktemp("run")
     with store.open_manager(workdir) as manager:
         store.save(manager, 1, params, params, config, None)

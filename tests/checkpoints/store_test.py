@@ -183,11 +183,9 @@ class _Bomb:
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     """Pickles and modules are planted in the place of, and beside, every file."""
-    from musicvae_jax.models import vae
-    from musicvae_jax.models.vae import create_model
 
     config = helpers.small_config()
-    params = jax.tree.map(np.asarray, vae.init_params(create_model(config.model), 0))
+    params = helpers.random_params(config)
     run, bombed = tmp_path / "run", tmp_path / "exploded"
     with store.open_manager(run) as manager:
         store.save(manager, 1, params, params, config, None)

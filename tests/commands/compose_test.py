@@ -3,7 +3,6 @@
 import json
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 
@@ -11,7 +10,6 @@ from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.commands import compose
 from musicvae_jax.inference.latent_prior import LatentPrior
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
 from musicvae_jax.music.attributes import ATTRIBUTES
 from tests import helpers
 
@@ -21,7 +19,7 @@ BARS = 2
 @pytest.fixture(scope="module")
 def model():
     config = helpers.small_config(bars=BARS)
-    params = jax.tree.map(np.asarray, vae.init_params(vae.create_model(config.model), 0))
+    params = helpers.random_params(config)
     return MelodyModel(Checkpoint(pathlib.Path("nowhere"), 0, config, params))
 
 

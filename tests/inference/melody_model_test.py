@@ -10,8 +10,6 @@ from musicvae_jax.inference import batching
 from musicvae_jax.inference.attribute_vectors import AttributeVectors
 from musicvae_jax.inference.load import load_model
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.attributes import ATTRIBUTES
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -22,9 +20,7 @@ from tests import helpers
 @pytest.fixture(scope="module")
 def model():
     config = helpers.small_config(bars=4)
-    params = jax.tree.map(
-        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
-    )
+    params = helpers.random_params(config, scale=3)
     return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
 
 

@@ -1,5 +1,3 @@
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,28 +35,11 @@ def setup(request):
     """A model of three bars, its parameters, tokens and a path that moves."""
     config = helpers.small_config(bars=3, **VARIANTS[request.param])
     model = create_model(config.model)
-    variables = {"params": jax.jit(lambda: vae.init_params(model, 0))()}
     # Larger parameters than at the beginning, so that mistakes show.
-    variables = jax.tree.map(lambda x: 3 * x, variables)
+    variables = {"params": helpers.random_params(config, scale=3, seed=4)}
     tokens = helpers.random_tokens(BATCH, 48, vocab=model.vocab)
     path = np.random.default_rng(1).normal(size=(BATCH, 3, model.z)).astype(np.float32)
-    return Jitted(model), variables, tokens, path
-
-
-class Jitted:
-    """A model whose `apply` is compiled once for each method and shape."""
-
-    def __init__(self, model):
-        self.model = model
-        self.vocab, self.z, self.latent_shape = model.vocab, model.z, model.latent_shape
-        self._functions = {}
-
-    def apply(self, variables, *args, method=None):
-        if method not in self._functions:
-            is_call = method is None
-            apply = functools.partial(self.model.apply, method=method)
-            self._functions[method] = jax.jit(apply, static_argnums=(3,) if is_call else ())
-        return self._functions[method](variables, *args)
+    return helpers.Jitted(model), variables, tokens, path
 
 
 def scheduled(model, *args):
@@ -89,11 +70,13 @@ def test_shapes(setup):
 def test_a_melody_is_gathered_from_its_bars_and_shared_out_to_them():
     """At first its latent is what a latent for each bar would be, side by side."""
     config = helpers.small_config(bars=3, z=6, encoder_reads="bars", conductor_reads="bars")
-    whole = create_model(config.model)
-    by_bar = create_model(
-        helpers.small_config(bars=3, z=2, encoder_reads="bars", latent="per_bar").model
+    whole = helpers.Jitted(create_model(config.model))
+    by_bar = helpers.Jitted(
+        create_model(
+            helpers.small_config(bars=3, z=2, encoder_reads="bars", latent="per_bar").model
+        )
     )
-    params = jax.jit(lambda: vae.init_params(whole, 0))()
+    params = jax.jit(lambda: vae.init_params(whole.model, 0))()
     encoder = dict(params["encoder_lstm"])
     mixing = encoder.pop("mu"), encoder.pop("raw_sigma")
     tokens = helpers.random_tokens(BATCH, 48)
@@ -183,7 +166,7 @@ def test_temperature_0_is_argmax_whatever_the_keys(setup):
 def test_samples_have_the_models_frequencies():
     """The first token of many samples against the softmax of its logits."""
     config = helpers.small_config(bars=1, codec="roll")
-    model = Jitted(create_model(config.model))
+    model = helpers.Jitted(create_model(config.model))
     variables = {"params": helpers.random_params(config, scale=4)}
     path = jnp.tile(jnp.linspace(-1, 1, model.z), (20_000, 1, 1))
     tokens, log_probs = model.apply(variables, path, keys(20_000), 1.0, method="sample")
@@ -197,7 +180,7 @@ def test_samples_have_the_models_frequencies():
 
 def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_token():
     config = helpers.small_config(bars=3)
-    model = Jitted(create_model(config.model))
+    model = helpers.Jitted(create_model(config.model))
     variables = {"params": helpers.random_params(config)}
     path = jnp.ones((1, 3, model.z))
     tokens = helpers.random_tokens(1, 48)
@@ -213,7 +196,7 @@ def test_a_bar_depends_on_the_bars_before_only_through_the_conductor_and_one_tok
 
 def test_word_dropout_hides_tokens_in_training_only():
     config = helpers.small_config(encoder_word_dropout=1.0, decoder_word_dropout=1.0)
-    model = Jitted(create_model(config.model))
+    model = helpers.Jitted(create_model(config.model))
     variables = {"params": helpers.random_params(config)}
     one, two = helpers.random_tokens(2, 32, seed=0), helpers.random_tokens(2, 32, seed=1)
     blind = [model.apply(variables, t, keys(2), True)[0] for t in (one, two)]

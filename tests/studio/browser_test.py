@@ -10,13 +10,9 @@ import subprocess
 import sys
 import time
 
-import jax
-import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import store
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.notation import read
 from tests import helpers
 
@@ -44,9 +40,7 @@ def home(tmp_path_factory):
 def checkpoint(home):
     """A model that was not trained, but knows what it wants."""
     config = helpers.small_config(bars=BARS)
-    params = jax.tree.map(
-        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
-    )
+    params = helpers.random_params(config, scale=3)
     with store.open_manager(home / "model") as manager:
         store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
         store.wait(manager, 1)

@@ -10,7 +10,6 @@ import time
 import wave
 import zipfile
 
-import jax
 import matplotlib.image
 import mido
 import numpy as np
@@ -26,8 +25,6 @@ from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import convert, encode
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music import attributes
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -58,9 +55,7 @@ def command_line():
 @pytest.fixture(scope="module")
 def model():
     config = helpers.small_config(bars=BARS)
-    params = jax.tree.map(
-        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
-    )
+    params = helpers.random_params(config, scale=3)
     model = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
     measured = attributes.measure(helpers.random_tokens(50, 16 * BARS))
     latents = np.random.default_rng(0).normal(size=(50, *model.model.latent_shape))

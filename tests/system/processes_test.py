@@ -208,9 +208,9 @@ def arguments(home, workdir, **train):
         "--config=configs/tiny.py",
         "--config.model.bars=2",
         "--config.model.z=4",
-        "--config.model.encoder_features=8",
-        "--config.model.conductor_features=8",
-        "--config.model.decoder_features=8",
+        "--config.model.encoder_features=16",
+        "--config.model.conductor_features=16",
+        "--config.model.decoder_features=16",
         f"--config.dataset.path={home / 'songs'}",
         f"--config.dataset.data_dir={home / 'data'}",
         f"--workdir={workdir}",
@@ -240,7 +240,9 @@ def config_of(home):
     from musicvae_jax.configs import tiny
 
     config = tiny.get_config()
-    config.model.update(bars=2, z=4, encoder_features=8, conductor_features=8, decoder_features=8)
+    config.model.update(
+        bars=2, z=4, encoder_features=16, conductor_features=16, decoder_features=16
+    )
     config.dataset.update(name="midi", path=str(home / "songs"), data_dir=str(home / "data"))
     config.train.update(num_steps=6, eval_every=3, log_every=1)
     return config

@@ -6,8 +6,6 @@ import pytest
 
 from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import splice
 from musicvae_jax.system.errors import UserError
@@ -20,9 +18,7 @@ from tests import helpers
 
 def model_of(**fields):
     config = helpers.small_config(bars=2, **fields)
-    params = jax.tree.map(
-        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
-    )
+    params = helpers.random_params(config, scale=3)
     return MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
 
 

@@ -1,14 +1,11 @@
 import pathlib
 
-import jax
 import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference import batching
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models import vae
-from musicvae_jax.models.vae import create_model
 from musicvae_jax.music.keys import scale_mask
 from musicvae_jax.transitions import curves
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
@@ -19,9 +16,7 @@ from tests import helpers
 @pytest.fixture(scope="module")
 def maker():
     config = helpers.small_config(bars=2, latent="per_bar")
-    params = jax.tree.map(
-        lambda x: np.asarray(3 * x), vae.init_params(create_model(config.model), 0)
-    )
+    params = helpers.random_params(config, scale=3)
     return BridgeMaker(MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params)))
 
 

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicvae_jax.models import vae
 from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
@@ -114,11 +113,12 @@ def test_key_stability_by_hand():
 def test_the_bound_is_the_training_loss_at_the_mean(latent):
     config = helpers.small_config(bars=2, latent=latent)
     model = create_model(config.model)
-    params = vae.init_params(model, 0)
+    params = helpers.random_params(config)
     melodies = [melody.window(0, 2) for melody in random_melodies(3, 4)]
     tokens = jnp.asarray(tokens_of(*melodies))
     bar_nll = jax.jit(lambda params, notes: scores.bar_nll(trained(model, params), notes))
     nll = bar_nll(params, notes_of(*melodies))
+    model = helpers.Jitted(model)
     mu, sigma = model.apply({"params": params}, tokens, method="encode")
     path = model.apply({"params": params}, mu, method="path")
     logits = model.apply(
@@ -129,8 +129,8 @@ def test_the_bound_is_the_training_loss_at_the_mean(latent):
 
 
 def test_measures_of_whole_transitions():
-    model = create_model(helpers.small_config(bars=2).model)
-    params = vae.init_params(model, 0)
+    config = helpers.small_config(bars=2)
+    model, params = create_model(config.model), helpers.random_params(config)
     one, two = random_melodies(3, 5), random_melodies(3, 6)
     t = jnp.linspace(0, 1, BARS)
     bars = [[*bars_of(a)[:1], *bars_of(b)[1:]] for a, b in zip(one, two, strict=True)]

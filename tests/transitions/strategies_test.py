@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax.models import noise, vae
+from musicvae_jax.models import noise
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.melody import Melody
@@ -33,7 +33,7 @@ def tiny(latent="per_bar", codec="melody", decoder="hierarchical"):
     """A model with large parameters, whose decoding depends on all that it is told."""
     config = helpers.small_config(bars=MODEL_BARS, latent=latent, codec=codec, decoder=decoder)
     model = create_model(config.model)
-    return model, jax.tree.map(lambda x: 3 * x, vae.init_params(model, 0))
+    return helpers.Jitted(model), helpers.random_params(config, scale=3)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -41,7 +41,7 @@ def _transition(kind, strategy, how, params, pair, t_latent, t_control, keys, te
     model, _ = tiny(*kind)  # made before the first call
     codec = kind[1] if len(kind) > 1 else "melody"
     return strategies.transition(
-        TrainedModel(params, model, CODECS[codec]),
+        TrainedModel(params, model.model, CODECS[codec]),
         strategy,
         pair,
         t_latent=t_latent,
