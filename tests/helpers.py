@@ -109,8 +109,9 @@ def write_midi_folder(folder: pathlib.Path, songs: int, bars: int = 8) -> pathli
 
 def colors_in(path):
     """The colours of a picture as a set of (red, green, blue) in 0..255."""
-    pixels = (matplotlib.image.imread(path)[..., :3] * 255).round().astype(int)
-    return {tuple(color) for color in np.unique(pixels.reshape(-1, 3), axis=0)}
+    red, green, blue = np.moveaxis(matplotlib.image.imread(path)[..., :3] * 255, -1, 0).round()
+    numbers = np.unique(red * 256**2 + green * 256 + blue).astype(int)  # float32 holds 24 bits
+    return {(number >> 16, number >> 8 & 255, number & 255) for number in numbers.tolist()}
 
 
 def rgb(name):

@@ -307,13 +307,13 @@ def test_the_recipe_has_the_flags_that_are_used():
 
 
 def test_the_recipe_ends_in_time_and_goes_on(tmp_path):
-    """With a stand-in that takes seconds for each thing that it is told to do."""
+    """With a stand-in that takes longer than the time that is given."""
     log = tmp_path / "log"
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nsleep 4\necho "$@" >> {log}\n')
+    python.write_text(f'#!/bin/sh\nsleep ${{TAKES:-0}}\necho "$@" >> {log}\n')
     python.chmod(0o755)
     told = {"PYTHON": str(python), "OUT": str(tmp_path / "out"), "MODELS": "hier seed"}
-    done = run(["bash", LAUNCH / "recipe.sh"], MINUTES="0.05", **told)
+    done = run(["bash", LAUNCH / "recipe.sh"], MINUTES="0.05", TAKES="4", **told)
     assert done.returncode == 0, done.stderr
     assert "minutes are over before the evaluation of hier; the same command" in done.stdout
     assert len(log.read_text().splitlines()) == 1
