@@ -48,6 +48,18 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if is_one_file or config.option.capture == "no" else None
 
 
+# Files that take longest begin first, so that no process has nothing to do at the end.
+_LONG = (
+    *("strategies_test", "step_test", "browser_test", "server_test", "loop_test", "main_test"),
+    *("processes_test", "vae_test", "melodies_test", "maker_test", "public_face_test"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    rank = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
     """A folder that all processes of this run of pytest share."""

@@ -208,6 +208,7 @@ def arguments(home, workdir, **train):
         "--config=configs/tiny.py",
         "--config.model.bars=2",
         "--config.model.z=4",
+        "--config.model.decoder=flat",
         "--config.model.encoder_features=16",
         "--config.model.conductor_features=16",
         "--config.model.decoder_features=16",
@@ -241,7 +242,7 @@ def config_of(home):
 
     config = tiny.get_config()
     config.model.update(
-        bars=2, z=4, encoder_features=16, conductor_features=16, decoder_features=16
+        bars=2, z=4, decoder="flat", encoder_features=16, conductor_features=16, decoder_features=16
     )
     config.dataset.update(name="midi", path=str(home / "songs"), data_dir=str(home / "data"))
     config.train.update(num_steps=6, eval_every=3, log_every=1)

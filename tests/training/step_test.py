@@ -1,3 +1,4 @@
+import functools
 import json
 import math
 import pathlib
@@ -14,7 +15,6 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.evaluation import baselines
-from musicvae_jax.models import vae
 from musicvae_jax.models.vae import create_model
 from musicvae_jax.system import devices as system_devices
 from musicvae_jax.system.errors import TrainingDivergedError, UserError
@@ -47,7 +47,8 @@ def run_on(devices, config, optimizer, tokens, steps):
     """Losses, and the parameters after `steps` on that many devices."""
     model = create_model(config.model)
     chosen = jax.devices()[:devices]
-    state = training_step.create_train_state(model, optimizer, config.seed)
+    params = helpers.random_params(config)
+    state = training_step.create_train_state(model, optimizer, config.seed, params)
     state = system_devices.replicate(state, chosen)
     step = training_step.pmap_train_step(model, optimizer, config, chosen)
     losses = []
@@ -56,6 +57,14 @@ def run_on(devices, config, optimizer, tokens, steps):
         state, metrics = step(state, batch)
         losses.append(float(metrics["loss"][0]))
     return losses, host(jax.tree.map(lambda x: x[0], state.params))
+
+
+@functools.cache
+def one_step(devices, parts=1):
+    """The loss of a step under plain SGD, and the parameters after it."""
+    config = copy(helpers.small_config(dropout=0.3), accumulate=parts)
+    [loss], params = run_on(devices, config, optax.sgd(1.0), helpers.random_tokens(16, 32)[None], 1)
+    return loss, params
 
 
 @pytest.mark.parametrize("extras", [{}, {"dropout": 0.3, "decoder_word_dropout": 0.3}])
@@ -71,11 +80,9 @@ def test_eight_devices_and_one_give_the_same_losses(extras):
 
 def test_eight_devices_and_one_give_the_same_gradient():
     """Under plain SGD, where a gradient eight times too large would show."""
-    config = helpers.small_config()
-    tokens = helpers.random_tokens(16, 32)[None]
-    start = host(vae.init_params(create_model(config.model), config.seed))
-    _, one = run_on(1, config, optax.sgd(1.0), tokens, 1)
-    _, eight = run_on(8, config, optax.sgd(1.0), tokens, 1)
+    start = host(helpers.random_params(helpers.small_config()))
+    _, one = one_step(1)
+    _, eight = one_step(8)
     for before, a, b in zip(start, one, eight, strict=True):
         np.testing.assert_allclose(b - before, a - before, rtol=1e-3, atol=1e-4)
     assert max(np.abs(a - before).max() for before, a in zip(start, one, strict=True)) > 0.1
@@ -83,10 +90,8 @@ def test_eight_devices_and_one_give_the_same_gradient():
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_batch_in_parts_gives_the_same_step(devices):
-    config = helpers.small_config(dropout=0.3)
-    tokens = helpers.random_tokens(16, 32)[None]
-    (loss,), whole = run_on(devices, config, optax.sgd(1.0), tokens, 1)
-    (in_parts,), parts = run_on(devices, copy(config, accumulate=4), optax.sgd(1.0), tokens, 1)
+    loss, whole = one_step(devices)
+    in_parts, parts = one_step(devices, parts=4)
     assert in_parts == pytest.approx(loss, rel=1e-5)
     for one, other in zip(whole, parts, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -103,7 +108,8 @@ def test_the_step_is_traced_once():
             return model.apply(*args, **kwargs)
 
     step = training_step.pmap_train_step(Counting(), optimizer, config)
-    state = system_devices.replicate(training_step.create_train_state(model, optimizer, 0))
+    state = training_step.create_train_state(model, optimizer, 0, helpers.random_params(config))
+    state = system_devices.replicate(state)
     for number in range(4):
         state, _ = step(state, system_devices.shard(helpers.random_tokens(16, 32, seed=number)))
     assert len(traces) == 1
@@ -119,7 +125,8 @@ def test_stop_and_resume_is_bit_identical(config, tmp_path):
         with store.open_manager(tmp_path / name, read_only=True) as manager:
             assert manager.latest_step() == 6
             optimizer = training_step.create_optimizer(config.train)
-            state = training_step.create_train_state(create_model(config.model), optimizer, 0)
+            params = helpers.random_params(config)  # of these only the shapes matter
+            state = training_step.create_train_state(None, optimizer, 0, params)
             states.append(store.restore_for_training(manager, 6, state.params, state.optimizer))
     for one, two in zip(host(states[0]), host(states[1]), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -199,7 +206,7 @@ def test_a_file_in_the_place_of_the_workdir(config, tmp_path):
 def test_evaluation_ignores_padding():
     config = helpers.small_config()
     model = create_model(config.model)
-    params = system_devices.replicate(vae.init_params(model, 0))
+    params = system_devices.replicate(helpers.random_params(config))
     evaluator = validation.Evaluator(model, config)
     tokens = helpers.random_tokens(21, 32).astype(np.uint8)
     whole = evaluator(params, Split(tokens))
