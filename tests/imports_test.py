@@ -1,6 +1,7 @@
 """The architecture: imports go down, and libraries stay behind their modules."""
 
 import ast
+import functools
 import graphlib
 import pathlib
 import re
@@ -39,6 +40,7 @@ def files() -> list[pathlib.Path]:
     return [*PACKAGE.rglob("*.py"), *(PACKAGE / "configs").glob("*.py")]
 
 
+@functools.cache
 def imports() -> dict[str, set[str]]:
     """Full names of what each module of the package imports, anywhere in it."""
     modules = {

@@ -70,13 +70,17 @@ def test_a_spherical_path_between_equal_and_opposite_ends():
     np.testing.assert_allclose(spherical(one, 0 * one, t)[0, :, 0], [0.75, 0.5, 0.25], atol=1e-6)
 
 
+from_tokens = jax.jit(notes_lib.from_tokens, static_argnums=1)
+to_tokens = jax.jit(notes_lib.to_tokens, static_argnums=1)
+
+
 def notes_of(melody):
     tokens = CODECS["melody"].encode(melody)
-    return notes_lib.from_tokens(np.pad(tokens, (0, STEPS - tokens.size))[None], CODECS["melody"])
+    return from_tokens(np.pad(tokens, (0, STEPS - tokens.size))[None], CODECS["melody"])
 
 
 def melody_of(notes):
-    return CODECS["melody"].decode(np.asarray(notes_lib.to_tokens(notes, CODECS["melody"])[0]))
+    return CODECS["melody"].decode(np.asarray(to_tokens(notes, CODECS["melody"])[0]))
 
 
 @jax.jit

@@ -21,8 +21,11 @@ def tokens_of(*melodies):
     return np.stack([CODECS["melody"].encode(melody) for melody in melodies])
 
 
+from_tokens = jax.jit(notes_lib.from_tokens, static_argnums=1)
+
+
 def notes_of(*melodies):
-    return notes_lib.from_tokens(jnp.asarray(tokens_of(*melodies)), CODECS["melody"])
+    return from_tokens(tokens_of(*melodies), CODECS["melody"])
 
 
 def trained(model, params):
