@@ -302,7 +302,7 @@ def test_build_data_reports_what_went_in(trained):
     _, args, _ = trained
     result = command_line.run(*args, "--mode=build_data")
     assert result.returncode == 0, result.stderr
-    assert "melodies read 20, kept 20" in result.stdout
+    assert "melodies read 24, kept 24" in result.stdout
     assert "train " in result.stdout
 
 
