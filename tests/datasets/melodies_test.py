@@ -133,7 +133,7 @@ def test_copies_and_transpositions_are_kept_once(tmp_path):
 
 
 def test_a_folder_without_midi_files_is_an_error(tmp_path):
-    with pytest.raises(UserError, match=r"no \.mid, \.midi, \.kar or \.rmi files"):
+    with pytest.raises(UserError, match=r"no \.mid, \.midi, .* or \.krn files there"):
         helpers.folder_config(4, str(tmp_path))
 
 
