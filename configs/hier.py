@@ -2,8 +2,8 @@
 
 Run: musicvae --config=hier
 
-The shipped model ended after 4,500 steps, the last 300 at a rate of 6e-5
-(benchmarks/experiments.md).
+The shipped model began with 4,500 such steps, the last 300 at a rate of 6e-5, and went on with
+`hier_mixture` (benchmarks/experiments.md).
 """
 
 import ml_collections

@@ -3,7 +3,8 @@
 Run: musicvae --config=hier_mixture --config.dataset.folder=FOLDER
 
 FOLDER holds the published collections; when one of them is missing, the command that gets it
-is printed. This is the recipe of the shipped model (benchmarks/experiments.md).
+is printed. The shipped model began with the parameters of `hier`, see `config.train.init_from`
+and benchmarks/experiments.md.
 """
 
 import ml_collections

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The shipped model and those it is compared with: trained, measured, and made ready to ship.
+# The model on folk tunes and those it is compared with: trained, measured, and made ready to ship.
 #
 #   launch/recipe.sh
 #
