@@ -22,6 +22,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
     measured = Measured(
         headline={},
         details={"reconstruction": accuracy.by_position(made)},
+        styles={},
         reconstruction=made,
         samples=evaluation_samples.compare(samples, train, test),
     )
@@ -39,6 +40,7 @@ def test_samples_without_notes_are_drawn(tmp_path):
     measured = Measured(
         headline={},
         details={"reconstruction": accuracy.by_position(made)},
+        styles={},
         reconstruction=made,
         samples=evaluation_samples.compare(silence, silence, silence),
     )

@@ -216,6 +216,21 @@ def test_evaluation_ignores_padding():
         assert whole[name] == pytest.approx(mean, rel=1e-5)
 
 
+def test_each_source_counts_the_same_in_validation():
+    tokens = np.arange(24, dtype=np.uint8)[:, None]
+    split = Split(tokens, np.repeat([0, 1], [20, 4]).astype(np.uint8), ("many", "few", "none"))
+
+    def evaluator(params, part):
+        return {"loss": float(part.tokens.mean()) * params, "windows": float(len(part))}
+
+    assert validation.evaluate(evaluator, 2.0, split) == {
+        **{"loss": (19.0 + 43.0) / 2, "windows": 12.0},
+        **{"loss/many": 19.0, "loss/few": 43.0, "windows/many": 20.0, "windows/few": 4.0},
+    }
+    alone = split[split.source == 1]
+    assert validation.evaluate(evaluator, 1.0, alone) == {"loss": 21.5, "windows": 4.0}
+
+
 def test_ngram_baselines_by_hand():
     tokens = np.array([[0, 1, 0, 1]])
     nll = baselines.ngram_nll_nats(tokens, tokens, vocab=2)
