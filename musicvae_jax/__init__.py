@@ -18,17 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr__`
     from musicvae_jax.inference.load import load_model
-    from musicvae_jax.inference.melody_model import (
-        Continuation,
-        MelodyModel,
-        Posterior,
-        Reconstruction,
-    )
+    from musicvae_jax.inference.melody_model import MelodyModel
+    from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
     from musicvae_jax.midi.song import Song
     from musicvae_jax.midi.write import write
+    from musicvae_jax.music.assembly import splice
     from musicvae_jax.music.examples import example_melodies
     from musicvae_jax.music.melody import Melody
-    from musicvae_jax.music.piece import Piece, splice
+    from musicvae_jax.music.piece import Piece
     from musicvae_jax.notation.read import read, read_song
     from musicvae_jax.plots.plot import plot
     from musicvae_jax.system.errors import UserError
@@ -59,12 +56,12 @@ __all__ = [
 # The module that each name comes from.
 _HOMES = {
     "Bridge": "transitions.maker",
-    "Continuation": "inference.melody_model",
+    "Continuation": "inference.results",
     "Melody": "music.melody",
     "MelodyModel": "inference.melody_model",
     "Piece": "music.piece",
-    "Posterior": "inference.melody_model",
-    "Reconstruction": "inference.melody_model",
+    "Posterior": "inference.results",
+    "Reconstruction": "inference.results",
     "Song": "midi.song",
     "UserError": "system.errors",
     "example_melodies": "music.examples",
@@ -73,7 +70,7 @@ _HOMES = {
     "plot": "plots.plot",
     "read": "notation.read",
     "read_song": "notation.read",
-    "splice": "music.piece",
+    "splice": "music.assembly",
     "write": "midi.write",
 }
 

@@ -15,7 +15,7 @@ from musicvae_jax.checkpoints import store
 from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import encode
-from musicvae_jax.music.piece import single
+from musicvae_jax.music.assembly import single
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from tests import helpers

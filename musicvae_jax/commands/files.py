@@ -13,9 +13,10 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
 from musicvae_jax.models.vae import abstract_params
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import Piece, single
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
 from musicvae_jax.system import files
 

@@ -20,9 +20,10 @@ from musicvae_jax.commands.files import (
 from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.assembly import chain, single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import Piece, chain, single
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import piece as plots_piece
@@ -223,7 +224,7 @@ def make_transitions(
       num: how many candidates of each bridge are made.
       seed: of all randomness.
       temperature: of decoding.
-      key_path, programs: see `piece.chain`; without splicing no key is changed.
+      key_path, programs: see `assembly.chain`; without splicing no key is changed.
       loop: whether the last bridge leads back to the first melody.
       keep_all: whether there is a transition of each rank of candidates, or of the best
         alone.

@@ -23,7 +23,7 @@ class TransitionOptions:
       order_by_latent: whether the melodies of a chain may change places.
       loop: whether a chain ends with a bridge back to its first melody.
       key_path: one of `modulation.KEY_PATHS`.
-      programs: one of `piece.PROGRAM_PATHS`.
+      programs: one of `assembly.PROGRAM_PATHS`.
       pairs: a CSV file of pairs, or None.
     """
 

@@ -19,9 +19,10 @@ from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.read import TIMEOUT_SEC
+from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import Piece, single, splice
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress

@@ -1,8 +1,6 @@
 """A trained model in use: melodies in, melodies out."""
 
 import copy
-import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -11,82 +9,14 @@ import jax
 import numpy as np
 
 from musicvae_jax.checkpoints.load import Checkpoint
-from musicvae_jax.inference import attribute_vectors, latent_prior
-from musicvae_jax.inference.batching import Batched
+from musicvae_jax.inference import attribute_vectors, continuation, latent_prior
+from musicvae_jax.inference.network import Network
+from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
 from musicvae_jax.models import noise
 from musicvae_jax.models.trained import TrainedModel
-from musicvae_jax.models.vae import create_model, previous_tokens
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
-from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import first_window, play_round
-from musicvae_jax.system.devices import replicate
 from musicvae_jax.system.errors import UserError
-
-# Added to the number of bars that have been continued, for the key of a later round; out of
-# the way of the numbers of examples, which are folded into the same key.
-_LATER_ROUNDS = 1 << 31
-
-
-@dataclasses.dataclass(frozen=True)
-class Posterior:
-    """The encoder's result for melodies: normal distributions of their latents.
-
-    >>> import musicvae_jax as mv
-    >>> model = mv.load_model()
-    >>> posterior = model.encode(list(mv.example_melodies().values()))
-    >>> posterior.mu.shape, posterior.sigma.shape
-    ((2, 512), (2, 512))
-
-    Attributes:
-      mu: [melodies, z] float32, the means; [melodies, bars, z] for a model with one latent
-        for each bar.
-      sigma: the standard deviations, of the same shape.
-    """
-
-    mu: np.ndarray
-    sigma: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Reconstruction:
-    """A melody that was encoded and decoded again; see `MelodyModel.reconstruct`.
-
-    >>> import musicvae_jax as mv
-    >>> model = mv.load_model()
-    >>> [made] = model.reconstruct([mv.example_melodies()["reel"]])
-    >>> made.melody.num_bars
-    16
-
-    Attributes:
-      melody: what came back, with the tempo and program of the original.
-      sampled_accuracy: share of the original's tokens that came back.
-      teacher_forced_accuracy: the same, if each token is predicted from the true ones
-        before it.
-    """
-
-    melody: Melody
-    sampled_accuracy: float
-    teacher_forced_accuracy: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Continuation:
-    """A melody that was continued; see `MelodyModel.complete`.
-
-    >>> import musicvae_jax as mv
-    >>> model = mv.load_model()
-    >>> [made] = model.complete(mv.example_melodies()["reel"], bars=4)
-    >>> made.melody.num_bars
-    20
-
-    Attributes:
-      melody: the given melody, unchanged, and the bars that were added.
-      log_prob_per_token: mean natural logarithm of the probability of an added token; the
-        nearer to 0, the likelier.
-    """
-
-    melody: Melody
-    log_prob_per_token: float
 
 
 class MelodyModel:
@@ -116,16 +46,12 @@ class MelodyModel:
 
     def __init__(self, checkpoint: Checkpoint):
         self.checkpoint = checkpoint
-        self.model = create_model(checkpoint.config.model)
-        self.params = checkpoint.params
-        self.codec = CODECS[checkpoint.config.model.codec]
-        self.bars = self.model.bars
+        self._network = network = Network(checkpoint.config.model, checkpoint.params)
+        self.model, self.params = network.model, network.params
+        self.codec, self.bars = network.codec, network.bars
         size = math.prod(self.model.latent_shape)
         self.prior = latent_prior.load(checkpoint.path, size)
         self.attributes = attribute_vectors.load(checkpoint.path, size)
-        self._encode = Batched(self._posterior)
-        self._sample = Batched(self._decoded)
-        self._score = Batched(self._teacher_forced_accuracy)
         self.compiled: dict[Any, Any] = {}
 
     def with_prior(self, prior: latent_prior.LatentPrior | None) -> Self:
@@ -136,28 +62,12 @@ class MelodyModel:
 
     def trained(self, params: Any) -> TrainedModel:
         """The model with parameters, as a compiled function takes it."""
-        return TrainedModel(params, self.model, self.codec)
+        return self._network.trained(params)
 
-    @functools.cached_property
+    @property
     def replicated(self) -> Any:
         """The parameters on all local devices, as `Batched` takes them."""
-        return replicate(self.params, jax.local_devices())
-
-    def _posterior(self, params: Any, tokens: jax.Array, shared: Any) -> Any:
-        return self.trained(params).apply("encode", tokens)
-
-    def _decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
-        z, keys, given, is_given = rows
-        trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
-        path = trained.apply("path", z)
-        return trained.apply("sample", path, keys, temperature, given, is_given)
-
-    def _teacher_forced_accuracy(self, params: Any, rows: Any, shared: Any) -> jax.Array:
-        z, tokens = rows
-        trained = self.trained(params)
-        inputs = previous_tokens(tokens, self.model.vocab)
-        logits = trained.apply("teacher_forced", trained.apply("path", z), inputs)
-        return (logits.argmax(axis=-1) == tokens).mean(axis=-1)
+        return self._network.replicated
 
     def tokens(self, melodies: Sequence[Melody]) -> np.ndarray:
         """[batch, steps] int32 of melodies of equal length."""
@@ -205,7 +115,7 @@ class MelodyModel:
 
     def encode_tokens(self, tokens: np.ndarray) -> Posterior:
         """The posteriors of melodies, given as tokens [melodies, steps] int32 of `codec`."""
-        return Posterior(*self._encode(self.replicated, tokens))
+        return self._network.encode(tokens)
 
     def decode(
         self, z: np.ndarray, *, seed: int | jax.Array = 0, temperature: float = 0.0
@@ -228,24 +138,8 @@ class MelodyModel:
         if not len(z) or z.shape[1:] != self.model.latent_shape:
             valid = ", ".join(("melodies", *map(str, self.model.latent_shape)))
             raise ValueError(f"z is of shape {z.shape}; [{valid}] is needed, at least one melody")
-        tokens, _ = self._decode(z, noise.as_key(seed), temperature)
+        tokens, _ = self._network.decode(z, noise.as_key(seed), temperature)
         return [self.melody(row) for row in tokens]
-
-    def _decode(
-        self,
-        z: np.ndarray,
-        key: jax.Array,
-        temperature: float,
-        given: np.ndarray | None = None,
-        is_given: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Tokens of z [batch, ...] and their log probabilities: [batch, steps] each."""
-        if given is None:
-            given = np.zeros((len(z), self.bars * STEPS_PER_BAR), np.int32)
-            is_given = np.zeros(given.shape, bool)
-        keys = np.asarray(jax.random.key_data(noise.example_keys(key, 0, len(z))))
-        rows = (z, keys, given, is_given)
-        return self._sample(self.replicated, rows, np.float32(temperature))
 
     def draw(self, num: int, seed: int | jax.Array = 0) -> np.ndarray:
         """Latents from the prior: [num, ...] float32, as `decode` takes them."""
@@ -325,9 +219,9 @@ class MelodyModel:
         """
         tokens = self._own_length(melodies)
         mu = self.encode_tokens(tokens).mu + self.shift(attributes)
-        decoded, _ = self._decode(mu, noise.as_key(seed), temperature)
+        decoded, _ = self._network.decode(mu, noise.as_key(seed), temperature)
         sampled = (decoded == tokens).mean(axis=1)
-        forced = self._score(self.replicated, (mu, tokens))
+        forced = self._network.teacher_forced_accuracy(mu, tokens)
         return [
             Reconstruction(self.melody(row, like=melody), float(free), float(fed))
             for row, melody, free, fed in zip(decoded, melodies, sampled, forced, strict=True)
@@ -388,36 +282,11 @@ class MelodyModel:
                 f"a melody of {melody.num_bars} bars, bars={bars}, num={num}: at least 1 of each "
                 "is needed"
             )
-        first = min(melody.num_bars, self.bars // 2)
-        bars = self.bars - first if bars is None else bars
-        parts: list[list[Melody]] = [[melody] for _ in range(num)]
-        key = noise.as_key(seed)
-        added, log_probs = 0, []
-        while added < bars:
-            wholes = [join(part) for part in parts]
-            context = min(wholes[0].num_bars, self.bars // 2)
-            new = min(self.bars - context, bars - added)
-            contexts = [whole.window(whole.num_bars - context, context) for whole in wholes]
-            of_round = jax.random.fold_in(key, _LATER_ROUNDS + added) if added else key
-            tokens, probs = self._continue(contexts, of_round, temperature)
-            for part, row in zip(parts, tokens, strict=True):
-                part.append(self.melody(row).window(context, new))
-            steps = slice(context * STEPS_PER_BAR, (context + new) * STEPS_PER_BAR)
-            log_probs.append(probs[:, steps])
-            added += new
-        scores = np.concatenate(log_probs, axis=1).mean(axis=1)
-        return [
-            Continuation(join(parts[index]), float(scores[index])) for index in np.argsort(-scores)
-        ]
-
-    def _continue(
-        self, contexts: Sequence[Melody], key: jax.Array, temperature: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Forces contexts of equal length through the decoder, and decodes on from there."""
-        given = self.tokens([play_round(context, 0, self.bars) for context in contexts])
-        posterior = self.encode_tokens(given)
-        keys = noise.fold_in(noise.example_keys(key, 0, len(given)), 1)
-        epsilon = noise.normal(keys, posterior.mu.shape[1:])
-        z = np.asarray(posterior.mu + posterior.sigma * epsilon)
-        is_given = np.arange(given.shape[1]) < contexts[0].num_steps
-        return self._decode(z, key, temperature, given, np.broadcast_to(is_given, given.shape))
+        return continuation.continue_melody(
+            self._network,
+            melody,
+            bars=bars,
+            num=num,
+            key=noise.as_key(seed),
+            temperature=temperature,
+        )

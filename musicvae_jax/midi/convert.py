@@ -16,8 +16,9 @@ import pretty_midi
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.extraction import highest_line
 from musicvae_jax.midi.song import Song, Track, make_song
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
-from musicvae_jax.music.piece import VELOCITY, Piece, Voice, single
+from musicvae_jax.music.piece import VELOCITY, Piece, Voice
 from musicvae_jax.system.errors import UserError
 
 if TYPE_CHECKING:  # it takes seconds to import

@@ -4,8 +4,9 @@ import os
 import pathlib
 
 from musicvae_jax.midi import audio, convert, encode
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import Piece, single
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 

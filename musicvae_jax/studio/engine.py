@@ -12,9 +12,9 @@ from musicvae_jax import __version__
 from musicvae_jax.commands import compose, files, interpolate, melodies
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import single
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.studio import fields, results

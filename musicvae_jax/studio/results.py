@@ -15,9 +15,10 @@ import numpy as np
 from musicvae_jax.commands import interpolate
 from musicvae_jax.commands.compose import Composition
 from musicvae_jax.midi import audio, encode
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import find_key
-from musicvae_jax.music.piece import Piece, single
+from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots import rolls

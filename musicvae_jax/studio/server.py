@@ -23,8 +23,8 @@ from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.piece import single
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
 from musicvae_jax.studio import events, fields, requests, results

@@ -11,8 +11,8 @@ import numpy as np
 from musicvae_jax.inference.batching import Batched
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
+from musicvae_jax.music.assembly import MAX_BRIDGE_BARS
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import MAX_BRIDGE_BARS
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError

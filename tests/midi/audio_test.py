@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax.midi import audio, write
-from musicvae_jax.music import piece
+from musicvae_jax.music import assembly
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
@@ -44,7 +44,7 @@ def peak_hz(samples):
 
 
 def test_a_long_note_has_its_pitch_its_length_and_full_loudness(synthesizer, tmp_path):
-    rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
+    rendering = audio.render(tmp_path / "a.wav", assembly.single(A4))
     assert rendering.synthesizer == synthesizer
     assert str(rendering).startswith(synthesizer)
     samples = read_wav(tmp_path / "a.wav")
@@ -57,7 +57,7 @@ def test_a_long_note_has_its_pitch_its_length_and_full_loudness(synthesizer, tmp
 
 
 def test_a_midi_file_sounds_like_the_piece_in_it(synthesizer, tmp_path):
-    made = piece.single(A4)
+    made = assembly.single(A4)
     write.write(tmp_path / "a.mid", made)
     audio.render(tmp_path / "file.wav", tmp_path / "a.mid")
     audio.render(tmp_path / "piece.wav", made)
@@ -69,7 +69,7 @@ def test_the_second_melody_begins_when_the_tempos_say(synthesizer, tmp_path):
     fast = dataclasses.replace(A4, tempo_bpm=240.0)
     silence = Melody.from_notes([], 48)
     slow = dataclasses.replace(A4, tempo_bpm=60.0, num_steps=32)
-    made = piece.splice(slow, silence, fast)
+    made = assembly.splice(slow, silence, fast)
     audio.render(tmp_path / "a.wav", made)
     samples = np.abs(read_wav(tmp_path / "a.wav")).max(axis=1)
     begins = made.seconds_at(made.sections[2].start_step)
@@ -84,7 +84,7 @@ def test_the_second_melody_begins_when_the_tempos_say(synthesizer, tmp_path):
 def test_a_loop_is_as_long_as_its_music_and_rings_on_into_its_beginning(synthesizer, tmp_path):
     begin_silent = Melody.from_notes([(69, 16, 32)], 32, tempo_bpm=120.0)
     to_the_end = Melody.from_notes([(69, 0, 32)], 32)
-    made = piece.chain([begin_silent], [to_the_end])
+    made = assembly.chain([begin_silent], [to_the_end])
     audio.render(tmp_path / "a.wav", made)
     samples = read_wav(tmp_path / "a.wav")
     assert len(samples) == 8 * RATE
@@ -93,7 +93,7 @@ def test_a_loop_is_as_long_as_its_music_and_rings_on_into_its_beginning(synthesi
 
 
 def test_silence_stays_silent(synthesizer, tmp_path):
-    audio.render(tmp_path / "a.wav", piece.single(Melody.from_notes([], 16)))
+    audio.render(tmp_path / "a.wav", assembly.single(Melody.from_notes([], 16)))
     samples = read_wav(tmp_path / "a.wav")
     assert len(samples) == (2 + audio.TAIL_SEC) * RATE
     assert np.abs(samples).max() < 1e-3
@@ -104,7 +104,7 @@ def test_crossing_instruments_are_heard_at_an_even_level(tmp_path):
     """Flute to violin over a held note, by the power of the two against that of each."""
     long_note = Melody.from_notes([(69, 16 * n, 16 * n + 16) for n in range(8)], 128)
     flute, violin = (dataclasses.replace(long_note, program=program) for program in (73, 40))
-    audio.render(tmp_path / "a.wav", piece.splice(flute, long_note, violin))
+    audio.render(tmp_path / "a.wav", assembly.splice(flute, long_note, violin))
     bars = read_wav(tmp_path / "a.wav")[: 24 * 2 * RATE].reshape(24, -1)
     level_db = 20 * np.log10([rms(bar) for bar in bars])
     before, bridge, after = level_db[1:8].mean(), level_db[8:16], level_db[16:].mean()
@@ -115,7 +115,7 @@ def test_crossing_instruments_are_heard_at_an_even_level(tmp_path):
 @needs_fluidsynth
 def test_instruments_differ(tmp_path):
     for program in (0, 73):
-        made = piece.single(dataclasses.replace(A4, program=program))
+        made = assembly.single(dataclasses.replace(A4, program=program))
         audio.render(tmp_path / f"{program}.wav", made)
     piano, flute = read_wav(tmp_path / "0.wav"), read_wav(tmp_path / "73.wav")
     # A piano dies away, a flute does not.
@@ -139,12 +139,12 @@ def test_a_fluidsynth_that_fails_is_told_of_and_replaced(monkeypatch, tmp_path):
     fake_fluidsynth(tmp_path, "echo out of order >&2; exit 3")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(fake_soundfont(tmp_path / "a.sf2")))
-    rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
+    rendering = audio.render(tmp_path / "a.wav", assembly.single(A4))
     assert rendering.synthesizer == "sine waves"
     assert str(rendering) == "sine waves (FluidSynth failed with 3: out of order)"
     assert peak_hz(read_wav(tmp_path / "a.wav")) == pytest.approx(440, abs=2)
     with pytest.raises(UserError, match=r"^soundfont=.*: cannot be used: FluidSynth failed"):
-        audio.render(tmp_path / "b.wav", piece.single(A4), tmp_path / "a.sf2")
+        audio.render(tmp_path / "b.wav", assembly.single(A4), tmp_path / "a.sf2")
     assert not (tmp_path / "b.wav").exists()
 
 
@@ -154,7 +154,7 @@ def test_a_damaged_soundfont_is_told_of(monkeypatch, tmp_path, kept):
     font = tmp_path / "cut.sf2"
     font.write_bytes(audio.bundled_soundfont().read_bytes()[:kept])
     monkeypatch.setenv(audio.SOUNDFONT_VARIABLE, str(font))
-    rendering = audio.render(tmp_path / "a.wav", piece.single(A4))
+    rendering = audio.render(tmp_path / "a.wav", assembly.single(A4))
     assert str(rendering) == f"sine waves (FluidSynth cannot play with {font})"
     assert peak_hz(read_wav(tmp_path / "a.wav")) == pytest.approx(440, abs=2)
 
@@ -163,7 +163,7 @@ def test_a_soundfont_without_fluidsynth_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     font = fake_soundfont(tmp_path / "a.sf2")
     with pytest.raises(UserError, match="the program fluidsynth is not on PATH"):
-        audio.render(tmp_path / "a.wav", piece.single(A4), font)
+        audio.render(tmp_path / "a.wav", assembly.single(A4), font)
 
 
 def test_which_soundfont_is_taken(monkeypatch, tmp_path):
@@ -209,7 +209,7 @@ def test_what_is_no_midi_is_named(tmp_path):
 
 def test_the_examples_spliced_are_heard_all_through(synthesizer, tmp_path):
     ode, reel = example_melodies().values()
-    made = piece.splice(ode, reel.window(0, 4), reel)
+    made = assembly.splice(ode, reel.window(0, 4), reel)
     audio.render(tmp_path / "a.wav", made)
     samples = read_wav(tmp_path / "a.wav")
     assert len(samples) == round(made.duration_sec * RATE) + RATE

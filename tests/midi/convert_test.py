@@ -9,7 +9,7 @@ import pretty_midi
 import pytest
 
 from musicvae_jax.midi import convert
-from musicvae_jax.music import piece
+from musicvae_jax.music import assembly
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
 from tests import helpers
@@ -63,7 +63,7 @@ def test_music21_and_back(melody):
 @hypothesis.settings(max_examples=30, deadline=None)
 def test_a_piece_sounds_alike_in_all(parts):
     melodies, bridges, programs = parts
-    made = piece.chain(melodies, bridges, programs=programs)
+    made = assembly.chain(melodies, bridges, programs=programs)
     notes = convert.to_notes(made)
     assert [note.instrument for note in notes] == sorted(note.instrument for note in notes)
 
@@ -111,7 +111,7 @@ def test_several_instruments_are_no_line():
     assert len(convert.song_from_pretty_midi(midi).tracks) == 2
     midi.instruments[1].is_drum = True
     assert convert.from_pretty_midi(midi).notes() == [(60, 0, 8)]
-    two_voices = piece.splice(
+    two_voices = assembly.splice(
         Melody.from_notes([(60, 0, 16)], 16),
         Melody.from_notes([(62, 0, 16)], 16),
         Melody.from_notes([(64, 0, 16)], 16, program=40),

@@ -7,7 +7,7 @@ import pytest
 import symusic
 
 from musicvae_jax.midi import write
-from musicvae_jax.music import piece, tempo
+from musicvae_jax.music import assembly, tempo
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
@@ -62,7 +62,7 @@ def read_notes(track):
 @hypothesis.settings(max_examples=60)
 def test_a_piece_is_exact_to_the_tick_for_two_other_libraries(tmp_path_factory, parts):
     melodies, bridges, programs = parts
-    made = piece.chain(melodies, bridges, programs=programs)
+    made = assembly.chain(melodies, bridges, programs=programs)
     path = tmp_path_factory.mktemp("piece") / "a.mid"
     write.write(path, made, name="both", provenance="seed 1, checkpoint abc, latent")
 
@@ -105,7 +105,7 @@ def test_a_piece_is_exact_to_the_tick_for_two_other_libraries(tmp_path_factory, 
 
 def test_our_own_reader_finds_the_grid_again_through_all_tempo_changes(tmp_path):
     ode, reel = example_melodies().values()
-    made = piece.splice(ode, ode.window(0, 5), reel)
+    made = assembly.splice(ode, ode.window(0, 5), reel)
     write.write(tmp_path / "a.mid", made, name="both")
     song = read.read_song(tmp_path / "a.mid")
     [track] = song.tracks
@@ -119,14 +119,14 @@ def test_our_own_reader_finds_the_grid_again_through_all_tempo_changes(tmp_path)
 def test_names_of_tracks_tell_the_instruments_apart(tmp_path):
     ode, reel = example_melodies().values()
     flute = dataclasses.replace(reel, program=73)
-    write.write(tmp_path / "a.mid", piece.splice(ode, ode.window(0, 1), flute), name="both")
+    write.write(tmp_path / "a.mid", assembly.splice(ode, ode.window(0, 1), flute), name="both")
     names = [track.name for track in mido.MidiFile(tmp_path / "a.mid").tracks]
     assert names == ["both", "both: Acoustic Grand Piano", "both: Flute"]
 
 
 def test_any_file_name_can_be_a_title(tmp_path):
     title = "æ—\u672c \udce9.mid"
-    made = piece.single(MELODY, title=title)
+    made = assembly.single(MELODY, title=title)
     write.write(tmp_path / "a.mid", made)
     [marker] = symusic.Score(tmp_path / "a.mid").markers
     assert marker.text == "melody 1: æ—\u672c ?.mid"

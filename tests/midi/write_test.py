@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax.midi import audio, convert, encode, write
-from musicvae_jax.music import piece
+from musicvae_jax.music import assembly
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
@@ -20,7 +20,7 @@ MELODY = Melody.from_notes(
 
 @pytest.mark.parametrize("suffix", [".mid", ".midi", ".MID"])
 def test_midi_is_the_encoders(tmp_path, suffix):
-    made = piece.splice(MELODY, MELODY.window(0, 1), MELODY)
+    made = assembly.splice(MELODY, MELODY.window(0, 1), MELODY)
     write.write(tmp_path / f"a{suffix}", made, name="both", provenance="seed 1")
     written = (tmp_path / f"a{suffix}").read_bytes()
     assert written == encode.piece_bytes(made, "both", "seed 1")
@@ -30,7 +30,7 @@ def test_midi_is_the_encoders(tmp_path, suffix):
 
 def test_notation_has_meter_tempos_instruments_and_every_note(tmp_path):
     ode, reel = example_melodies().values()
-    made = piece.splice(ode.window(0, 2), ode.window(0, 4), reel.window(0, 2))
+    made = assembly.splice(ode.window(0, 2), ode.window(0, 4), reel.window(0, 2))
     write.write(tmp_path / "a.musicxml", made, name="both")
     root = ET.parse(tmp_path / "a.musicxml").getroot()
     assert root.tag == "score-partwise"
@@ -50,7 +50,7 @@ def test_sound_is_as_long_as_the_music_and_its_tail(tmp_path):
     write.write(tmp_path / "a.wav", MELODY)
     with wave.open(str(tmp_path / "a.wav")) as file:
         length = file.getnframes() / audio.SAMPLE_RATE_HZ
-    assert length == pytest.approx(piece.single(MELODY).duration_sec + audio.TAIL_SEC, abs=1e-3)
+    assert length == pytest.approx(assembly.single(MELODY).duration_sec + audio.TAIL_SEC, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "mid", "a.mid.txt"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from musicvae_jax.music import colors, piece
+from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from tests import helpers
@@ -42,7 +42,7 @@ def test_the_roll_has_the_notes_of_the_melody(melody):
 
 
 def test_a_piece_shows_its_sections_in_their_colours_and_its_tempos():
-    made = piece.splice(ODE, ODE, REEL, titles=["ode", "reel"])
+    made = assembly.splice(ODE, ODE, REEL, titles=["ode", "reel"])
     tree = ElementTree.fromstring(made._repr_html_())
     steps, seconds, rects = notes(tree)
     assert steps == made.line.notes()
@@ -59,7 +59,7 @@ def test_a_piece_shows_its_sections_in_their_colours_and_its_tempos():
 
 def test_titles_are_text():
     hostile = "<script>alert('&\"')</script>\x00\udc80"
-    made = piece.splice(ODE, ODE, REEL, titles=[hostile, "long " * 100])
+    made = assembly.splice(ODE, ODE, REEL, titles=[hostile, "long " * 100])
     page = made._repr_html_()
     page.encode()  # no half characters
     found = []
@@ -89,7 +89,7 @@ def page(tmp_path_factory):
         pytest.skip("Chromium is not installed")
     short = dataclasses.replace(ODE.window(0, 1), tempo_bpm=480.0)
     path = pathlib.Path(tmp_path_factory.mktemp("page")) / "page.html"
-    shown = [short, ODE, piece.splice(ODE, ODE, REEL)]
+    shown = [short, ODE, assembly.splice(ODE, ODE, REEL)]
     path.write_text("<!doctype html>" + "".join(music._repr_html_() for music in shown))
     with playwright.sync_playwright() as session:
         switches = ["--no-sandbox", "--disable-gpu", "--mute-audio"]

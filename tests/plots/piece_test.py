@@ -4,7 +4,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from musicvae_jax.music import piece
+from musicvae_jax.music import assembly
 from musicvae_jax.music.colors import MELODY_COLORS
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -25,7 +25,7 @@ def size(path):
 
 
 def test_a_splice_shows_both_melodies_and_their_mixture(tmp_path):
-    made = piece.splice(ODE, ODE, REEL, titles=["ode", "reel"])
+    made = assembly.splice(ODE, ODE, REEL, titles=["ode", "reel"])
     save_png(
         tmp_path / "a.png",
         piece_figure(made, [None, bridge_values(16), BarValues(nll=np.ones(16))], "both"),
@@ -42,7 +42,7 @@ def test_a_splice_shows_both_melodies_and_their_mixture(tmp_path):
 
 
 def test_a_bridge_alone_goes_from_the_first_colour_to_the_second(tmp_path):
-    made = piece.single(ODE, "bridge", is_bridge=True)
+    made = assembly.single(ODE, "bridge", is_bridge=True)
     t = np.r_[np.zeros(8), np.ones(8)]
     save_png(tmp_path / "a.png", piece_figure(made, [BarValues(t_control=t)]))
     assert {helpers.rgb(color) for color in MELODY_COLORS[:2]} <= helpers.colors_in(
@@ -53,7 +53,7 @@ def test_a_bridge_alone_goes_from_the_first_colour_to_the_second(tmp_path):
 def test_a_loop_of_many_melodies_has_a_colour_for_each(tmp_path):
     melodies = [ODE.window(n, 2) for n in range(6)]
     bridges = [REEL.window(n, 1) for n in range(6)]
-    made = piece.chain(melodies, bridges)
+    made = assembly.chain(melodies, bridges)
     curves = [bridge_values(1) if s.is_bridge else None for s in made.sections]
     save_png(tmp_path / "a.png", piece_figure(made, curves))
     assert {helpers.rgb(color) for color in MELODY_COLORS} <= helpers.colors_in(tmp_path / "a.png")
@@ -63,7 +63,7 @@ def test_longer_pieces_are_wider_up_to_what_a_viewer_can_open(tmp_path):
     widths = []
     for count in (2, 4, 12):
         bridges = [REEL] * (count - 1)
-        save_png(tmp_path / "a.png", piece_figure(piece.chain([ODE] * count, bridges)))
+        save_png(tmp_path / "a.png", piece_figure(assembly.chain([ODE] * count, bridges)))
         widths.append(size(tmp_path / "a.png")[1])
     assert widths == sorted(set(widths))
     assert widths[-1] < 6200
@@ -71,7 +71,7 @@ def test_longer_pieces_are_wider_up_to_what_a_viewer_can_open(tmp_path):
 
 def test_a_repeated_note_is_two_and_a_long_one_is_one(tmp_path):
     def columns(notes):
-        save_png(tmp_path / "a.png", piece_figure(piece.single(Melody.from_notes(notes, 64))))
+        save_png(tmp_path / "a.png", piece_figure(assembly.single(Melody.from_notes(notes, 64))))
         pixels = (matplotlib.image.imread(tmp_path / "a.png")[..., :3] * 255).round()
         row = (pixels == helpers.rgb(MELODY_COLORS[0])).all(axis=-1)[150:].any(axis=0)
         return int((np.diff(np.r_[False, row].astype(int)) == 1).sum())
@@ -82,7 +82,7 @@ def test_a_repeated_note_is_two_and_a_long_one_is_one(tmp_path):
 
 def test_nothing_known_and_nothing_played(tmp_path):
     silent = Melody.from_notes([], 32)
-    made = piece.splice(silent, silent, dataclasses.replace(silent, tempo_bpm=60.0))
+    made = assembly.splice(silent, silent, dataclasses.replace(silent, tempo_bpm=60.0))
     nothing = BarValues(nll=np.full(2, np.nan), similarity_1=np.full(2, np.nan))
     save_png(tmp_path / "a.png", piece_figure(made, [None, nothing, None]))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
@@ -91,6 +91,6 @@ def test_nothing_known_and_nothing_played(tmp_path):
 def test_curves_are_needed_for_all_sections_or_none(tmp_path):
     with pytest.raises(ValueError):
         save_png(
-            tmp_path / "a.png", piece_figure(piece.splice(ODE, ODE, REEL), [bridge_values(16)])
+            tmp_path / "a.png", piece_figure(assembly.splice(ODE, ODE, REEL), [bridge_values(16)])
         )
     assert not list(tmp_path.iterdir())

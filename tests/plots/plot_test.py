@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from musicvae_jax.music import colors, piece
+from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.plots.plot import plot
@@ -47,7 +47,7 @@ def test_melodies_are_drawn_below_each_other(music, expected):
 
 
 def test_a_piece_is_drawn_with_the_values_of_its_bridges(tmp_path):
-    made = piece.splice(ODE, ODE, REEL)
+    made = assembly.splice(ODE, ODE, REEL)
     assert len(plot(made).axes) == 1
     figure = plot(made, bridges=[BRIDGE], title="both")
     assert [axes.get_ylabel() for axes in figure.axes] == ["pitch", "t", "similarity", "NLL"]
@@ -73,7 +73,7 @@ def test_a_figure_shows_itself_in_a_notebook_as_in_its_file(tmp_path):
         ([ODE, None], (), TypeError, "not NoneType"),
         ([], (), ValueError, "no melody"),
         (ODE, [BRIDGE], ValueError, "no piece"),
-        (piece.splice(ODE, ODE, REEL), [BRIDGE] * 2, ValueError, "1 bridges, got 2"),
+        (assembly.splice(ODE, ODE, REEL), [BRIDGE] * 2, ValueError, "1 bridges, got 2"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(music, bridges, error, words):

@@ -26,9 +26,9 @@ from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import convert, encode
 from musicvae_jax.music import attributes
+from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import single
 from musicvae_jax.notation import read as music_files
 from musicvae_jax.studio import fields, results
 from musicvae_jax.studio.engine import Engine

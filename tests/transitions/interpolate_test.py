@@ -6,8 +6,8 @@ import pytest
 
 from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.assembly import splice
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.piece import splice
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
 from musicvae_jax.transitions.interpolate import interpolate

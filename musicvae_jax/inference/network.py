@@ -1,0 +1,104 @@
+"""A trained model's compiled functions: arrays in, arrays out."""
+
+import functools
+from typing import Any
+
+import jax
+import ml_collections
+import numpy as np
+
+from musicvae_jax.inference.batching import Batched
+from musicvae_jax.inference.results import Posterior
+from musicvae_jax.models import noise
+from musicvae_jax.models.trained import TrainedModel
+from musicvae_jax.models.vae import create_model, previous_tokens
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import CODECS
+from musicvae_jax.system.devices import replicate
+
+
+class Network:
+    """Encodes tokens and decodes latents, on all devices of all processes.
+
+    A function is compiled when it is first called.
+
+    Attributes:
+      model, params: the model and its parameters.
+      codec: of its tokens.
+      bars: bars of a window.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict, params: Any):
+        """Compiles nothing yet.
+
+        Args:
+          config: `config.model`.
+          params: the parameters.
+        """
+        self.model = create_model(config)
+        self.params = params
+        self.codec = CODECS[config.codec]
+        self.bars = self.model.bars
+        self._encode = Batched(self._posterior)
+        self._sample = Batched(self._decoded)
+        self._score = Batched(self._accuracy)
+
+    def trained(self, params: Any) -> TrainedModel:
+        """The model with parameters, as a compiled function takes it."""
+        return TrainedModel(params, self.model, self.codec)
+
+    @functools.cached_property
+    def replicated(self) -> Any:
+        """The parameters on all local devices, as `Batched` takes them."""
+        return replicate(self.params, jax.local_devices())
+
+    def encode(self, tokens: np.ndarray) -> Posterior:
+        """The posteriors of tokens [batch, steps] int32."""
+        return Posterior(*self._encode(self.replicated, tokens))
+
+    def decode(
+        self,
+        z: np.ndarray,
+        key: jax.Array,
+        temperature: float,
+        given: np.ndarray | None = None,
+        is_given: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decodes latents, each token fed back.
+
+        Args:
+          z: [batch, ...] float32.
+          key: of all noise.
+          temperature: 0 takes the likeliest tokens.
+          given: [batch, steps] int32, tokens that are forced; None for none.
+          is_given: [batch, steps] bool, where they are; None only without `given`.
+
+        Returns:
+          tokens [batch, steps] int32, and the natural logarithms of their probabilities.
+        """
+        if given is None:
+            given = np.zeros((len(z), self.bars * STEPS_PER_BAR), np.int32)
+            is_given = np.zeros(given.shape, bool)
+        keys = np.asarray(jax.random.key_data(noise.example_keys(key, 0, len(z))))
+        rows = (z, keys, given, is_given)
+        return self._sample(self.replicated, rows, np.float32(temperature))
+
+    def teacher_forced_accuracy(self, z: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """[batch]: share of tokens [batch, steps] predicted from z and the true ones before."""
+        return self._score(self.replicated, (z, tokens))
+
+    def _posterior(self, params: Any, tokens: jax.Array, shared: Any) -> Any:
+        return self.trained(params).apply("encode", tokens)
+
+    def _decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
+        z, keys, given, is_given = rows
+        trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
+        path = trained.apply("path", z)
+        return trained.apply("sample", path, keys, temperature, given, is_given)
+
+    def _accuracy(self, params: Any, rows: Any, shared: Any) -> jax.Array:
+        z, tokens = rows
+        trained = self.trained(params)
+        inputs = previous_tokens(tokens, self.model.vocab)
+        logits = trained.apply("teacher_forced", trained.apply("path", z), inputs)
+        return (logits.argmax(axis=-1) == tokens).mean(axis=-1)
