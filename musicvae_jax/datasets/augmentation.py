@@ -19,12 +19,12 @@ The shares and sizes below are guesses and have not been tuned;
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from musicvae_jax.datasets.batch_notes import read, together, write
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, transpose_tokens
+from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, transpose_tokens
 
 LAST_ONSET = FIRST_ONSET + MAX_PITCH - MIN_PITCH
 MAX_SHIFT = STEPS_PER_BAR - 1
@@ -38,62 +38,6 @@ MOVES = np.array([-2, -1, 1, 2])
 TRANSPOSITIONS = np.array([*range(-7, 0), *range(1, 8)])
 # An augmented window gets at most this many augmentations.
 MAX_AT_ONCE = 3
-
-
-class _Notes(NamedTuple):
-    """The notes of a batch, all in one row: [notes] each, in the order of windows and steps.
-
-    Attributes:
-      window: the number of the window in the batch.
-      token: uint8, of the onset.
-      start, end: steps, as in `Melody`.
-    """
-
-    window: np.ndarray
-    token: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-
-    def where(self, kept: np.ndarray) -> "_Notes":
-        """Those for which `kept` [notes] holds, or whose numbers it gives."""
-        return _Notes(*(column[kept] for column in self))
-
-    def cut_at_next(self, steps: int) -> "_Notes":
-        """Each ends at the latest where the next one of its window begins, or the window ends."""
-        is_followed = self.window[1:] == self.window[:-1]
-        end = np.minimum(self.end, steps)
-        end[:-1] = np.where(is_followed, np.minimum(end[:-1], self.start[1:]), end[:-1])
-        return self._replace(end=end)
-
-
-def _read(tokens: np.ndarray) -> _Notes:
-    """The notes of windows [batch, steps]."""
-    window, step = np.nonzero(tokens != HOLD)
-    end = np.full(step.size, tokens.shape[1])
-    is_followed = window[1:] == window[:-1]
-    end[:-1][is_followed] = step[1:][is_followed]
-    token = tokens[window, step]
-    return _Notes(window, token, step, end).where(token >= FIRST_ONSET)
-
-
-def _write(notes: _Notes, shape: tuple[int, ...]) -> np.ndarray:
-    """Windows [batch, steps] of notes that do not overlap."""
-    tokens = np.full(shape, HOLD, np.uint8)
-    ended = notes.end < shape[1]
-    # As in `MelodyCodec.encode`: an onset replaces the note-off at its step.
-    tokens[notes.window[ended], notes.end[ended]] = NOTE_OFF
-    tokens[notes.window, notes.start] = notes.token
-    return tokens
-
-
-def _together(first: _Notes, second: _Notes, steps: int) -> _Notes:
-    """The notes of both in order; where two begin at the same step, only the first of them.
-
-    A note ends at the latest where the next one begins.
-    """
-    both = _Notes(*(np.concatenate(columns) for columns in zip(first, second, strict=True)))
-    _, order = np.unique(both.window * steps + both.start, return_index=True)
-    return both.where(order).cut_at_next(steps)
 
 
 def _has_notes(tokens: np.ndarray) -> np.ndarray:
@@ -117,7 +61,7 @@ def borrow_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) 
     The notes take the pitches of the other window in their order, from the beginning again
     when there are no more. If the other window has no note, the window stays as it is.
     """
-    own, other = _read(tokens), _read(others)
+    own, other = read(tokens), read(others)
     counts = np.bincount(other.window, minlength=len(tokens))[own.window]
     # The notes of a window follow each other: its first one's number tells them apart.
     place = np.arange(own.window.size) - np.searchsorted(own.window, own.window)
@@ -125,7 +69,7 @@ def borrow_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) 
     has_other = counts > 0
     token = own.token.copy()
     token[has_other] = other.token[(first + place % np.maximum(counts, 1))[has_other]]
-    return _write(own._replace(token=token), tokens.shape)
+    return write(own._replace(token=token), tokens.shape)
 
 
 def half_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -135,11 +79,11 @@ def half_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> n
     first step, as by `Melody.window`.
     """
     half = tokens.shape[1] // 2
-    notes = _read(tokens)
+    notes = read(tokens)
     first = STEPS_PER_BAR * _numbers(uniform[:, 0], half // STEPS_PER_BAR + 1)[notes.window]
     start, end = (2 * np.clip(edge - first, 0, half) for edge in (notes.start, notes.end))
     inside = notes._replace(start=start, end=end).where(end > start)
-    return _unless_silent(tokens, _write(inside, tokens.shape))
+    return _unless_silent(tokens, write(inside, tokens.shape))
 
 
 def double_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -151,10 +95,10 @@ def double_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) ->
     half = tokens.shape[1] // 2
     first, second = (
         notes._replace(start=offset + notes.start // 2, end=offset + (notes.end + 1) // 2)
-        for notes, offset in ((_read(tokens), 0), (_read(others), half))
+        for notes, offset in ((read(tokens), 0), (read(others), half))
     )
-    notes = _together(first, second, tokens.shape[1])
-    return _unless_silent(tokens, _write(notes, tokens.shape))
+    notes = together(first, second, tokens.shape[1])
+    return _unless_silent(tokens, write(notes, tokens.shape))
 
 
 def shift(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -163,12 +107,12 @@ def shift(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.nda
     A note that is held over the end of the window is struck again at its first step.
     """
     steps = tokens.shape[1]
-    notes = _read(tokens)
+    notes = read(tokens)
     later = 1 + _numbers(uniform[:, 0], MAX_SHIFT)[notes.window]
     start, end = notes.start + later, notes.end + later
     stays = notes._replace(end=np.minimum(end, steps), start=start).where(start < steps)
     returns = notes._replace(start=np.maximum(start - steps, 0), end=end - steps).where(end > steps)
-    return _write(_together(returns, stays, steps), tokens.shape)
+    return write(together(returns, stays, steps), tokens.shape)
 
 
 def scatter(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -177,21 +121,21 @@ def scatter(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.n
     All choices of that many steps are equally likely. A note is as long as before, but ends
     at the latest where the next one begins.
     """
-    notes = _read(tokens)
+    notes = read(tokens)
     bars = (len(tokens), tokens.shape[1] // STEPS_PER_BAR, STEPS_PER_BAR)
     count = (tokens >= FIRST_ONSET).reshape(bars).sum(axis=2, keepdims=True)
     rank = uniform.reshape(bars).argsort(axis=2, kind="stable").argsort(axis=2)
     # As many steps in each bar as it has notes, thus one for each note, in their order.
     _, start = np.nonzero((rank < count).reshape(tokens.shape))
     scattered = notes._replace(start=start, end=start + notes.end - notes.start)
-    return _write(scattered.cut_at_next(tokens.shape[1]), tokens.shape)
+    return write(scattered.cut_at_next(tokens.shape[1]), tokens.shape)
 
 
 def drop(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """About one note in seven becomes silence."""
-    notes = _read(tokens)
+    notes = read(tokens)
     kept = uniform[notes.window, notes.start] >= DROPPED
-    return _unless_silent(tokens, _write(notes.where(kept), tokens.shape))
+    return _unless_silent(tokens, write(notes.where(kept), tokens.shape))
 
 
 def shorten(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
@@ -200,12 +144,12 @@ def shorten(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.n
     A note of n steps keeps 1 to n - 1 of them, each length equally likely; a note of one
     step stays as it is.
     """
-    notes = _read(tokens)
+    notes = read(tokens)
     number = uniform[notes.window, notes.start]
     length = notes.end - notes.start
     shortened = (number < SHORTENED) & (length > 1)
     length[shortened] = 1 + _numbers(number[shortened] / SHORTENED, length[shortened] - 1)
-    return _write(notes._replace(end=notes.start + length), tokens.shape)
+    return write(notes._replace(end=notes.start + length), tokens.shape)
 
 
 def nudge(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:

@@ -215,13 +215,13 @@ def of_composition(made: Composition) -> list[Item]:
     return items
 
 
-def view_melody(name: str, melody: Melody, doctor: Sequence[str]) -> dict[str, Any]:
+def view_melody(name: str, melody: Melody, explanation: Sequence[str]) -> dict[str, Any]:
     """An input for the page, which gives `melody` back with what it asks for."""
     return {
         "name": name,
         "key": find_key(melody).name,
         "tempo_bpm": round(melody.tempo_bpm, 2),
-        "doctor": list(doctor),
+        "explanation": list(explanation),
         "melody": {
             "notes": melody.notes(),
             "num_steps": melody.num_steps,

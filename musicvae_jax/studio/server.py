@@ -1,43 +1,28 @@
 """The web server of the studio. It stores no upload, and runs nothing that it is sent."""
 
 import contextlib
-import functools
-import importlib.resources
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import jinja2
 import ml_collections
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from musicvae_jax.commands import files, inspect
+from musicvae_jax.commands import files
 from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import encode, extraction
-from musicvae_jax.midi.read import TIMEOUT_SEC
-from musicvae_jax.music.assembly import single
-from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.windows import WindowRules
-from musicvae_jax.notation import read
-from musicvae_jax.studio import events, fields, requests, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import Guard, is_loopback
-from musicvae_jax.studio.jobs import BusyError, Jobs, Tell
+from musicvae_jax.studio.handlers import Studio
+from musicvae_jax.studio.jobs import BusyError
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 logger = logging.getLogger(__name__)
-_PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
-_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
 
 
 def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -105,199 +90,3 @@ def create_app(engine: Engine, told: StudioOptions) -> Starlette:
 
 def _error(code: int, error: object, **more: Any) -> JSONResponse:
     return JSONResponse({"error": str(error), **more}, code)
-
-
-class Studio:
-    """The handlers, and the threads and processes that do their work."""
-
-    def __init__(self, engine: Engine):
-        self._engine = engine
-        self._store = results.Store()
-        self._model_jobs, self._file_jobs = Jobs("model"), Jobs("files")
-        self._read_jobs = Jobs("reader")
-        self._readers: SafePool | None = None
-        self._examples: dict[str, dict[str, Any]] = {}
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        self._readers = SafePool(1, TIMEOUT_SEC)
-        self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
-        for name in example_melodies():  # which starts the reading process, too
-            self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
-        try:
-            yield
-        finally:
-            for jobs in (self._model_jobs, self._file_jobs, self._read_jobs):
-                jobs.close()
-            self._readers.close()
-
-    # Pages.
-
-    async def page(self, request: Request) -> Response:
-        engine = self._engine
-        modes = {
-            mode: {
-                "usual": [fields.field(mode, name) for name in fields.USUAL[mode]],
-                "more": [fields.field(mode, name) for name in fields.MORE.get(mode, ())],
-            }
-            for mode in fields.USUAL
-        }
-        html = _template().render(
-            modes=modes,
-            examples=list(example_melodies()),
-            model=engine.describe(),
-            most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
-        )
-        return Response(html, media_type="text/html")
-
-    async def static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        # No path can be asked for, only one of the names that are there.
-        found = {file.name: file for file in _PAGE.iterdir()}.get(name)
-        kind = _TYPES.get(name.rpartition(".")[2])
-        if found is None or kind is None:
-            raise HTTPException(404, "there is no such file")
-        return Response(found.read_bytes(), media_type=kind)
-
-    async def status(self, request: Request) -> Response:
-        engine = self._engine
-        return JSONResponse(
-            {
-                "ready": engine.warmed >= engine.steps,
-                "done": engine.warmed,
-                "total": engine.steps,
-                "waiting": self._model_jobs.waiting,
-                **engine.describe(),
-            }
-        )
-
-    # Melodies in.
-
-    def _example(self, name: str, tell: Tell) -> dict[str, Any]:
-        if name not in self._examples:
-            content = encode.piece_bytes(single(example_melodies()[name]), name)
-            self._examples[name] = self._read(content, name, tell)
-        return self._examples[name]
-
-    async def example(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in example_melodies():
-            raise HTTPException(404, f"there is no example {name}")
-        return JSONResponse(
-            await events.done(self._read_jobs, functools.partial(self._example, name))
-        )
-
-    async def read(self, request: Request) -> Response:
-        """A music file as the request's body: its melody, and what was made of it."""
-        name = requests.clean(request.query_params.get("name", ""))
-        limit = read.most_bytes(name)
-        content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
-        work = functools.partial(self._read, content, name)
-        return JSONResponse(await events.done(self._read_jobs, work))
-
-    def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
-        # In a process of its own, which the file may bring down.
-        reading = functools.partial(read.song_from_bytes, name=name)
-        [song] = self._readers.map(reading, [content], 1)
-        if isinstance(song, WorkerFailure):
-            raise UserError(f"{name}: {song.reason}")
-        found = extraction.extract(song)
-        rules = WindowRules(bars=self._engine.model.bars)
-        words = inspect.explain(name, song, found, rules)[1:]
-        if found.melody is None:
-            raise UserError(f"{name}: no usable melody: {found.refusal}")
-        return results.view_melody(name, found.melody, words)
-
-    # Work.
-
-    async def make(self, request: Request) -> Response:
-        """`{mode, options, inputs: [{name, melody}]}`: events, the last one the result."""
-        asked = await requests.json_object(request)
-        mode, texts = asked.get("mode"), asked.get("options", {})
-        if not isinstance(mode, str) or mode not in fields.USUAL:
-            raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
-        if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
-            raise UserError("options: text by name is needed")
-        inputs = requests.inputs(asked)
-        base = self._engine.options
-        fields.read(mode, texts, list(inputs), base)  # before anybody waits
-        command = fields.command(mode, texts, list(inputs), base)
-
-        def work(tell: Tell) -> dict[str, Any]:
-            result = self._engine.make(mode, texts, inputs, tell)
-            return self._kept(result) | {"command": command}
-
-        return events.stream(self._model_jobs, work)
-
-    async def map(self, request: Request) -> Response:
-        """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
-        asked = await requests.json_object(request)
-        inputs = requests.inputs(asked)
-        if asked.get("x") is None:
-            work = functools.partial(self._engine.map_points, inputs)
-            return events.stream(self._model_jobs, work)
-        try:
-            x, y = (min(max(float(asked[name]), 0.0), 1.0) for name in "xy")
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError("x, y: two numbers from 0 to 1 are needed") from error
-        return events.stream(
-            self._model_jobs,
-            lambda tell: self._kept(self._engine.map_point(x, y, inputs, tell)),
-        )
-
-    def _kept(self, result: results.Result) -> dict[str, Any]:
-        return {"id": self._store.put(result), "items": [item.view for item in result.items]}
-
-    # Files out.
-
-    async def listen(self, request: Request) -> Response:
-        """`{inputs}`: the first as WAV."""
-        inputs = requests.inputs(await requests.json_object(request))
-        if not inputs:
-            raise UserError("inputs: a melody is needed")
-        title, melody = next(iter(inputs.items()))
-        item = results.Item(title, single(melody), lambda path: None, {})
-        return await self._file(lambda: item.wav(self._engine.options.soundfont), "wav", "melody")
-
-    async def report(self, request: Request) -> Response:
-        result = self._found(request)
-        mode = result.report["mode"]
-        return await self._file(result.json, "json", mode)
-
-    async def download(self, request: Request) -> Response:
-        result, suffix = self._found(request), request.path_params["suffix"]
-        number = request.path_params["item"]
-        if suffix not in _DOWNLOADS or not 0 <= number < len(result.items):
-            raise HTTPException(404, "there is no such file")
-        item = result.items[number]
-        make = {
-            "mid": item.midi,
-            "png": item.png,
-            "wav": functools.partial(item.wav, self._engine.options.soundfont),
-        }[suffix]
-        return await self._file(make, suffix, item.stem)
-
-    def _found(self, request: Request) -> results.Result:
-        result = self._store.get(request.path_params["result"])
-        if result is None:
-            raise HTTPException(410, "this result is no longer kept; make it again")
-        return result
-
-    async def _file(self, make: Callable[[], bytes], suffix: str, stem: str) -> Response:
-        content = await events.done(self._file_jobs, lambda tell: make())
-        return Response(
-            content,
-            media_type=_DOWNLOADS.get(suffix, "application/json"),
-            headers={"content-disposition": f'attachment; filename="{stem}.{suffix}"'},
-        )
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string((_PAGE / "index.html").read_text("utf-8"))
-
-
-def _hear_of_failure(event: dict[str, Any]) -> None:
-    if "error" in event:
-        logger.warning("the studio could not get ready: %s", event["error"])

@@ -209,7 +209,7 @@ def test_examples_are_read_like_uploads_and_keep_their_names(client):
         example = client.get(f"/api/example/{name}").json()
         assert example["name"] == name
         assert results.read_melody(name, example["melody"]) == melody
-        assert any("taken" in line for line in example["doctor"])
+        assert any("taken" in line for line in example["explanation"])
     assert client.get("/api/example/nothing").status_code == 404
 
 
@@ -218,9 +218,9 @@ def test_the_name_of_an_example_is_an_input_of_the_command_line(base, songs):
     assert commands_files.input_melodies(told)["reel"] == example_melodies()["reel"]
 
 
-def test_the_doctor_says_what_became_of_an_upload(client, songs):
+def test_the_explanation_says_what_became_of_an_upload(client, songs):
     answer = read(client, songs[0])
-    words = "\n".join(answer["doctor"])
+    words = "\n".join(answer["explanation"])
     assert "taken" in words
     assert f"windows of {BARS} bars" in words
     assert answer["view"]["bars"] == 4

@@ -39,7 +39,7 @@ function show(side) {
   place.querySelector(".name").textContent = input.name;
   place.querySelector(".facts").textContent =
     `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes`;
-  place.querySelector(".doctor").textContent = input.doctor.join("\n");
+  place.querySelector(".explanation").textContent = input.explanation.join("\n");
   place.querySelector(".play").disabled = false;
 }
 
