@@ -3,13 +3,14 @@
 import collections
 import csv
 import dataclasses
+import functools
 import itertools
 import json
 import logging
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,36 +174,28 @@ def write_pairs(
       UserError: no pair can be read, or a file cannot be written.
     """
     begin = time.perf_counter()
-    tally, maker = _Tally(strategies), BridgeMaker(model)
+    tally = _Tally(strategies)
+    make = functools.partial(
+        BridgeMaker(model), plan=plan, num=num, seed=seed, temperature=temperature
+    )
+    piece_of = functools.partial(_piece, plan=plan, key_path=key_path, programs=programs)
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
     reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
             for pairs in _read_in_batches(rows, reader, tally):
+                ends = [_ends(pair, plan, key_path) for pair in pairs]
+                numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
                     start = time.perf_counter()
-                    candidates = maker(
-                        [_ends(pair, plan, key_path) for pair in pairs],
-                        strategy,
-                        plan,
-                        num=num,
-                        seed=seed,
-                        temperature=temperature,
-                        pair_numbers=[pair.number for pair in pairs],
-                    )
+                    candidates = make(ends, strategy, pair_numbers=numbers)
                     tally.seconds["model"] += time.perf_counter() - start
-                    items = []
-                    for pair, (best, *_) in zip(pairs, candidates, strict=True):
-                        path = folder / f"{pair.name}_{strategy}.mid"
-                        piece = _piece(pair, best, plan, key_path=key_path, programs=programs)
-                        items.append((path, piece, provenance))
-                        tally.scores[strategy].append(vars(best.scores))
-                        entry = {"pair": pair.name, "strategy": strategy, "output": path.name}
-                        report.write(json.dumps(entry | best.report()) + "\n")
-                    for result in writer.map(write_piece, items, len(items)):
-                        if error := tally.count(result):
-                            raise UserError(f"cannot write to {folder}: {error}")
+                    made = list(zip(pairs, (best for best, *_ in candidates), strict=True))
+                    tally.scores[strategy] += [vars(bridge.scores) for _, bridge in made]
+                    report.writelines(_line(pair, strategy, bridge) for pair, bridge in made)
+                    pieces = {folder / _file(p, strategy): piece_of(p, b) for p, b in made}
+                    _write(pieces, provenance, writer, tally)
             if len(tally.failures) == len(rows):
                 name, error = next(iter(tally.failures.items()))
                 raise UserError(f"no pair can be read; the first is {name}: {error}")
@@ -236,14 +229,32 @@ def _ends(pair: _Pair, plan: Plan, key_path: str) -> tuple[Melody, Melody]:
     return plan_keys(pair.melodies, key_path if plan.is_spliced else "keep").pairs[0]
 
 
-def _piece(pair: _Pair, bridge: Bridge, plan: Plan, *, key_path: str, programs: str) -> Piece:
+def _file(pair: _Pair, strategy: str) -> str:
+    return f"{pair.name}_{strategy}.mid"
+
+
+def _line(pair: _Pair, strategy: str, bridge: Bridge) -> str:
+    """Of `pairs.jsonl`."""
+    entry = {"pair": pair.name, "strategy": strategy, "output": _file(pair, strategy)}
+    return json.dumps(entry | bridge.report()) + "\n"
+
+
+def _write(
+    pieces: Mapping[pathlib.Path, Piece], provenance: str, writer: SafePool, tally: _Tally
+) -> None:
+    """Writes MIDI files by worker processes.
+
+    Raises:
+      UserError: one cannot be written.
+    """
+    items = [(path, piece, provenance) for path, piece in pieces.items()]
+    for path, result in zip(pieces, writer.map(write_piece, items, len(items)), strict=True):
+        if error := tally.count(result):
+            raise UserError(f"cannot write {path}: {error}")
+
+
+def _piece(pair: _Pair, bridge: Bridge, *, plan: Plan, key_path: str, programs: str) -> Piece:
     if not plan.is_spliced:
         return single(bridge.melody, origin="bridge", is_bridge=True)
     first, second = pair.melodies
-    return splice(
-        first,
-        bridge,
-        second,
-        key_path=key_path,
-        programs=programs,
-    )
+    return splice(first, bridge, second, key_path=key_path, programs=programs)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.plots.notes import note_boxes
 from musicvae_jax.plots.picture import Picture
 
 if TYPE_CHECKING:  # it imports JAX, which a picture does not need
@@ -170,10 +170,7 @@ def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValu
         gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
         left = section.start_bar + melody.start / STEPS_PER_BAR
         right = section.start_bar + (melody.end - gap) / STEPS_PER_BAR
-        below, above = melody.pitch - 0.45, melody.pitch + 0.45
-        corners = np.stack([[left, below], [left, above], [right, above], [right, below]])
-        # One collection: a patch for each note would take seconds.
-        notes = PolyCollection(list(corners.transpose(2, 0, 1)), facecolors=mix(ends, t), zorder=2)
+        notes = note_boxes(melody.pitch, left, right, facecolors=mix(ends, t), zorder=2)
         axes.add_collection(notes, autolim=False)
     pitch = piece.line.pitch
     lowest, highest = (int(pitch.min()), int(pitch.max())) if pitch.size else (60, 72)

@@ -11,6 +11,7 @@ from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.music.colors import BLUE, GREEN, GREY, VERMILION
 from musicvae_jax.music.keys import key_name
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.plots.notes import note_boxes
 from musicvae_jax.plots.picture import Picture
 
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
@@ -19,16 +20,16 @@ _MAX_TRACKS = 12
 
 def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
     """Draws one melody."""
-    axes.bar(
+    notes = note_boxes(
+        melody.pitch,
         melody.start / STEPS_PER_BAR,
-        height=0.9,
-        width=(melody.end - melody.start) / STEPS_PER_BAR,
-        bottom=melody.pitch - 0.45,
-        align="edge",
-        color=color,
-        edgecolor="white",
-        linewidth=0.4 if melody.num_bars <= 32 else 0.0,  # edges would hide short notes
+        melody.end / STEPS_PER_BAR,
+        facecolors=color,
+        edgecolors="white",
+        linewidths=0.4 if melody.num_bars <= 32 else 0.0,  # edges would hide short notes
     )
+    axes.add_collection(notes)
+    axes.autoscale_view()
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xlim(0, max(melody.num_bars, 1))
     axes.set_xticks(range(melody.num_bars))
@@ -118,14 +119,9 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
     for axis, report in zip(axes, reports, strict=False):
         track = report.track
         color = VERMILION if report.decision == "taken" else GREY
-        axis.bar(
-            track.start / 4,
-            0.9,
-            track.end / 4 - track.start / 4,
-            track.pitch - 0.45,
-            align="edge",
-            color=color,
-        )
+        boxes = note_boxes(track.pitch, track.start / 4, track.end / 4, facecolors=color)
+        axis.add_collection(boxes)
+        axis.autoscale_view()
         if extraction.span:
             axis.axvspan(extraction.span[0] / 4, extraction.span[1] / 4, color=BLUE, alpha=0.06)
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"

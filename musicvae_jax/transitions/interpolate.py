@@ -80,14 +80,11 @@ def interpolate(
     """
     bars = model.bars if bars is None else bars
     names = strategies.check((strategy,) if isinstance(strategy, str) else tuple(strategy))
-    curve = curve if isinstance(curve, str) else tuple(curve)
-    if control_curve is None:
-        control_curve = curve
-    control_curve = control_curve if isinstance(control_curve, str) else tuple(control_curve)
+    control_curve = curve if control_curve is None else control_curve
     # A list could not be a key of compiled programs; `Settings` checks the length.
     limits = cast("tuple[int, int]", tuple(pitch_range))
     settings = Settings(path, granularity, ends, scale, limits, rhythm)
-    plan = Plan(bars, not alone, curve, control_curve, settings)
+    plan = Plan(bars, not alone, _hashable(curve), _hashable(control_curve), settings)
     if num < 1:
         raise UserError(f"num={num}: at least 1 is needed", "num")
     for melody in (a, b):
@@ -95,12 +92,21 @@ def interpolate(
             raise ValueError("a melody without bars has no transition")
     if temperature is None:
         temperature = 0.5 if num > 1 else 0.0
-    maker = model.compiled.get(BridgeMaker)
-    if maker is None:
-        maker = model.compiled[BridgeMaker] = BridgeMaker(model)
+    maker = _maker(model)
     pairs = plan_keys((a, b), key_path).pairs
     made: list[Bridge] = []
     for name in names:
         [candidates] = maker(pairs, name, plan, num=num, seed=seed, temperature=temperature)
         made += candidates
     return sorted(made, key=lambda bridge: -bridge.score)
+
+
+def _hashable(curve: str | Sequence[float]) -> str | tuple[float, ...]:
+    return curve if isinstance(curve, str) else tuple(curve)
+
+
+def _maker(model: MelodyModel) -> BridgeMaker:
+    """The one that compiles for this model, once for all calls."""
+    if BridgeMaker not in model.compiled:
+        model.compiled[BridgeMaker] = BridgeMaker(model)
+    return model.compiled[BridgeMaker]
