@@ -23,11 +23,12 @@ import time
 import matplotlib
 import numpy as np
 from absl import logging
-from ngram import NGram
 
 from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
+from musicvae_jax.evaluation import ngram
+from musicvae_jax.evaluation.ngram import ORDER, NGram
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.melody import Melody
@@ -40,7 +41,6 @@ from musicvae_jax.transitions.settings import Settings
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-ORDER = 9  # half a bar of context
 CODEC = CODECS["melody"]
 COLUMNS = (
     *("score", "monotonicity", "largest_jump", "tracking_error", "nll_excess", "ngram_excess"),
@@ -171,7 +171,7 @@ def main() -> None:
     config.dataset.folder = args.folder or config.dataset.folder
     builder = input_pipeline.build_dataset(config)
     train, test = (input_pipeline.load_split(builder, name) for name in ("train", "test"))
-    judge = NGram(train.tokens, CODEC.vocab, ORDER)
+    judge = ngram.of_melodies(train.tokens)
     maker = BridgeMaker(model)
     wanted = 24 if args.quick else args.pairs
     chosen = {"within": pairs_within(test, wanted)}

@@ -1,6 +1,17 @@
-"""An n-gram model of tokens: a judge of melodies that is not the model being judged."""
+"""An n-gram model of tokens: a judge of melodies that is not the model being judged.
+
+It counts keys as they are: folk tunes are written in few of them, and the same tune costs it
+a nat a token more in another key. What was made in any key is therefore also asked about in
+the key in which it costs least.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
+
+from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
+
+ORDER = 9  # half a bar of context
 
 
 class NGram:
@@ -26,7 +37,7 @@ class NGram:
     def _base(self) -> int:
         return self._vocab + 1
 
-    def _codes(self, tokens: np.ndarray):
+    def _codes(self, tokens: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each order the codes of contexts and of grams, [melodies * steps] int64 each."""
         steps = tokens.shape[1]
         longest = self._order - 1
@@ -50,6 +61,22 @@ class NGram:
             mixed = (count + kind * probability) / np.maximum(total + kind, 1)
             probability = np.where(total > 0, mixed, probability)
         return -np.log(probability).reshape(tokens.shape).mean(axis=1)
+
+    def nll_in_best_key(self, tokens: np.ndarray) -> np.ndarray:
+        """The least of `nll` over all transpositions by -6 to 5 semitones: [melodies].
+
+        Args:
+          tokens: [melodies, steps] int, of `MelodyCodec`.
+        """
+        shifts = np.arange(-6, 6)
+        return np.min(
+            [self.nll(transpose_tokens(tokens, np.full(len(tokens), s))) for s in shifts], axis=0
+        )
+
+
+def of_melodies(tokens: np.ndarray) -> NGram:
+    """Counts training windows [windows, steps] int of `MelodyCodec`."""
+    return NGram(tokens, MelodyCodec().vocab, ORDER)
 
 
 def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -2,7 +2,9 @@ import collections
 
 import numpy as np
 
-from benchmarks.ngram import NGram
+from musicvae_jax.evaluation.ngram import NGram, of_melodies
+from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
+from tests import helpers
 
 
 def by_hand(train, test, vocab, order):
@@ -42,3 +44,15 @@ def test_what_was_heard_is_likelier():
     train = np.tile([0, 1, 2, 3], (3, 5))
     judge = NGram(train, 4, 9)
     assert judge.nll(train[:1]) < judge.nll(train[:1, ::-1])
+
+
+def test_the_best_key_does_not_depend_on_the_key():
+    rng = np.random.default_rng(0)
+    codec = MelodyCodec()
+    tokens = np.stack([codec.encode(helpers.random_melody(rng, 2)) for _ in range(40)])
+    judge = of_melodies(tokens[:30])
+    moved = transpose_tokens(tokens, rng.integers(-5, 6, len(tokens)))
+    expected = judge.nll_in_best_key(tokens)
+    assert (expected <= judge.nll(tokens)).all()
+    np.testing.assert_allclose(judge.nll_in_best_key(moved[:30]), judge.nll(tokens[:30]))
+    assert (judge.nll(moved) >= judge.nll_in_best_key(moved)).all()
