@@ -106,6 +106,9 @@ def get_config() -> ml_collections.ConfigDict:
     train.learning_rate = 1e-3
     train.final_learning_rate = 1e-5
     train.learning_rate_decay = 0.9999
+    # The rate rises from 0 over that many steps. Adam's first steps move every parameter by
+    # the whole rate, which does no harm to random ones, but much to those of `init_from`.
+    train.learning_rate_warmup = 0
     # Gradients are scaled down to this global norm.
     train.clip_norm = 1.0
     # The weight of the KL term: 0 until `beta_start_step`, then linearly up to `beta`

@@ -42,6 +42,7 @@ AT_LEAST_0 = (
     "model.conductor_input",
     "model.embedding",
     "train.max_minutes",
+    "train.learning_rate_warmup",
     "train.free_bits",
     "train.beta",
     "train.eval_examples",
@@ -58,6 +59,7 @@ ADDED = {
         "folder": "~/musicvae_data",
     },
     "model": {"conductor_reads": "same"},
+    "train": {"learning_rate_warmup": 0},
 }
 
 

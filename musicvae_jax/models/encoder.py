@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
+from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive, both_directions
 from musicvae_jax.models.shares import Gather
 
 
@@ -34,18 +34,17 @@ class BidirectionalLayer(nn.Module):
           The final hidden states side by side, [batch, 2 * features], and the
           outputs, [steps, batch, 2 * features].
         """
-        batch = inputs.shape[1]
-        finals, outputs = [], []
-        for name, reverse in (("forward", False), ("backward", True)):
+        layers, drives = [], []
+        for name in ("forward", "backward"):
             layer = LSTMLayer(self.features, self.dtype, self.implementation, name=name)
             if self.vocab:
                 tokens = TokenDrive(self.vocab, self.features, self.dtype, name=f"{name}_tokens")
                 drive = tokens.drive(inputs)
             else:
                 drive = Drive(layer.drive(inputs))
-            (_, hidden), output = layer(drive, layer.zero_carry(batch), reverse)
-            finals.append(hidden)
-            outputs.append(output)
+            layers.append(layer)
+            drives.append(drive)
+        finals, outputs = zip(*both_directions(*layers, tuple(drives)), strict=True)
         return jnp.concatenate(finals, axis=-1), jnp.concatenate(outputs, axis=-1)
 
 

@@ -6,12 +6,14 @@ product before the scan; inside the scan remains the recurrent product. On CPUs 
 scan is replaced by a compiled loop that does the same (`lstm_cpu`).
 """
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import lstm_cpu
-from musicvae_jax.models.lstm_cpu import Drive
+from musicvae_jax.models.drive import Drive
 
 Carry = tuple[jax.Array, jax.Array]
 
@@ -21,6 +23,31 @@ def _bias_init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax
     del key
     i, f, g, o = jnp.split(jnp.zeros(shape, dtype), 4)
     return jnp.concatenate([i, f + 1, g, o])
+
+
+def lstm_step(
+    kernel: jax.Array, bias: jax.Array, dtype: jnp.dtype, carry: Carry, drive: jax.Array
+) -> tuple[Carry, jax.Array]:
+    """One step of one layer, or of several of one width side by side; see `LSTMCell`.
+
+    Args:
+      kernel: [..., features, 4 * features].
+      bias: [4 * features], or [..., 1, 4 * features].
+      dtype: in which the matrix product is computed.
+      carry: cell and hidden state, each [..., batch, features] float32.
+      drive: [..., batch, 4 * features], the inputs' part of the gates.
+
+    Returns:
+      The next carry, and the hidden state once more as the output.
+    """
+    cell, hidden = carry
+    recurrent = jnp.matmul(
+        hidden.astype(dtype), kernel.astype(dtype), preferred_element_type=jnp.float32
+    )
+    i, f, g, o = jnp.split(drive + recurrent + bias, 4, axis=-1)
+    cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
+    hidden = nn.sigmoid(o) * jnp.tanh(cell)
+    return (cell, hidden), hidden
 
 
 class LSTMCell(nn.Module):
@@ -56,16 +83,7 @@ class LSTMCell(nn.Module):
         Returns:
           The next carry, and the hidden state once more as the output.
         """
-        cell, hidden = carry
-        recurrent = jnp.dot(
-            hidden.astype(self.dtype),
-            self.recurrent_kernel.astype(self.dtype),
-            preferred_element_type=jnp.float32,
-        )
-        i, f, g, o = jnp.split(drive + recurrent + self.bias, 4, axis=-1)
-        cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
-        hidden = nn.sigmoid(o) * jnp.tanh(cell)
-        return (cell, hidden), hidden
+        return lstm_step(self.recurrent_kernel, self.bias, self.dtype, carry, drive)
 
 
 class LSTMLayer(nn.Module):
@@ -112,8 +130,7 @@ class LSTMLayer(nn.Module):
         Returns:
           The final carry and outputs: [steps, batch, features] float32.
         """
-        is_compiled = self.implementation == "auto" and lstm_cpu.serves(self.features, self.dtype)
-        if is_compiled and not self.is_initializing():
+        if self.is_compiled and not self.is_initializing():
             cell, outputs = lstm_cpu.lstm(
                 drive, self.cell.recurrent_kernel, self.cell.bias, *carry, reverse
             )
@@ -125,6 +142,38 @@ class LSTMLayer(nn.Module):
             reverse=reverse,
         )
         return scan(self.cell, carry, drive.expand())
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the loop of `lstm_cpu` runs instead of a scan."""
+        return self.implementation == "auto" and lstm_cpu.serves(self.features, self.dtype)
+
+
+def both_directions(
+    forward: LSTMLayer, backward: LSTMLayer, drives: tuple[Drive, Drive]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Runs one layer forwards and another one backwards, from silence.
+
+    Where both are scanned, one loop runs both: on an accelerator a loop takes as long as its
+    steps are many, and hardly longer if there is more to do in each.
+
+    Returns:
+      For each, the final hidden state [batch, features], and the outputs
+      [steps, batch, features].
+    """
+    carry = forward.zero_carry(drives[0].batch)
+    if forward.is_initializing() or forward.is_compiled:
+        (_, last), outputs = forward(drives[0], carry)
+        (_, first), back_outputs = backward(drives[1], carry, reverse=True)
+        return (last, outputs), (first, back_outputs)
+    cells = (forward.cell, backward.cell)
+    kernel = jnp.stack([cell.recurrent_kernel for cell in cells])
+    bias = jnp.stack([cell.bias for cell in cells])[:, None]
+    drive = jnp.stack([drives[0].expand(), jnp.flip(drives[1].expand(), axis=0)], axis=1)
+    carries = jax.tree.map(lambda state: jnp.stack([state, state]), carry)
+    step = functools.partial(lstm_step, kernel, bias, forward.dtype)
+    (_, (last, first)), outputs = jax.lax.scan(step, carries, drive)
+    return (last, outputs[:, 0]), (first, jnp.flip(outputs[:, 1], axis=0))
 
 
 class TokenDrive(nn.Module):

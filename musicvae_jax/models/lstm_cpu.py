@@ -14,12 +14,12 @@ import platform
 import shutil
 import subprocess
 
-import flax
 import jax
 import jax.numpy as jnp
 import jaxlib
 import numpy as np
 
+from musicvae_jax.models.drive import Drive
 from musicvae_jax.system import files
 
 logger = logging.getLogger(__name__)
@@ -29,29 +29,6 @@ _SOURCE = pathlib.Path(__file__).with_suffix(".cc")
 _FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-w")
 # A tile's vectors hold up to this many units.
 _UNITS = 16
-
-
-@flax.struct.dataclass
-class Drive:
-    """The part of the gates that a layer's inputs give: dense + table[tokens].
-
-    Attributes:
-      dense: [steps, batch, 4 * features], or [1, batch, 4 * features] where all steps
-        are alike, or None.
-      tokens: [steps, batch] int32, or None. A token beyond the table adds nothing.
-      table: [vocab, 4 * features], or None.
-    """
-
-    dense: jax.Array | None = None
-    tokens: jax.Array | None = None
-    table: jax.Array | None = None
-
-    def expand(self) -> jax.Array:
-        """The sum: [steps, batch, 4 * features]."""
-        if self.tokens is None:
-            return self.dense
-        picked = jnp.take(self.table, self.tokens, axis=0, mode="fill", fill_value=0)
-        return picked if self.dense is None else picked + self.dense
 
 
 def _cache_folder() -> pathlib.Path:

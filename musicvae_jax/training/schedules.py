@@ -7,14 +7,19 @@ import optax
 
 
 def learning_rate(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """Exponential decay towards a floor that it never passes (`config.train`).
+    """A linear rise from 0, and exponential decay towards a floor (`config.train`).
 
-    rate(step) = (first - final) * decay ** step + final
+    rate(step) = ((first - final) * decay ** step + final) * min((step + 1) / warmup, 1)
     """
     first, final = config.learning_rate, config.final_learning_rate
-    if config.learning_rate_decay == 1:
-        return lambda step: jnp.asarray(first, jnp.float32)
-    return lambda step: (first - final) * config.learning_rate_decay**step + final
+    decay, warmup = config.learning_rate_decay, config.learning_rate_warmup
+
+    def rate(step: jax.Array) -> jax.Array:
+        decayed = first if decay == 1 else (first - final) * decay**step + final
+        risen = jnp.minimum((step + 1) / warmup, 1.0) if warmup else 1.0
+        return jnp.asarray(decayed * risen, jnp.float32)
+
+    return rate
 
 
 def beta(config: ml_collections.ConfigDict, step: jax.Array) -> jax.Array:

@@ -47,6 +47,16 @@ def config():
     return default.get_config().train
 
 
+def test_the_learning_rate_rises_before_it_decays(config):
+    config.learning_rate, config.final_learning_rate = 1.0, 0.0
+    config.learning_rate_decay, config.learning_rate_warmup = 0.5, 4
+    rates = [float(schedules.learning_rate(config)(step)) for step in range(5)]
+    np.testing.assert_allclose(rates, [1 / 4, 1 / 4, 3 / 16, 1 / 8, 1 / 16])
+    config.learning_rate_decay = 1.0
+    rates = [float(schedules.learning_rate(config)(step)) for step in (0, 3, 100)]
+    np.testing.assert_allclose(rates, [1 / 4, 1, 1])
+
+
 def test_learning_rate(config):
     config.learning_rate, config.final_learning_rate = 1e-3, 1e-5
     config.learning_rate_decay = 0.5

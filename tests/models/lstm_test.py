@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from musicvae_jax.models.encoder import BidirectionalLayer
 from musicvae_jax.models.lstm import Drive, LSTMLayer, TokenDrive
 
 STEPS, BATCH, IN, FEATURES = 7, 3, 5, 4
@@ -104,3 +105,25 @@ def test_token_drive_is_one_hot_times_table():
     one_hot = jax.nn.one_hot(tokens, 6)  # the token 6, 'none', is all zeros
     np.testing.assert_allclose(drive, one_hot @ params["params"]["table"], atol=1e-6)
     assert not drive[1, 0].any()
+
+
+@pytest.mark.parametrize("implementation", ["auto", "scan"])
+@pytest.mark.parametrize("vocab", [0, 5])
+def test_both_directions_agree_with_numpy(vocab, implementation):
+    rng = np.random.default_rng(1)
+    features = 16  # a width that the compiled loop takes
+    layer = BidirectionalLayer(features, vocab=vocab, implementation=implementation)
+    dense = rng.normal(size=(STEPS, BATCH, IN)).astype(np.float32)
+    inputs = rng.integers(0, vocab, (STEPS, BATCH)) if vocab else dense
+    params = layer.init(jax.random.key(0), inputs)["params"]
+    params = jax.tree.map(lambda x: 0.5 * rng.normal(size=x.shape).astype(np.float32), params)
+    final, outputs = layer.apply({"params": params}, inputs)
+    silence = np.zeros((BATCH, features)), np.zeros((BATCH, features))
+    read = np.eye(vocab)[inputs] if vocab else inputs
+    for place, (name, order) in enumerate((("forward", 1), ("backward", -1))):
+        kernel = params[f"{name}_tokens"]["table"] if vocab else params[name]["input"]["kernel"]
+        cell = params[name]["cell"]
+        wanted = numpy_lstm(read[::order], kernel, cell["recurrent_kernel"], cell["bias"], *silence)
+        own = slice(place * features, (place + 1) * features)
+        np.testing.assert_allclose(outputs[..., own], wanted[::order], atol=1e-5)
+        np.testing.assert_allclose(final[:, own], wanted[-1], atol=1e-5)
