@@ -128,4 +128,29 @@ def get_config() -> ml_collections.ConfigDict:
     train.eval_every = 1_000
     # Validation windows used by an evaluation in training; 0: all.
     train.eval_examples = 1_024
+
+    # The prior over codes of bars, which --mode=train_prior trains for a trained model.
+    config.prior = prior = ml_collections.ConfigDict()
+    # The transformer: its width, its layers, the heads of its attention.
+    prior.features = 256
+    prior.layers = 6
+    prior.heads = 8
+    # Matrix products in 'float32' or 'bfloat16'.
+    prior.dtype = "float32"
+    # Of each window, so many transpositions are learned from, itself among them; each is
+    # encoded before training begins. More than `dataset.transpose_semitones` allows: all.
+    prior.transpositions = 4
+    # Over all devices.
+    prior.batch_size = 256
+    prior.num_steps = 20_000
+    # Adam, with a rate that rises in the first steps, and falls to 0 along a cosine.
+    prior.learning_rate = 1e-3
+    prior.warmup_steps = 500
+    prior.clip_norm = 1.0
+    # The parameters that are kept are a moving average, of which each step keeps this share.
+    prior.average = 0.999
+    # Steps of one dispatch, and steps between log lines and between evaluations.
+    prior.steps_per_call = 50
+    prior.log_every = 500
+    prior.eval_every = 2_000
     return config

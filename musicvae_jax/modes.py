@@ -41,6 +41,12 @@ def _train(config: ml_collections.ConfigDict | None, options: "Options") -> None
     train.train(config, options)
 
 
+def _train_prior(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import train_prior
+
+    train_prior.train_prior(config, options)
+
+
 def _evaluate(config: ml_collections.ConfigDict | None, options: "Options") -> None:
     from musicvae_jax.commands import evaluate
 
@@ -102,6 +108,11 @@ def _studio(config: ml_collections.ConfigDict | None, options: "Options") -> Non
 MODES = {
     "train": Mode(
         "(default) trains, evaluates, checkpoints; run again to go on", _train, needs_config=True
+    ),
+    "train_prior": Mode(
+        "trains a prior over a model's bars, from which new melodies are drawn",
+        _train_prior,
+        takes_fields=True,
     ),
     "evaluate": Mode(
         "measures a checkpoint on the test split, or on your own music",

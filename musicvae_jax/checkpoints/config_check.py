@@ -5,6 +5,7 @@ from typing import Any
 
 import ml_collections
 
+from musicvae_jax.configs import default
 from musicvae_jax.datasets.augmentation import AUGMENTATIONS
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
 from musicvae_jax.music.tokens import CODECS
@@ -18,6 +19,7 @@ CHOICES = {
     "model.conductor_reads": ("same", "bars"),
     "model.decoder": ("hierarchical", "flat"),
     "model.dtype": ("float32", "bfloat16"),
+    "prior.dtype": ("float32", "bfloat16"),
     "model.lstm": ("auto", "scan"),
     "train.sampling": ("none", "constant", "inverse_sigmoid"),
 }
@@ -35,6 +37,15 @@ AT_LEAST_1 = (
     "train.num_steps",
     "train.log_every",
     "train.eval_every",
+    "prior.features",
+    "prior.layers",
+    "prior.heads",
+    "prior.transpositions",
+    "prior.batch_size",
+    "prior.num_steps",
+    "prior.steps_per_call",
+    "prior.log_every",
+    "prior.eval_every",
 )
 AT_LEAST_0 = (
     "seed",
@@ -46,8 +57,14 @@ AT_LEAST_0 = (
     "train.free_bits",
     "train.beta",
     "train.eval_examples",
+    "prior.warmup_steps",
 )
-SHARES = ("model.dropout", "model.encoder_word_dropout", "model.decoder_word_dropout")
+SHARES = (
+    "model.dropout",
+    "model.encoder_word_dropout",
+    "model.decoder_word_dropout",
+    "prior.average",
+)
 
 
 # Fields that were added later, with their values for a checkpoint that lacks them.
@@ -60,12 +77,13 @@ ADDED = {
     },
     "model": {"conductor_reads": "same"},
     "train": {"learning_rate_warmup": 0},
+    "prior": default.get_config().prior.to_dict(),
 }
 
 
 def complete(saved: dict[str, Any]) -> dict[str, Any]:
     """The configuration of a checkpoint as one of today: with what was added after it."""
-    saved = saved | {part: fields | saved[part] for part, fields in ADDED.items()}
+    saved = saved | {part: fields | saved.get(part, {}) for part, fields in ADDED.items()}
     # Said which of the sources was meant; now a path alone says it.
     saved["dataset"].pop("name", None)
     return saved
@@ -109,6 +127,12 @@ def check(config: ml_collections.ConfigDict) -> None:
             "(config.model.latent=global); with per_bar each bar has its own already",
             "config.model.conductor_reads",
             "config.model.latent",
+        )
+    features, heads = values["prior.features"], values["prior.heads"]
+    if features % heads:
+        raise UserError(
+            f"config.prior.features={features}: must divide by the {heads} heads (prior.heads)",
+            "config.prior.features",
         )
     _check_sources(config.dataset.sources)
     _check_augmentation(config.dataset.augment, config.dataset.augment_share)

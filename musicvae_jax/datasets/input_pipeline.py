@@ -155,6 +155,14 @@ def load_songs(builder: melodies.Builder, name: str) -> np.ndarray:
     return np.array(ids, dtype=str)
 
 
+def load_start_bars(builder: melodies.Builder, name: str) -> np.ndarray:
+    """Where each window of a split begins in its song, in the order of `load_split`: [windows]."""
+    starts = [
+        example["start_bar"] for examples in _read_examples(builder, name) for example in examples
+    ]
+    return np.array(starts, np.int32)
+
+
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
     """Stored tokens [batch, steps] uint8 in a codec, by its name: [batch, steps] int32."""
     return CODECS[codec].from_melody_tokens(tokens).astype(np.int32)

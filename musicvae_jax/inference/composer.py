@@ -1,0 +1,169 @@
+"""Writes bars with a bar prior: new melodies, continuations, what stands between given bars."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicvae_jax.inference.bar_prior import BarPrior, create_flow
+from musicvae_jax.inference.batching import Batched
+from musicvae_jax.models import noise
+from musicvae_jax.models.bar_flow import PHASES, BarFlow, Layout
+from musicvae_jax.system.devices import replicate
+
+_NOISE, _BEGINNING = 0, 1  # purposes of random numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How bars are drawn.
+
+    Attributes:
+      steps: of Euler's method, for each block.
+      block: bars that are drawn together, after those before them; more of them at once cost
+        less time.
+      temperature: the scale of the noise that they begin with; below 1 they are more usual.
+    """
+
+    steps: int = 40
+    block: int = 16
+    temperature: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where bars stand in the songs that the prior knows, for a batch.
+
+    Attributes:
+      phase: [batch, bars] int32, see `BarFlow`.
+      source: [batch] int32, see `BarFlow`.
+    """
+
+    phase: np.ndarray
+    source: np.ndarray
+
+
+class Composer:
+    """Draws codes of bars; its program is compiled when it first draws.
+
+    Attributes:
+      prior: from which it draws.
+      layout: of the model's latents.
+      sampling: how it draws.
+    """
+
+    def __init__(self, prior: BarPrior, layout: Layout, sampling: Sampling | None = None):
+        self.prior = prior
+        self.layout = layout
+        self.sampling = sampling or Sampling()
+        self._flow = create_flow(prior.config, layout, len(prior.sources))
+        self._integrate = Batched(self._integrated)
+        self._params = replicate(prior.params, jax.local_devices())
+
+    def _integrated(self, params: Any, rows: Any, shared: Any) -> jax.Array:
+        return integrate(self._flow, params, *rows, steps=self.sampling.steps)
+
+    def beginnings(self, keys: jax.Array, bars: int) -> Place:
+        """Places for new melodies, as often as training melodies begin there.
+
+        Args:
+          keys: [batch] keys.
+          bars: of each melody.
+        """
+        shares = np.log(np.maximum(self.prior.beginnings.ravel(), 1e-9))
+        draw = jax.vmap(lambda key: jax.random.categorical(key, jnp.asarray(shares)))
+        source, first = np.divmod(np.asarray(draw(noise.fold_in(keys, _BEGINNING))), PHASES)
+        phase = (first[:, None] + np.arange(bars)) % PHASES
+        return Place(phase.astype(np.int32), source.astype(np.int32))
+
+    def anywhere(self, batch: int, bars: int) -> Place:
+        """Places of bars of which nothing is known."""
+        source = np.full(batch, len(self.prior.sources), np.int32)
+        return Place(np.full((batch, bars), PHASES, np.int32), source)
+
+    def write(
+        self,
+        codes: np.ndarray,
+        is_known: np.ndarray,
+        keys: jax.Array,
+        place: Place,
+        first_level: float = 0.0,
+    ) -> np.ndarray:
+        """Draws the bars that are not known, given those that are.
+
+        Args:
+          codes: [batch, bars, size], of any number of bars.
+          is_known: [batch, bars] bool.
+          keys: [batch] keys.
+          place: of the bars.
+          first_level: 0 draws them freely; towards 1, ever nearer to what `codes` says of
+            them (Meng et al. 2022, arXiv 2108.01073).
+
+        Returns:
+          [batch, bars, size] float32; known bars are as they were.
+        """
+        batch, bars, size = codes.shape
+        drawn = noise.normal(noise.fold_in(keys, _NOISE), (bars, size))
+        start = (1 - first_level) * self.sampling.temperature * np.asarray(drawn)
+        start += first_level * self.prior.standard(codes)
+        known = is_known[..., None]
+        now = np.where(known, self.prior.standard(codes), start).astype(np.float32)
+        level = np.where(is_known, 1.0, first_level).astype(np.float32)
+        for window, block in _blocks(bars, self.layout.bars, self.sampling.block):
+            bar = np.arange(bars)[window]
+            moves = (bar >= block.start) & (bar < block.stop) & (level[:, window] < 1)
+            rows = (now[:, window], level[:, window], moves, place.phase[:, window], place.source)
+            if moves.any():
+                now[:, window] = self._integrate(self._params, rows)
+            level[:, block] = 1.0
+        return np.where(known, codes, self.prior.codes(now)).astype(np.float32)
+
+
+def _blocks(bars: int, window: int, block: int) -> Iterator[tuple[slice, slice]]:
+    """What is drawn one after another: the bars that are seen, and those that are drawn.
+
+    A melody that fits in the window is seen as a whole. Of a longer one, the bars around the
+    block are seen, and of these as many before it as after its beginning.
+    """
+    block = min(block, window if bars <= window else max(window // 2, 1))
+    for first in range(0, bars, block):
+        start = int(np.clip(first - window // 2, 0, max(bars - window, 0)))
+        yield slice(start, min(start + window, bars)), slice(first, min(first + block, bars))
+
+
+def integrate(
+    flow: BarFlow,
+    params: Any,
+    codes: jax.Array,
+    level: jax.Array,
+    moves: jax.Array,
+    phase: jax.Array,
+    source: jax.Array,
+    *,
+    steps: int,
+) -> jax.Array:
+    """Follows the flow until some bars are known, by Euler's method.
+
+    Args:
+      flow, params: the network.
+      codes: [batch, bars, size] at their levels, in the flow's units.
+      level: [batch, bars], the levels.
+      moves: [batch, bars] bool, which bars are to become known; others stay as they are.
+      phase, source: see `BarFlow`.
+      steps: how many.
+
+    Returns:
+      [batch, bars, size].
+    """
+    way = jnp.where(moves, 1 - level, 0.0)
+
+    def step(codes: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
+        now = level + way * number / steps
+        velocity = flow.apply({"params": params}, codes, now, phase, source)
+        return codes + velocity * (way / steps)[..., None], None
+
+    moved = jax.lax.scan(step, codes, jnp.arange(steps))[0]
+    return jnp.where(moves[..., None], moved, codes)
