@@ -222,9 +222,7 @@ class _Evaluator:
             (phase % bar_flow.PHASES).astype(np.int32),
             windows.source[some].astype(np.int32),
         )
-        self._loss = jax.jit(
-            lambda params, rows, keys: prior_step.loss(params, flow, *rows, keys)
-        )
+        self._loss = jax.jit(lambda params, rows, keys: prior_step.loss(params, flow, *rows, keys))
 
     def __call__(self, params: Any) -> dict[str, float]:
         total, parts = len(self._rows[0]), []
@@ -236,5 +234,3 @@ class _Evaluator:
                 rows = tuple(row[some] for row in self._rows)
                 parts.append((some.stop - first) * float(self._loss(params, rows, keys)))
         return {"loss": sum(parts) / (_EVAL_ROUNDS * total)}
-
-

@@ -17,8 +17,8 @@ from musicvae_jax.system.devices import AXIS
 # How often each kind of noise is practised: all bars at one level, each at its own, and three
 # kinds with some bars known: the first ones, those at both ends, any.
 _KINDS = (0.35, 0.15, 0.2, 0.15, 0.15)
-# How often a batch hides the phase of an example, and its source.
-_HIDDEN = 0.1
+# How often an example's phase and source are both hidden; as often one of them alone.
+_HIDDEN = 0.15
 # How often bars after those that are being written are pure noise, as when a melody is
 # written from its beginning to its end.
 _LATER_IS_NOISE = 0.5
@@ -112,14 +112,14 @@ def draw_batch(
     windows, transpositions, bars = data.codes.shape[:3]
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        keys = jax.random.split(key, 4)
+        keys = jax.random.split(key, 3)
         window = jnp.searchsorted(data.cumulative, jax.random.uniform(keys[0]))
         window = jnp.minimum(window, windows - 1)
         shift = jax.random.randint(keys[1], (), 0, transpositions)
         phase = (data.start_bar[window] + jnp.arange(bars)) % PHASES
-        phase = jnp.where(jax.random.uniform(keys[2]) < _HIDDEN, PHASES, phase)
-        hides = jax.random.uniform(keys[3]) < _HIDDEN
-        source = jnp.where(hides, sources, data.source[window])
+        coin = jax.random.uniform(keys[2]) / _HIDDEN
+        phase = jnp.where(coin < 1.5, PHASES, phase)
+        source = jnp.where((coin < 1) | ((coin >= 1.5) & (coin < 2)), sources, data.source[window])
         return data.codes[window, shift].astype(jnp.float32), phase, source
 
     return jax.vmap(one)(keys)
