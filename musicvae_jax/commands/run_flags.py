@@ -70,11 +70,8 @@ _MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete")
 _HAS_MODEL = (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "studio")
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
 help.describe("Input and output", ("reconstruct", "interpolate", "complete", "inspect"), _INPUT)
-help.describe(
-    "Input and output",
-    (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "build_data", "inspect"),
-    _OUTPUT,
-)
+_WRITES = ("train_prior", "evaluate", "export", "build_data", "inspect")
+help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
 help.describe("Input and output", _MAKES_MUSIC, _AUDIO, _SOUNDFONT)
 help.describe("Model", _HAS_MODEL, _CHECKPOINT)
 help.describe("Model", (), _WORKDIR)

@@ -1,4 +1,4 @@
-"""The file of a bar prior: a flow's parameters with what is needed to use them, beside a checkpoint.
+"""The file of a bar prior, beside a checkpoint: a flow's parameters, and what their use needs.
 
 `training/prior_loop` trains it, `composer` draws from it.
 """

@@ -12,6 +12,8 @@ from musicvae_jax.system.progress import progress
 
 # Rows that one device computes at once; more are computed in parts, so that memory stays bounded.
 MAX_BATCH = 256
+# Times as many on an accelerator, which takes hardly longer for them.
+_ACCELERATED = 8
 
 
 class Batched:
@@ -63,7 +65,8 @@ class Batched:
     def _parts(self, total: int) -> tuple[int, list[int]]:
         """The size of a part, and the first rows of those that this process computes."""
         devices, sharing = jax.local_device_count(), jax.process_count()
-        parts = -(-total // (MAX_BATCH * devices))
+        most = MAX_BATCH * (1 if jax.default_backend() == "cpu" else _ACCELERATED)
+        parts = -(-total // (most * devices))
         parts = -(-parts // sharing) * sharing
         size = -(-total // parts)
         size = -(-size // devices) * devices

@@ -105,7 +105,7 @@ class Composer:
         Returns:
           [batch, bars, size] float32; known bars are as they were.
         """
-        batch, bars, size = codes.shape
+        _, bars, size = codes.shape
         drawn = noise.normal(noise.fold_in(keys, _NOISE), (bars, size))
         start = (1 - first_level) * self.sampling.temperature * np.asarray(drawn)
         start += first_level * self.prior.standard(codes)
@@ -162,7 +162,7 @@ def integrate(
 
     def step(codes: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
         now = level + way * number / steps
-        velocity = flow.apply({"params": params}, codes, now, phase, source)
+        velocity = jnp.asarray(flow.apply({"params": params}, codes, now, phase, source))
         return codes + velocity * (way / steps)[..., None], None
 
     moved = jax.lax.scan(step, codes, jnp.arange(steps))[0]

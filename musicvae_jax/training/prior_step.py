@@ -134,7 +134,7 @@ def loss(
     keys: jax.Array,
 ) -> jax.Array:
     """The mean squared error of the velocities of bars that count, of examples with keys."""
-    batch, bars, size = codes.shape
+    _, bars, size = codes.shape
     level, counts = jax.vmap(lambda key: draw_levels(key, bars))(noise.fold_in(keys, 1))
     epsilon = noise.normal(noise.fold_in(keys, 2), (bars, size))
     weight = level[..., None]
