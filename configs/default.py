@@ -135,7 +135,9 @@ def get_config() -> ml_collections.ConfigDict:
     prior.features = 256
     prior.layers = 6
     prior.heads = 8
-    # Matrix products in 'float32' or 'bfloat16'.
+    # Share of features dropped from what each layer adds, in training.
+    prior.dropout = 0.1
+    # Matrix products of training in 'float32' or 'bfloat16'.
     prior.dtype = "float32"
     # Of each window, so many transpositions are learned from, itself among them; each is
     # encoded before training begins. More than `dataset.transpose_semitones` allows: all.

@@ -64,6 +64,7 @@ SHARES = (
     "model.encoder_word_dropout",
     "model.decoder_word_dropout",
     "prior.average",
+    "prior.dropout",
 )
 
 

@@ -61,6 +61,7 @@ def create_flow(config: dict[str, Any], layout: Layout, sources: int) -> BarFlow
         heads=config["heads"],
         # Further apart no two bars ever lay in training.
         max_lag=max(layout.bars - 1, 1),
+        dropout=config["dropout"],
         dtype=jnp.dtype(config["dtype"]),
     )
 

@@ -59,7 +59,9 @@ class Composer:
         self.prior = prior
         self.layout = layout
         self.sampling = sampling or Sampling()
-        self._flow = create_flow(prior.config, layout, len(prior.sources))
+        # CPUs have no matrix products of 16 bits that are fast.
+        config = prior.config | {"dtype": "float32"}
+        self._flow = create_flow(config, layout, len(prior.sources))
         self._integrate = Batched(self._integrated)
         self._params = replicate(prior.params, jax.local_devices())
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from musicvae_jax.models import noise
 from musicvae_jax.models.vae import MusicVAE
 
 # Bars are counted within so many: a tune of the training data often has four parts of eight.
@@ -101,6 +102,7 @@ class BarFlow(nn.Module):
       sources: how many sources of melodies are told apart.
       features, layers, heads: of the transformer.
       max_lag: see `Attention`.
+      dropout: share of features dropped from what a layer adds, in training.
       dtype: of matrix products; parameters are float32.
     """
 
@@ -110,11 +112,17 @@ class BarFlow(nn.Module):
     layers: int
     heads: int
     max_lag: int
+    dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(
-        self, codes: jax.Array, level: jax.Array, phase: jax.Array, source: jax.Array
+        self,
+        codes: jax.Array,
+        level: jax.Array,
+        phase: jax.Array,
+        source: jax.Array,
+        keys: jax.Array | None = None,
     ) -> jax.Array:
         """Predicts velocities.
 
@@ -124,6 +132,7 @@ class BarFlow(nn.Module):
           phase: [batch, bars] int32, each bar's number in its song modulo `PHASES`; `PHASES`
             if it is not known.
           source: [batch] int32, the number of the source; `sources` if it is not known.
+          keys: [batch] keys for dropout, or None for none.
 
         Returns:
           [batch, bars, size] float32.
@@ -141,14 +150,20 @@ class BarFlow(nn.Module):
             own = self.param(f"modulation_{number}", zeros, (6 * features,))
             shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = jnp.split(shared + own, 6, -1)
             attention = Attention(self.heads, self.max_lag, dtype, name=f"attention_{number}")
-            hidden += gate_1 * attention(norm(hidden) * (1 + scale_1) + shift_1)
+            added = gate_1 * attention(norm(hidden) * (1 + scale_1) + shift_1)
+            hidden += self._drop(added, keys, 2 * number)
             inner = norm(hidden) * (1 + scale_2) + shift_2
             inner = nn.gelu(nn.Dense(4 * features, dtype=dtype, name=f"wide_{number}")(inner))
-            hidden += gate_2 * nn.Dense(features, dtype=dtype, name=f"narrow_{number}")(inner)
+            added = gate_2 * nn.Dense(features, dtype=dtype, name=f"narrow_{number}")(inner)
+            hidden += self._drop(added, keys, 2 * number + 1)
         last = nn.Dense(2 * features, kernel_init=zeros, name="last")(nn.silu(condition))
         shift, scale = jnp.split(last, 2, -1)
         hidden = norm(hidden) * (1 + scale) + shift
         return nn.Dense(self.size, kernel_init=zeros, name="velocity")(hidden).astype(jnp.float32)
+
+    def _drop(self, added: jax.Array, keys: jax.Array | None, purpose: int) -> jax.Array:
+        """added: [batch, bars, features]; in all bars of an example the same features go."""
+        return noise.dropout(added.swapaxes(0, 1), self.dropout, keys, purpose).swapaxes(0, 1)
 
 
 def _waves(level: jax.Array) -> jax.Array:

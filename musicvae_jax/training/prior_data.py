@@ -100,11 +100,10 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
 
 
 def _identity(config: ml_collections.ConfigDict) -> str:
-    """What decides the windows, as text."""
+    """What decides the windows and their weights, as text."""
     dataset = json.loads(config.dataset.to_json())
-    for place in ("folder", "data_dir"):
-        del dataset[place]
-    return json.dumps({"bars": config.model.bars} | dataset, sort_keys=True)
+    names = ("sources", "path", "collections", "extraction", "programs", "name_contains")
+    return json.dumps([config.model.bars, *(dataset[name] for name in names)])
 
 
 def _read(arrays: Any) -> dict[str, Windows]:

@@ -2,7 +2,7 @@
 
 The state is saved whole at every evaluation, so that the same command goes on from there; the
 batches and the noise depend on the seed and the step alone. The prior itself, with the averaged
-parameters, is written beside the model's checkpoint each time.
+parameters, is written beside the model's checkpoint whenever validation is better than before.
 """
 
 import json
@@ -94,6 +94,7 @@ class _Run:
         self._config, self._seed, self._folder = config, seed, folder
         self._checkpoint = model.checkpoint
         self._codes = codes
+        self._best = float("inf")
         windows = codes["train"].windows
         self._layout = bar_flow.layout(model.model)
         self._flow = bar_prior.create_flow(config, self._layout, len(windows.sources))
@@ -170,9 +171,13 @@ class _Run:
         )
 
     def _save(self, state: PriorState, results: dict[str, float]) -> None:
+        is_best = results["loss"] < self._best
+        self._best = min(self._best, results["loss"])
         leaves = {f"{n:04d}": leaf for n, leaf in enumerate(jax.tree.leaves(state))}
         with files.replacing(self._folder / STATE_FILE) as temporary:
-            np.savez(temporary, identity=self._identity, **leaves)
+            np.savez(temporary, identity=self._identity, best=self._best, **leaves)
+        if not is_best:
+            return
         facts = {"step": int(state.step), "model": self._checkpoint.sha256()} | results
         prior = BarPrior(
             config=self._config,
@@ -197,14 +202,16 @@ class _Run:
             return state
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                identity = str(arrays["identity"])
-                leaves = [arrays[name] for name in sorted(set(arrays.files) - {"identity"})]
+                found = {name: arrays[name] for name in arrays.files}
+            identity, best = str(found.pop("identity")), float(found.pop("best"))
+            leaves = [found[name] for name in sorted(found)]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
         if identity != self._identity:
             raise UserError(
                 f"{path}: of another configuration or model; remove it, or give another folder"
             )
+        self._best = best
         logger.info("continuing from step %d in %s", leaves[0], self._folder)
         return jax.tree.unflatten(jax.tree.structure(state), [jnp.asarray(x) for x in leaves])
 

@@ -132,6 +132,7 @@ def loss(
     phase: jax.Array,
     source: jax.Array,
     keys: jax.Array,
+    is_training: bool = False,
 ) -> jax.Array:
     """The mean squared error of the velocities of bars that count, of examples with keys."""
     _, bars, size = codes.shape
@@ -139,7 +140,8 @@ def loss(
     epsilon = noise.normal(noise.fold_in(keys, 2), (bars, size))
     weight = level[..., None]
     noisy = weight * codes + (1 - weight) * epsilon
-    velocity = flow.apply({"params": params}, noisy, level, phase, source)
+    drop_keys = noise.fold_in(keys, 3) if is_training else None
+    velocity = flow.apply({"params": params}, noisy, level, phase, source, drop_keys)
     error = jnp.square(velocity - (codes - epsilon)).mean(axis=-1)
     # By an expected number of bars, so that the parts of a batch on several devices add up.
     return (error * counts).mean() * 2
@@ -168,7 +170,7 @@ def pmap_steps(
         key = jax.random.fold_in(jax.random.key(seed), state.step)
         keys = noise.example_keys(key, lax.axis_index(AXIS) * per_device, per_device)
         batch = draw_batch(data, noise.fold_in(keys, 0), flow.sources)
-        value, gradient = jax.value_and_grad(loss)(state.params, flow, *batch, keys)
+        value, gradient = jax.value_and_grad(loss)(state.params, flow, *batch, keys, True)
         value, gradient = lax.pmean((value, gradient), AXIS)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
