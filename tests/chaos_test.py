@@ -4,6 +4,7 @@ Run alone and with -s, it prints its figures: pytest -m slow -s tests/chaos_test
 CHAOS_KILLS sets how many kills the training gets, CHAOS_SEED the moments.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -168,6 +169,12 @@ class Kill:
         return max(self.done - self.resumed, 0)
 
 
+def send(pid, sig):
+    """Kills a process, which may have ended since it was last looked at."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, sig)
+
+
 def kill_at_random(launcher, args, workdir, rng):
     """Starts a run and kills it; returns None if it ended before."""
     process = launcher.start(args)
@@ -188,7 +195,7 @@ def kill_at_random(launcher, args, workdir, rng):
     has_begun = last_step(launcher.log) >= 0
     phase = "start" if not has_begun else "save" if saving(workdir) else "steps"
     begin = time.monotonic()
-    os.kill(process.pid, sig)
+    send(process.pid, sig)
     process.join(60)
     seconds = time.monotonic() - begin
     if sig == signal.SIGTERM:
@@ -266,7 +273,7 @@ def test_building_data_survives_kills_at_any_moment(home, launcher, straight):
         process = launcher.start(args)
         process.join(rng.uniform(0.1, 2.5))
         killed += process.is_alive()
-        os.kill(process.pid, rng.choice([signal.SIGTERM, signal.SIGKILL]))
+        send(process.pid, rng.choice([signal.SIGTERM, signal.SIGKILL]))
         process.join(60)
         wait_until_gone(process.pid)
     for number in range((attempt // 4) + 1):
@@ -298,13 +305,13 @@ def test_inference_survives_kills_at_any_moment(home, launcher, straight):
     killed, seen = 0, []
     for attempt in range(max(KILLS // 4, 1)):
         folder = home / f"generated_{attempt % 3}"
-        args = ["--mode=generate", f"--workdir={straight}", "--num=40", "--wav"]
+        args = ["--mode=generate", f"--workdir={straight}", "--num=40", "--audio"]
         process = launcher.start([*args, f"--output={folder}"])
         while process.is_alive() and not check_outputs(folder):
             time.sleep(0.02)
         process.join(rng.uniform(0.0, 1.0))
         killed += process.is_alive()
-        os.kill(process.pid, rng.choice([signal.SIGTERM, signal.SIGKILL]))
+        send(process.pid, rng.choice([signal.SIGTERM, signal.SIGKILL]))
         process.join(60)
         seen.append(check_outputs(folder))
     print(f"\n{killed} kills of inference: {seen} files there each time, all whole")

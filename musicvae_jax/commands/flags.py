@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 MAX_AMOUNT = 10.0
 
+
+class FiniteFloatParser(flags.FloatParser):
+    """absl's parser compares with bounds, which NaN passes, being neither below nor above."""
+
+    def is_outside_bounds(self, value: float) -> bool:
+        return not math.isfinite(value) or super().is_outside_bounds(value)
+
+
+def define_float(
+    name: str, default: float | None, help_text: str, low: float, high: float
+) -> flags.FlagHolder:
+    """A flag that takes numbers from `low` to `high`."""
+    parser = FiniteFloatParser(low, high)
+    return flags.DEFINE(parser, name, default, help_text, serializer=flags.ArgumentSerializer())
+
+
 _STRATEGY = flags.DEFINE_list(
     "strategy",
     ["all"],

@@ -37,18 +37,19 @@ _CHECKPOINT = flags.DEFINE_string(
 )
 _BARS = flags.DEFINE_integer("bars", None, _BY_MODE, lower_bound=1, upper_bound=64)
 _NUM = flags.DEFINE_integer("num", None, _BY_MODE, lower_bound=1, upper_bound=10_000)
-_TEMPERATURE = flags.DEFINE_float("temperature", None, _BY_MODE, lower_bound=0.0)
+_TEMPERATURE = mode_flags.define_float("temperature", None, _BY_MODE, low=0.0, high=10.0)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of all random choices but those of training (--config.seed).", lower_bound=0
 )
 _PROFILE = flags.DEFINE_string(
     "profile", None, "START:STOP, the steps of which a trace is written to WORKDIR/profile."
 )
-_STALL_TIMEOUT = flags.DEFINE_float(
+_STALL_TIMEOUT = mode_flags.define_float(
     "stall_timeout_sec",
     1800.0,
     "A process of several that completes no step for that many seconds is ended; 0: never.",
-    lower_bound=0.0,
+    low=0.0,
+    high=1e6,
 )
 _BEAM_OPTIONS = flags.DEFINE_list(
     "beam_pipeline_options",

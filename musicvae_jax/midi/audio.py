@@ -32,6 +32,8 @@ SOUNDFONT_FOLDERS = (
     "/usr/local/share/soundfonts",
 )
 TAIL_SEC = 1.0  # of what rings on after the end
+# A minute of samples takes 40 MB of memory, several times over.
+MAX_SEC = 900.0
 _PEAK = 10 ** (-1 / 20)  # one decibel below full scale
 _GAIN = 0.5  # FluidSynth's own is 0.2, for many voices; a line may be louder
 _SILENCE = 2**-12  # FluidSynth dithers the last bit, which is not to be made loud
@@ -120,8 +122,8 @@ def render(
       soundfont: see `find_soundfont`.
 
     Raises:
-      UserError: there is no such file, or what was asked for with `soundfont`
-        cannot be done.
+      UserError: there is no such file, it plays for more than `MAX_SEC`, or what was
+        asked for with `soundfont` cannot be done.
     """
     if isinstance(source, Piece):
         with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +139,13 @@ def _render_file(
     soundfont: str | os.PathLike | None,
     loops: bool,
 ) -> Rendering:
-    music = round(duration_sec(file) * SAMPLE_RATE_HZ)
+    seconds = duration_sec(file)
+    if seconds > MAX_SEC:
+        raise UserError(
+            f"audio of {seconds:.0f} s is asked for; at most {MAX_SEC:.0f} s are made; a MIDI "
+            "file has no limit"
+        )
+    music = round(seconds * SAMPLE_RATE_HZ)
     tail = round(TAIL_SEC * SAMPLE_RATE_HZ)
     samples, font, reason = _synthesize(file, soundfont)
     samples = samples[: music + tail]
@@ -159,15 +167,15 @@ def _synthesize(
 ) -> tuple[np.ndarray, pathlib.Path | None, str]:
     """Samples: [samples, channels] float32; the soundfont heard, or why there is none."""
     program, font = shutil.which("fluidsynth"), find_soundfont(soundfont)
-    waves = synthesize_file(file)[:, None]
     if not (program and font):
         reason = "no soundfont was found" if program else "the program fluidsynth is not on PATH"
     else:
         try:
             samples, said = _fluidsynth(program, font, file)
             # With a damaged soundfont it succeeds all the same: it plays another, or silence.
-            is_silent = np.abs(samples).max(initial=0.0) <= _SILENCE and waves.any()
-            if not is_silent and "failed to load" not in said.lower():
+            is_heard = np.abs(samples).max(initial=0.0) > _SILENCE
+            is_played = "failed to load" not in said.lower()
+            if is_played and (is_heard or not synthesize_file(file).any()):
                 return samples, font, ""
             reason = f"FluidSynth cannot play with {font}"
         except subprocess.CalledProcessError as error:
@@ -176,7 +184,7 @@ def _synthesize(
             reason = f"FluidSynth failed: {type(error).__name__}"
     if soundfont:
         raise UserError(f"soundfont={soundfont}: cannot be used: {reason}", "soundfont")
-    return waves, None, reason
+    return synthesize_file(file)[:, None], None, reason
 
 
 def duration_sec(path: str | os.PathLike) -> float:

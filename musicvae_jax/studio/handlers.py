@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib.resources
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -162,9 +163,13 @@ class Studio:
             work = functools.partial(self._engine.map_points, inputs)
             return events.stream(self._model_jobs, work)
         try:
-            x, y = (min(max(float(asked[name]), 0.0), 1.0) for name in "xy")
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError("x, y: two numbers from 0 to 1 are needed") from error
+            x, y = (float(asked[name]) for name in "xy")
+            is_place = math.isfinite(x) and math.isfinite(y)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            is_place = False
+        if not is_place:
+            raise UserError("x, y: two numbers from 0 to 1 are needed")
+        x, y = (min(max(value, 0.0), 1.0) for value in (x, y))
         return events.stream(
             self._model_jobs,
             lambda tell: self._kept(self._engine.map_point(x, y, inputs, tell)),

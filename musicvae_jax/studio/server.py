@@ -17,7 +17,7 @@ from musicvae_jax.commands.flags import in_flags
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.studio.engine import Engine
-from musicvae_jax.studio.guard import Guard, is_loopback
+from musicvae_jax.studio.guard import MAX_OPEN, Guard, is_loopback
 from musicvae_jax.studio.handlers import Studio
 from musicvae_jax.studio.jobs import BusyError
 from musicvae_jax.system.errors import UserError
@@ -53,7 +53,7 @@ def serve(model: MelodyModel, options: Options) -> None:
         create_app(Engine(model, options), told),
         log_level="warning",
         access_log=False,
-        limit_concurrency=256,
+        limit_concurrency=4 * MAX_OPEN,  # `Guard` answers those above MAX_OPEN in words
         timeout_graceful_shutdown=2,
     )
     with contextlib.suppress(KeyboardInterrupt), listening:

@@ -202,6 +202,13 @@ def test_what_is_no_soundfont_is_named(monkeypatch, tmp_path, content):
         audio.find_soundfont()
 
 
+def test_what_plays_for_hours_is_refused_before_it_is_made(synthesizer, tmp_path):
+    slow = Melody.from_notes([(60, 0, 4)], 16_000, tempo_bpm=4.0)
+    with pytest.raises(UserError, match=r"audio of 60000 s .* at most 900 s"):
+        audio.render(tmp_path / "a.wav", assembly.single(slow))
+    assert not (tmp_path / "a.wav").exists()
+
+
 def test_what_is_no_midi_is_named(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         audio.render(tmp_path / "a.wav", tmp_path / "absent.mid")

@@ -1,5 +1,6 @@
 """The studio's server, asked without a browser."""
 
+import asyncio
 import concurrent.futures
 import io
 import json
@@ -30,7 +31,7 @@ from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read as music_files
-from musicvae_jax.studio import fields, results
+from musicvae_jax.studio import fields, guard, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
@@ -287,6 +288,11 @@ def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, mon
         ({"mode": "generate", "options": {"num": "0"}}, "--num=0"),
         ({"mode": "generate", "options": {"seed": "x"}}, "--seed=x"),
         ({"mode": "generate", "options": {"temperature": "-1"}}, "--temperature=-1"),
+        ({"mode": "generate", "options": {"temperature": "nan"}}, "--temperature=nan"),
+        ({"mode": "generate", "options": {"temperature": "inf"}}, "--temperature=inf"),
+        ({"mode": "generate", "options": {"temperature": "1e308"}}, "--temperature=1e308"),
+        ({"mode": "generate", "options": {"attribute": "density:nan"}}, "density:nan"),
+        ({"mode": "interpolate", "options": {"curve": "0,nan,1"}}, "not a curve"),
         ({"mode": "interpolate", "options": {"strategy": "later"}}, "later"),
         ({"mode": "interpolate", "options": {"curve": "2"}}, "not a curve"),
         ({"mode": "interpolate", "options": {"granularity": "beat"}}, "--granularity=beat"),
@@ -354,6 +360,9 @@ def test_other_sites_cannot_use_it(client):
     assert client.get("/", headers={"host": "[::1]:7860"}).status_code == 200
     answer = client.post("/api/make", json={}, headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 403
+    own = str(client.base_url)
+    for origin, code in (("http://evil.example", 403), ("null", 403), (own, 400)):
+        assert client.post("/api/make", json={}, headers={"origin": origin}).status_code == code
     policy = client.get("/").headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -413,7 +422,8 @@ def test_at_a_landmark_the_map_gives_its_melody(client, model):
     assert [tuple(note) for note in view["notes"]] == expected.notes()
     assert view["facts"]["reel"] > 0.99
     assert client.get(f"/api/result/{made['id']}/0.png").status_code == 200
-    assert "x, y" in client.post("/api/map", json={"x": "left"}).json()["error"]
+    for place in ('{"x": "left"}', '{"x": NaN, "y": 0}', '{"x": 0, "y": Infinity}'):
+        assert "x, y" in client.post("/api/map", content=place).json()["error"]
 
 
 def test_a_melody_can_be_heard(client, songs):
@@ -423,6 +433,9 @@ def test_a_melody_can_be_heard(client, songs):
         seconds = file.getnframes() / file.getframerate()
     assert seconds == pytest.approx(song["view"]["duration_sec"] + 1, abs=0.01)
     assert client.post("/api/listen", json={"inputs": []}).status_code == 400
+    song["melody"] |= {"num_steps": 16_000, "tempo_bpm": 4.0}
+    answer = client.post("/api/listen", json={"inputs": [song]})
+    assert "at most 900 s" in answer.json()["error"]
 
 
 def test_the_time_axis_of_the_page_is_that_of_the_midi_file(client, songs):
@@ -455,6 +468,36 @@ def test_fifty_at_once_are_all_served(client, songs):
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(ask, range(50)))
     assert all(answer == 4 + BARS + 4 for number, answer in enumerate(answers) if number % 5)
+
+
+def test_more_at_once_than_can_be_answered_are_told_so_in_words(monkeypatch):
+    monkeypatch.setattr(guard, "MAX_OPEN", 2)
+    told = []
+
+    async def app(scope, receive, send):
+        await hold.wait()
+
+    async def ask(server):
+        scope = {"type": "http", "method": "GET", "headers": [(b"host", b"localhost")]}
+
+        async def send(message):
+            told.append(message)
+
+        await server(scope, None, send)
+
+    async def ask_four():
+        server = guard.Guard(app, is_local=True)
+        asked = [asyncio.create_task(ask(server)) for _ in range(4)]
+        await asyncio.sleep(0)
+        hold.set()
+        await asyncio.gather(*asked)
+        await ask(server)  # there is room again
+
+    hold = asyncio.Event()
+    asyncio.run(ask_four())
+    starts = [message for message in told if message["type"] == "http.response.start"]
+    assert [message["status"] for message in starts] == [503, 503]
+    assert all(b"2 requests are being answered" in m["body"] for m in told if "body" in m)
 
 
 def test_jobs_wait_their_turn_and_hear_of_it():
