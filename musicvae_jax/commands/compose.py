@@ -104,25 +104,28 @@ class Composition:
 def generate(
     model: MelodyModel,
     *,
+    bars: int | None = None,
     num: int = 4,
     seed: int = 0,
-    temperature: float = 0.7,
+    temperature: float | None = None,
     attributes: Mapping[str, float] | None = None,
 ) -> Composition:
     """New melodies from the prior.
 
     Args:
       model: makes them.
+      bars: of each; None for the model's.
       num: how many.
       seed: of all randomness.
-      temperature: of decoding.
+      temperature: of decoding; None for the model's own.
       attributes: how much of each attribute to add.
 
     Raises:
-      UserError: how to add them is not known.
+      UserError: how to add them is not known, or the model knows no melodies as long as that.
     """
     attributes = attributes or {}
-    made = model.generate(num, seed=seed, temperature=temperature, attributes=attributes)
+    temperature = model.temperature if temperature is None else temperature
+    made = model.generate(num, seed=seed, temperature=temperature, attributes=attributes, bars=bars)
     outputs = []
     for number, (melody, measured) in enumerate(zip(made, _measure(made), strict=True)):
         stem = f"generate_{number:02d}"
@@ -189,7 +192,7 @@ def complete(
     bars: int | None = None,
     num: int = 4,
     seed: int = 0,
-    temperature: float = 0.7,
+    temperature: float | None = None,
 ) -> Composition:
     """Continues a melody, several times.
 
@@ -203,6 +206,7 @@ def complete(
     Raises:
       UserError: the model knows a single bar, and so no continuation.
     """
+    temperature = model.temperature if temperature is None else temperature
     continuations = model.complete(melody, bars=bars, num=num, seed=seed, temperature=temperature)
     outputs = []
     for number, continuation in enumerate(continuations):

@@ -37,7 +37,7 @@ def _evaluate_on_test_split(
 ) -> None:
     data = measure.load_data(config)
     folder = files.make_output_dir(options.output)
-    measured = measure.measure(model, data, **options.sampling())
+    measured = measure.measure(model, data, **options.sampling(model.temperature))
     of_model = checkpoint_facts(model)
     by_source = {name: dataclasses.asdict(style) for name, style in measured.styles.items()}
     written = {**measured.headline, "data": data.facts(), "checkpoint": of_model}

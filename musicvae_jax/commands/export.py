@@ -12,4 +12,4 @@ def export(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes parameters, configuration, figures, prior, attribute vectors and hashes."""
     model = load_model(config, options)
     data = measure.load_data(data_config(model, None, options))
-    evaluation_export.export(model, data, options.output, **options.sampling())
+    evaluation_export.export(model, data, options.output, **options.sampling(model.temperature))

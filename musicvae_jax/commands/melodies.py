@@ -54,6 +54,8 @@ def keywords(mode: str, options: Options) -> dict[str, Any]:
         told["num"] = options.num
     if mode == "complete":
         return told | {"bars": options.bars}
+    if mode == "generate":
+        told["bars"] = options.bars
     return told | {"attributes": options.attributes}
 
 

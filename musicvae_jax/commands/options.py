@@ -101,12 +101,16 @@ class Options:
         """Above 0 for several candidates, which would otherwise be the same melody."""
         return self.temperature_or(0.5 if self.num_or(1) > 1 else 0.0)
 
-    def sampling(self) -> dict[str, float]:
-        """Keywords of `measure.measure`."""
+    def sampling(self, usual_temperature: float) -> dict[str, float]:
+        """Keywords of `measure.measure`.
+
+        Args:
+          usual_temperature: of the model's new melodies, if no other is given.
+        """
         return {
             "seed": self.seed,
             "num_samples": self.num_or(PRIOR_SAMPLES),
-            "temperature": self.temperature_or(0.7),
+            "temperature": self.temperature_or(usual_temperature),
         }
 
     def bridging(self) -> dict[str, Any]:

@@ -80,6 +80,7 @@ help.describe(
     "Sampling",
     {
         "interpolate": "Bars of the bridge. Default: as many as the model's melodies have.",
+        "generate": "Bars of each melody. Default: as many as the model's melodies have.",
         "complete": "Bars to add. Default: as many as the model's melodies have.",
     },
     _BARS,
@@ -96,7 +97,9 @@ help.describe(
 help.describe(
     "Sampling",
     {
-        "generate, complete, evaluate, export": f"{_TEMPERATURE_MEANS}Default: 0.7.",
+        "generate, complete, evaluate, export": (
+            f"{_TEMPERATURE_MEANS}Default: 0 for a model with a bar prior, 0.7 for others."
+        ),
         "reconstruct": f"{_TEMPERATURE_MEANS}Default: 0.",
         "interpolate": f"{_TEMPERATURE_MEANS}Default: 0, and 0.5 if --num is above 1.",
     },

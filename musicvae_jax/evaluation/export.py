@@ -15,7 +15,7 @@ from musicvae_jax.configs import default
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS
 from musicvae_jax.evaluation import measure
-from musicvae_jax.inference import attribute_vectors, fitting, latent_prior
+from musicvae_jax.inference import attribute_vectors, bar_prior, fitting, latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -70,6 +70,8 @@ def export(
     for note in output.rglob("commit_success.txt"):
         note.unlink()
     latent_prior.save(output, prior)
+    if model.composer is not None:
+        bar_prior.save(output, model.composer.prior)
     attribute_vectors.save(output, vectors)
     fitted = {"latent_prior": figures, "attributes": vectors.summary()}
     files.write_json(output / CARD, _card(checkpoint, data, measured) | fitted)

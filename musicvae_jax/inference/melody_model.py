@@ -9,12 +9,14 @@ import jax
 import numpy as np
 
 from musicvae_jax.checkpoints.load import Checkpoint
-from musicvae_jax.inference import attribute_vectors, continuation, latent_prior
+from musicvae_jax.inference import attribute_vectors, bar_prior, continuation, latent_prior
+from musicvae_jax.inference.composer import Composer
 from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
-from musicvae_jax.models import noise
+from musicvae_jax.inference.writing import Writer
+from musicvae_jax.models import bar_flow, noise
 from musicvae_jax.models.trained import TrainedModel
-from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.windows import first_window, play_round
 from musicvae_jax.system.errors import UserError
 
@@ -36,12 +38,14 @@ class MelodyModel:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
-      prior: what new melodies' latents are drawn from; None for the standard normal.
+      composer: writes new bars with the bar prior beside the checkpoint; None if there is none.
+      prior: without a composer, what new melodies' latents are drawn from; None for the
+        standard normal.
       attributes: vectors that change attributes of melodies; None if they are not known.
       compiled: what other modules have compiled for this model.
 
     Raises:
-      UserError: the prior or the attributes beside the checkpoint are not of this model.
+      UserError: a prior or the attributes beside the checkpoint are not of this model.
     """
 
     def __init__(self, checkpoint: Checkpoint):
@@ -52,6 +56,9 @@ class MelodyModel:
         size = math.prod(self.model.latent_shape)
         self.prior = latent_prior.load(checkpoint.path, size)
         self.attributes = attribute_vectors.load(checkpoint.path, size)
+        layout = bar_flow.layout(self.model)
+        found = bar_prior.load(checkpoint.path, layout)
+        self.composer = None if found is None else Composer(found, layout)
         self.compiled: dict[Any, Any] = {}
 
     def with_prior(self, prior: latent_prior.LatentPrior | None) -> Self:
@@ -59,6 +66,25 @@ class MelodyModel:
         other = copy.copy(self)
         other.prior = prior
         return other
+
+    def with_composer(self, composer: Composer | None) -> Self:
+        """The same model with another composer, or with none."""
+        other = copy.copy(self)
+        other.composer, other.compiled = composer, {}
+        return other
+
+    @property
+    def writer(self) -> Writer | None:
+        """Writes melodies of which some bars are given; None without a composer."""
+        return None if self.composer is None else Writer(self._network, self.composer)
+
+    @property
+    def temperature(self) -> float:
+        """At which new melodies are decoded, if nothing else is asked for.
+
+        What a composer writes has its variety already.
+        """
+        return 0.7 if self.composer is None else 0.0
 
     def trained(self, params: Any) -> TrainedModel:
         """The model with parameters, as a compiled function takes it."""
@@ -143,6 +169,8 @@ class MelodyModel:
 
     def draw(self, num: int, seed: int | jax.Array = 0) -> np.ndarray:
         """Latents from the prior: [num, ...] float32, as `decode` takes them."""
+        if self.writer is not None:
+            return self.writer.new_latents(num, noise.as_key(seed), self.bars)[:, 0]
         keys = noise.fold_in(noise.example_keys(noise.as_key(seed), 0, num), 1)
         z = np.asarray(noise.normal(keys, self.model.latent_shape))
         return z if self.prior is None else self.prior.transform(z)
@@ -169,8 +197,9 @@ class MelodyModel:
         num: int,
         *,
         seed: int | jax.Array = 0,
-        temperature: float = 0.7,
+        temperature: float | None = None,
         attributes: Mapping[str, float] | None = None,
+        bars: int | None = None,
     ) -> list[Melody]:
         """New melodies, decoded from latents that are drawn from the prior.
 
@@ -179,19 +208,35 @@ class MelodyModel:
         Args:
           num: how many, at least 1. More of them leave the first ones as they are.
           seed: an integer or a key of `jax.random.key`.
-          temperature: see `decode`.
+          temperature: see `decode`; None for the model's own.
           attributes: how much of an attribute to add, by name: 1 is the difference between
             the quarter of the training melodies that has most of it and the quarter that
             has least. The names are those of `music.attributes.ATTRIBUTES`.
+          bars: of each melody; None for the model's.
 
         Raises:
-          ValueError: `num` is less than 1.
-          UserError: an attribute is unknown, or how to change it.
+          ValueError: `num` or `bars` is less than 1.
+          UserError: an attribute is unknown, or how to change it; or the model has no composer,
+            and there are to be more bars than it knows.
         """
-        if num < 1:
-            raise ValueError(f"num={num}: at least 1 is needed")
-        z = self.draw(num, seed) + self.shift(attributes)
-        return self.decode(z, seed=seed, temperature=temperature)
+        bars = self.bars if bars is None else bars
+        if num < 1 or bars < 1:
+            raise ValueError(f"num={num}, bars={bars}: at least 1 of each is needed")
+        temperature = self.temperature if temperature is None else temperature
+        key = noise.as_key(seed)
+        if self.writer is not None:
+            z = self.writer.new_latents(num, key, bars)
+        elif bars <= self.bars:
+            z = self.draw(num, seed)[:, None]
+        else:
+            raise UserError(
+                f"bars={bars}: without a {bar_prior.FILE} beside the checkpoint, a new melody has "
+                f"at most {self.bars} bars; mode=train_prior makes one",
+                "bars",
+                "mode",
+            )
+        tokens, _ = self._network.decode(z + self.shift(attributes), key, temperature)
+        return [self.melody(row[: bars * STEPS_PER_BAR]) for row in tokens]
 
     def reconstruct(
         self,
@@ -250,13 +295,13 @@ class MelodyModel:
         bars: int | None = None,
         num: int = 1,
         seed: int | jax.Array = 0,
-        temperature: float = 0.7,
+        temperature: float | None = None,
     ) -> list[Continuation]:
         """Continues a melody.
 
-        The last bars of the melody, at most half of what the model knows, are given; the
-        model fills the remaining bars. The latent is drawn from the posterior of those
-        bars repeated to full length, which says: more of the same. For more bars each
+        The last bars of the melody, at most half of what the model knows, are given, and a
+        composer writes the following ones. Without one, the latent is drawn from the posterior
+        of those bars repeated to full length, which says: more of the same. For more bars each
         continuation is itself continued, as often as needed.
 
         >>> best, *others = model.complete(melodies[0], bars=4, num=3)
@@ -266,7 +311,7 @@ class MelodyModel:
           bars: how many to add; None for as many as the model fills at once.
           num: how many continuations.
           seed: an integer or a key of `jax.random.key`.
-          temperature: see `decode`.
+          temperature: see `decode`; None for the model's own.
 
         Returns:
           The continuations, the likeliest first.
@@ -282,11 +327,50 @@ class MelodyModel:
                 f"a melody of {melody.num_bars} bars, bars={bars}, num={num}: at least 1 of each "
                 "is needed"
             )
-        return continuation.continue_melody(
-            self._network,
-            melody,
-            bars=bars,
-            num=num,
-            key=noise.as_key(seed),
-            temperature=temperature,
+        told: dict[str, Any] = {"bars": bars, "num": num, "key": noise.as_key(seed)}
+        told["temperature"] = self.temperature if temperature is None else temperature
+        if self.writer is not None and self.writer.knows_bars:
+            return self.writer.continue_melody(melody, **told)
+        return continuation.continue_melody(self._network, melody, **told)
+
+    def vary(
+        self,
+        melody: Melody,
+        kept_bars: Sequence[int],
+        *,
+        num: int = 1,
+        seed: int | jax.Array = 0,
+        temperature: float = 0.0,
+    ) -> list[Melody]:
+        """Writes some bars of a melody anew, in the context of the others.
+
+        >>> reel = mv.example_melodies()["reel"]
+        >>> another, *others = model.vary(reel, kept_bars=range(12), num=3)
+
+        Args:
+          melody: of any length.
+          kept_bars: the numbers of the bars that stay as they are, from 0.
+          num: how many versions.
+          seed: an integer or a key of `jax.random.key`.
+          temperature: see `decode`.
+
+        Raises:
+          ValueError: the melody has no bars, a number is not of one of them, or `num` is
+            less than 1.
+          UserError: the model has no composer that knows bars.
+        """
+        outside = [bar for bar in kept_bars if not 0 <= bar < melody.num_bars]
+        if melody.num_bars < 1 or num < 1 or outside:
+            raise ValueError(
+                f"a melody of {melody.num_bars} bars, num={num}, bars that are kept: {kept_bars}; "
+                "at least one bar and one version are needed, and bars that there are"
+            )
+        if self.writer is None or not self.writer.knows_bars:
+            raise UserError(
+                f"vary: needs a {bar_prior.FILE} beside the checkpoint, of a model that knows "
+                "single bars; mode=train_prior makes one",
+                "mode",
+            )
+        return self.writer.vary(
+            melody, kept_bars, num=num, key=noise.as_key(seed), temperature=temperature
         )

@@ -67,17 +67,20 @@ class Network:
         """Decodes latents, each token fed back.
 
         Args:
-          z: [batch, ...] float32.
+          z: [batch, ...] float32; [batch, windows, ...] for melodies that are longer.
           key: of all noise.
           temperature: 0 takes the likeliest tokens.
-          given: [batch, steps] int32, tokens that are forced; None for none.
+          given: [batch, steps] int32, tokens that are forced, of at most as many bars as the
+            windows have; None for none.
           is_given: [batch, steps] bool, where they are; None only without `given`.
 
         Returns:
           tokens [batch, steps] int32, and the natural logarithms of their probabilities.
         """
+        if z.ndim == 1 + len(self.model.latent_shape):
+            z = z[:, None]
         if given is None:
-            given = np.zeros((len(z), self.bars * STEPS_PER_BAR), np.int32)
+            given = np.zeros((len(z), z.shape[1] * self.bars * STEPS_PER_BAR), np.int32)
             is_given = np.zeros(given.shape, bool)
         keys = np.asarray(jax.random.key_data(noise.example_keys(key, 0, len(z))))
         rows = (z, keys, given, is_given)
@@ -93,8 +96,11 @@ class Network:
     def _decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
         z, keys, given, is_given = rows
         trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
-        path = trained.apply("path", z)
-        return trained.apply("sample", path, keys, temperature, given, is_given)
+        batch, bars = z.shape[0], given.shape[1] // STEPS_PER_BAR
+        windows = trained.apply("path", z.reshape(-1, *self.model.latent_shape))
+        path = windows.reshape(batch, -1, self.model.z)[:, :bars]
+        embeddings = trained.apply("bar_embeddings", path)
+        return trained.apply("sample_bars", embeddings, keys, temperature, given, is_given)
 
     def _accuracy(self, params: Any, rows: Any, shared: Any) -> jax.Array:
         z, tokens = rows
