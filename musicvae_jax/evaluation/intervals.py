@@ -6,12 +6,13 @@ replacement, each with all of its windows (the cluster bootstrap: Davison & Hink
 middle 95 % of what they give.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 RESAMPLES = 2000
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Ratio(NamedTuple):
@@ -34,7 +35,7 @@ def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(np.shape(part)), where=np.asarray(whole) != 0)
 
 
-def resample(ratios: Mapping[str, Ratio], songs: np.ndarray) -> dict[str, np.ndarray]:
+def resample(ratios: Mapping[Name, Ratio], songs: np.ndarray) -> dict[Name, np.ndarray]:
     """Each ratio of each draw of songs.
 
     The draws depend on the number of songs alone, so that those of two models on the
@@ -65,8 +66,8 @@ def interval_95(values: np.ndarray) -> list[float]:
     return np.quantile(values, [0.025, 0.975]).tolist()
 
 
-def intervals_95(ratios: Mapping[str, Ratio], songs: np.ndarray) -> dict[str, list[float]]:
+def intervals_95(ratios: Mapping[Name, Ratio], songs: np.ndarray) -> dict[Name, list[float]]:
     """`interval_95` of each ratio; nothing of a single song, which says nothing of others."""
-    if len(np.unique(songs)) < 2:
+    if not ratios or len(np.unique(songs)) < 2:
         return {}
     return {name: interval_95(values) for name, values in resample(ratios, songs).items()}

@@ -8,6 +8,7 @@ which is the evidence lower bound for K = 1, and never falls as K grows.
 """
 
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -22,6 +23,17 @@ from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import previous_tokens
 
 STANDARD, FITTED = "standard_normal", "fitted_prior"
+
+# Nats of latents [batch, ...] under a prior: [batch].
+LogDensity = Callable[[np.ndarray], np.ndarray]
+
+
+def priors_of(model: MelodyModel) -> dict[str, LogDensity]:
+    """The standard normal that the model was trained with, and one that was fitted, if any."""
+    priors: dict[str, LogDensity] = {STANDARD: latent_prior.standard_log_density}
+    if model.prior is not None:
+        priors[FITTED] = model.prior.log_density
+    return priors
 
 
 def nll_bound(log_weights: np.ndarray, k: int) -> np.ndarray:
@@ -59,19 +71,24 @@ def _likelihoods(
 
 
 def log_weights(
-    model: MelodyModel, truth: np.ndarray, samples: int, seed: int
+    model: MelodyModel,
+    truth: np.ndarray,
+    samples: int,
+    seed: int,
+    priors: Mapping[str, LogDensity],
 ) -> dict[str, np.ndarray]:
-    """Log importance weights of windows, under each prior that the model has.
+    """Log importance weights of windows, under each of several priors.
 
     Args:
-      model: with the standard normal prior that it was trained with, and perhaps with one
-        that was fitted.
+      model: whose posteriors and decoder are used.
       truth: [windows, steps] uint8, of `MelodyCodec`.
       samples: draws from the posterior of each window.
-      seed: of the draws.
+      seed: of the draws, which are the same for every prior.
+      priors: by name, such as `priors_of(model)`; one that only gives a lower bound of its
+        density still makes the result an upper bound on the negative log likelihood.
 
     Returns:
-      [windows, samples] float64 by prior: `STANDARD`, and `FITTED` if there is one.
+      [windows, samples] float64 by prior.
     """
     tokens = input_pipeline.convert(truth, model.checkpoint.config.model.codec)
     posterior = model.encode_tokens(tokens)
@@ -81,7 +98,4 @@ def log_weights(
     rows = (*rows, np.asarray(jax.random.key_data(keys)))
     batched = Batched(functools.partial(_likelihoods, model))
     z, logs = batched(model.replicated, rows, description="importance weighting")
-    priors = {STANDARD: latent_prior.standard_log_density}
-    if model.prior is not None:
-        priors[FITTED] = model.prior.log_density
     return {name: (logs + log_p(z)).reshape(-1, samples) for name, log_p in priors.items()}

@@ -100,7 +100,8 @@ def _importance_weighted(
     """The bound of most samples, in nats a token; and all of them, in nats a melody."""
     chosen = input_pipeline.spread(len(data.songs), BOUND_WINDOWS)
     truth = data.splits["test"].tokens[chosen]
-    by_prior = likelihood.log_weights(model, truth, BOUND_SAMPLES[-1], seed)
+    priors = likelihood.priors_of(model)
+    by_prior = likelihood.log_weights(model, truth, BOUND_SAMPLES[-1], seed, priors)
     steps = np.full(truth.shape[0], truth.shape[1])
     ratios, details = {}, {"windows": len(truth), "nats_per_melody": {}}
     for prior, logs in by_prior.items():
@@ -125,7 +126,7 @@ def _prior_samples(
     }
     tokens = evaluation_samples.draw(model, how["count"], how["seed"], how["temperature"])
     train, test = (data.splits[name].tokens for name in ("train", "test"))
-    return evaluation_samples.compare(tokens, train, test), how
+    return evaluation_samples.compare(tokens, train, test, data.songs, seed), how
 
 
 def measure(

@@ -56,25 +56,43 @@ def measure(tokens: np.ndarray) -> Statistics:
     """Statistics of melodies [melodies, steps] int of `MelodyCodec`, at least one."""
     pitch = sounding_pitch(tokens)
     onset = tokens >= FIRST_ONSET
-    classes, minor_share = _pitch_classes(pitch)
+    classes, is_minor = _pitch_classes(pitch)
     return Statistics(
         pitch_class=classes,
         note_length=_note_lengths(pitch, onset),
         unique_note_rate=_unique_note_rate(pitch, onset),
         self_similarity=_self_similarity(pitch),
-        minor_share=minor_share,
+        minor_share=float(is_minor.mean()),
     )
 
 
-def _pitch_classes(pitch: np.ndarray) -> tuple[np.ndarray, float]:
+def _steps_by_class(pitch: np.ndarray) -> np.ndarray:
+    """How many steps each pitch class sounds: [melodies, 12], from C."""
     count = len(pitch)
     melody = np.repeat(np.arange(count), pitch.shape[1]).reshape(pitch.shape)
     sounds = pitch != SILENCE
     place = melody[sounds] * 12 + pitch[sounds] % 12
-    steps = np.bincount(place, minlength=count * 12).reshape(count, 12)
-    tonic, is_minor, _ = keys.find_keys(steps)
+    return np.bincount(place, minlength=count * 12).reshape(count, 12)
+
+
+def key_of_each(pitch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each melody.
+
+    Args:
+      pitch: [melodies, steps] int, from `tokens.sounding_pitch`.
+
+    Returns:
+      tonic: [melodies] int, pitch class from C; is_minor: [melodies] bool.
+    """
+    tonic, is_minor, _ = keys.find_keys(_steps_by_class(pitch))
+    return tonic, is_minor
+
+
+def _pitch_classes(pitch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    tonic, is_minor = key_of_each(pitch)
+    steps = _steps_by_class(pitch)
     from_tonic = np.take_along_axis(steps, (np.arange(12) + tonic[:, None]) % 12, axis=1)
-    return from_tonic.sum(axis=0), float(is_minor.mean())
+    return from_tonic.sum(axis=0), is_minor
 
 
 def _note_lengths(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:

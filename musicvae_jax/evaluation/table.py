@@ -1,10 +1,10 @@
 """The table that `evaluate` prints."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from musicvae_jax.evaluation import copies as evaluation_copies
 from musicvae_jax.evaluation import styles
 from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK, Comparison
@@ -23,10 +23,13 @@ _METRICS = {
     "onset_octave_accuracy": "  at most an octave away",
     "onset_f1": "onsets, F1",
 }
-_COPIES = {
-    "nearest_mean": "equal tokens of the nearest, mean",
-    "nearest_max": "  of the nearest of all",
-    "run_bars_mean": "longest run of equal bars, mean",
+_NEW_MELODIES = {
+    "ngram_nll": "9-gram cost, nats a token",
+    "ngram_nll_best_key": "  in the key of least cost",
+    "classifier_area": "told from other real ones: area",
+    "nearest_train_mean": "equal tokens of nearest training",
+    "nearest_train_max": "  of the nearest of all",
+    "run_bars_mean": "longest run of bars of training",
     "run_bars_max": "  of all",
 }
 
@@ -51,7 +54,9 @@ def _figure_lines(headline: Mapping[str, Any]) -> list[str]:
     others = [
         name
         for name in headline
-        if name not in shown and not name.endswith("_ci95") and not name.startswith("samples_")
+        if name not in shown
+        and not name.endswith("_ci95")
+        and not name.startswith((f"{SAMPLES}_", f"{REAL}_"))
     ]
     return [f"  {name:52s}{_with_interval(headline, name)}" for name in others]
 
@@ -64,10 +69,23 @@ def _statistics_lines(samples: Comparison) -> list[str]:
         cells = [distances[crowd][name] for crowd in (SAMPLES, YARDSTICK)]
         texts = [f"{c['overlap']:.3f}, KL {c['kl_nats']:.4f}" for c in cells]
         lines.append(f"  {'overlap, ' + name:32s}" + "".join(f"{text:>26s}" for text in texts))
-    lines.append(f"  {'copies of training windows':32s}{'samples':>26s}{'test windows':>26s}")
-    copies = [evaluation_copies.summary(samples.copies[crowd]) for crowd in (SAMPLES, REAL)]
-    for name, meaning in _COPIES.items():
-        lines.append(f"  {meaning:32s}" + "".join(f"{c[name]:>26.3f}" for c in copies))
+    return lines
+
+
+def _crowd_lines(headline: Mapping[str, Any]) -> list[str]:
+    """What samples are like, and what the test split is like."""
+    lines = [f"  {'new melodies, and real ones':32s}{'samples':>26s}{'test split':>26s}"]
+    lags = [name for name in headline if re.fullmatch(rf"{SAMPLES}_similarity_lag_\d+", name)]
+    names = {
+        f"similarity_lag_{n}": f"steps that sound as {n} bars before"
+        if n > 1
+        else "steps that sound as a bar before"
+        for n in range(1, len(lags) + 1)
+    }
+    for name, meaning in (names | _NEW_MELODIES).items():
+        if f"{SAMPLES}_{name}" in headline:
+            cells = [_with_interval(headline, f"{crowd}_{name}") for crowd in (SAMPLES, REAL)]
+            lines.append(f"  {meaning:32s}" + "".join(f"{cell:>26s}" for cell in cells))
     return lines
 
 
@@ -80,6 +98,7 @@ def lines(measured: Measured) -> list[str]:
         *_figure_lines(measured.headline),
         f"{how['count']} samples at temperature {how['temperature']:g}, prior {how['prior']}",
         *_statistics_lines(measured.samples),
+        *_crowd_lines(measured.headline),
         "by source: right tokens, and true notes that come back, decoded freely [95 % interval]",
         *styles.lines(measured.styles),
     ]

@@ -74,11 +74,18 @@ def _draw_distribution(axes: Axes, crowds: Mapping[str, np.ndarray]) -> None:
 
 
 def _draw_self_similarity(axes: Axes, samples: Comparison) -> None:
+    """Means, and as bands their 95 % intervals over songs where they are known."""
     for crowd, statistics in samples.statistics.items():
         label, color = _LABELS[crowd]
         means = statistics.self_similarity.mean(axis=0)
+        lags = np.arange(len(means)) + 1
         style = "o--" if crowd == YARDSTICK else "o-"
-        axes.plot(np.arange(len(means)) + 1, means, style, markersize=3, label=label, color=color)
+        axes.plot(lags, means, style, markersize=3, label=label, color=color)
+        figures = samples.figures.get(crowd, {})
+        intervals = [figures.get(f"similarity_lag_{lag}_ci95") for lag in lags]
+        if intervals and None not in intervals:
+            low, high = np.array(intervals).T
+            axes.fill_between(lags, low, high, alpha=0.2, linewidth=0, color=color)
     axes.set_xticks(range(1, MAX_LAG + 1))
     axes.set_ylim(0, None)
 
@@ -102,7 +109,7 @@ def evaluation_figure(measured: Measured, title: str) -> Figure:
         "pitch": ("pitch classes, by sounding time", "degree above the tonic of the key found"),
         "length": ("note lengths", "sixteenths"),
         "unique": ("different pitches over notes", "of a melody"),
-        "lag": ("steps that sound as some bars later", "bars later"),
+        "lag": ("steps that sound as some bars before", "bars before"),
         "nearest": ("share of tokens of the nearest training window", "of a melody, transposed"),
         "run": ("longest run of bars that training data hold", "bars, transposed"),
     }

@@ -57,7 +57,7 @@ def model(request, tmp_path):
 def test_one_sample_is_the_loss_that_evaluation_reports(model):
     """With another way to it: nats of tokens, and the divergence in closed form."""
     truth = helpers.random_tokens(6, 32).astype(np.uint8)
-    logs = likelihood.log_weights(model, truth, 100, seed=1)
+    logs = likelihood.log_weights(model, truth, 100, 1, likelihood.priors_of(model))
     assert list(logs) == [likelihood.STANDARD]
     weights = logs[likelihood.STANDARD]
     assert weights.shape == (6, 100)
@@ -76,8 +76,17 @@ def test_a_fitted_prior_replaces_the_standard_normal(model):
     truth = helpers.random_tokens(3, 32).astype(np.uint8)
     size = int(np.prod(model.model.latent_shape))
     model.prior = latent_prior.LatentPrior(np.zeros(size), np.eye(size))
-    logs = likelihood.log_weights(model, truth, 5, seed=0)
+    logs = likelihood.log_weights(model, truth, 5, 0, likelihood.priors_of(model))
     np.testing.assert_allclose(logs[likelihood.FITTED], logs[likelihood.STANDARD], rtol=1e-6)
     model.prior = latent_prior.LatentPrior(np.full(size, 3.0), np.eye(size))
-    farther = likelihood.log_weights(model, truth, 5, seed=0)
+    farther = likelihood.log_weights(model, truth, 5, 0, likelihood.priors_of(model))
     assert (farther[likelihood.FITTED] < logs[likelihood.STANDARD]).all()
+
+
+def test_any_function_of_latents_is_a_prior(model):
+    """One that is lower by a nat everywhere costs a nat."""
+    truth = helpers.random_tokens(3, 32).astype(np.uint8)
+    priors = likelihood.priors_of(model)
+    priors["lower"] = lambda z: latent_prior.standard_log_density(z) - 1
+    logs = likelihood.log_weights(model, truth, 5, 0, priors)
+    np.testing.assert_allclose(logs["lower"], logs[likelihood.STANDARD] - 1, rtol=1e-6)

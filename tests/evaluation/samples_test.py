@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from musicvae_jax.evaluation import samples
+from musicvae_jax.evaluation import intervals, ngram, samples, statistics
+from musicvae_jax.evaluation.intervals import Ratio
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK
 from musicvae_jax.music.tokens import MelodyCodec
 from tests import helpers
@@ -15,7 +16,7 @@ def windows(count, seed):
 
 def test_samples_that_are_training_windows_are_found_out():
     train, test = windows(60, seed=0), windows(40, seed=1)
-    comparison = samples.compare(train[:10], train, test)
+    comparison = samples.compare(train[:10], train, test, np.arange(40) // 2)
     assert comparison.copies[SAMPLES].nearest.tolist() == [1.0] * 10
     assert comparison.copies[SAMPLES].run_bars.tolist() == [4] * 10
     assert comparison.copies[REAL].nearest.max() < 1
@@ -25,9 +26,32 @@ def test_samples_that_are_training_windows_are_found_out():
     assert 0.5 < headline["samples_pitch_class_overlap"] < 1
 
 
+def test_figures_are_means_over_melodies_with_intervals_over_songs():
+    train, test, made = windows(60, seed=0), windows(40, seed=1), windows(10, seed=2)
+    songs = np.arange(40) // 2
+    figures = samples.compare(made, train, test, songs).figures
+    alike = statistics.measure(test).self_similarity
+    for lag in (1, 2, 3):
+        name = f"similarity_lag_{lag}"
+        assert figures[REAL][name] == pytest.approx(alike[:, lag - 1].mean())
+        [of_songs] = intervals.intervals_95(
+            {"": Ratio(alike[:, lag - 1], np.ones(40))}, songs
+        ).values()
+        assert figures[REAL][f"{name}_ci95"] == of_songs
+    assert "similarity_lag_4" not in figures[REAL]
+    judge = ngram.of_melodies(train)
+    assert figures[SAMPLES]["ngram_nll"] == pytest.approx(judge.nll(made).mean())
+    assert figures[SAMPLES]["ngram_nll_best_key"] <= figures[SAMPLES]["ngram_nll"]
+
+
+def test_a_few_songs_are_not_told_apart():
+    train, test = windows(60, seed=0), windows(40, seed=1)
+    assert samples.compare(train[:10], train, test, np.arange(40) // 5).areas == {}
+
+
 def test_the_test_split_itself_has_no_distance():
     train, test = windows(60, seed=0), windows(40, seed=1)
-    distances = samples.compare(test, train, test).distances()
+    distances = samples.compare(test, train, test, np.arange(40)).distances()
     assert distances[SAMPLES].keys() == distances[YARDSTICK].keys()
     for name, of_samples in distances[SAMPLES].items():
         assert of_samples == {"overlap": pytest.approx(1), "kl_nats": 0}

@@ -24,7 +24,7 @@ def test_the_picture_shows_both_ways_and_all_crowds(tmp_path):
         details={"reconstruction": accuracy.by_position(made)},
         styles={},
         reconstruction=made,
-        samples=evaluation_samples.compare(samples, train, test),
+        samples=evaluation_samples.compare(samples, train, test, np.arange(12) // 2),
     )
     path = tmp_path / "evaluation.png"
     save_png(path, evaluation.evaluation_figure(measured, "title"))
@@ -42,7 +42,7 @@ def test_samples_without_notes_are_drawn(tmp_path):
         details={"reconstruction": accuracy.by_position(made)},
         styles={},
         reconstruction=made,
-        samples=evaluation_samples.compare(silence, silence, silence),
+        samples=evaluation_samples.compare(silence, silence, silence, np.arange(3)),
     )
     save_png(tmp_path / "evaluation.png", evaluation.evaluation_figure(measured, "title"))
     assert (tmp_path / "evaluation.png").stat().st_size > 0
