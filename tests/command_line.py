@@ -4,12 +4,14 @@ The processes are forked from a server that has imported the libraries and used 
 is special to a program that a user starts (`python -m musicvae_jax.main`) is tested by `program`.
 """
 
+import functools
 import multiprocessing
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 
 from musicvae_jax import main
@@ -24,33 +26,65 @@ _context.set_forkserver_preload(
 )
 
 
-def _child(args: list[str], stdout: str, stderr: str) -> None:
+def _child(work: Callable[[], None], stdout: str, stderr: str) -> None:
     os.setsid()  # its workers can be recognized by their session
     for descriptor, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.chdir(ROOT)
+    work()
+
+
+def _command(args: list[str], folder: str = ".") -> None:
+    os.chdir(folder)
     sys.argv = ["main", *args]
     main.main()
 
 
-def start(args, stdout: pathlib.Path, stderr: pathlib.Path | None = None) -> ForkServerProcess:
-    """Starts a command; its output is appended to the files (both to the first if alone)."""
-    told = ([str(arg) for arg in args], str(stdout), str(stderr or stdout))
-    process = _context.Process(target=_child, args=told)
+def _script(code: str, environ: Mapping[str, str]) -> None:
+    os.environ.update(environ)
+    exec(code, {"__name__": "__main__"})
+
+
+def _start(
+    work: Callable[[], None], stdout: pathlib.Path, stderr: pathlib.Path | None = None
+) -> ForkServerProcess:
+    process = _context.Process(target=_child, args=(work, str(stdout), str(stderr or stdout)))
     process.start()
     return process
 
 
-def run(*args) -> subprocess.CompletedProcess:
-    """Runs a command to its end."""
+def start(args, stdout: pathlib.Path, stderr: pathlib.Path | None = None) -> ForkServerProcess:
+    """Starts a command; its output is appended to the files (both to the first if alone)."""
+    return _start(functools.partial(_command, [str(arg) for arg in args]), stdout, stderr)
+
+
+def start_script(
+    code: str, stdout: pathlib.Path, environ: Mapping[str, str] | None = None
+) -> ForkServerProcess:
+    """Starts Python code, with further variables of the environment, like a command."""
+    return _start(functools.partial(_script, code, environ or {}), stdout)
+
+
+def _run(work: Callable[[], None], args: Sequence) -> subprocess.CompletedProcess:
     with tempfile.TemporaryDirectory() as folder:
         stdout, stderr = (pathlib.Path(folder, name) for name in ("stdout", "stderr"))
-        process = start(args, stdout, stderr)
+        process = _start(work, stdout, stderr)
         process.join(300)
-        assert process.exitcode is not None, "the command takes more than 300 s"
+        assert process.exitcode is not None, "it takes more than 300 s"
         return subprocess.CompletedProcess(
             args, process.exitcode, stdout.read_text(), stderr.read_text()
         )
+
+
+def run(*args, folder: os.PathLike | str = ".") -> subprocess.CompletedProcess:
+    """Runs a command to its end, in the folder of the repository or another."""
+    work = functools.partial(_command, [str(arg) for arg in args], str(folder))
+    return _run(work, args)
+
+
+def run_script(code: str) -> subprocess.CompletedProcess:
+    """Runs Python code to its end."""
+    return _run(functools.partial(_script, code, {}), [])
 
 
 def program(*args) -> subprocess.CompletedProcess:

@@ -41,6 +41,10 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
 
+# Compiled functions and initial parameters by what they are of, see `compiled_once`.
+_made = {}
+
+
 def pytest_xdist_auto_num_workers(config):
     """One process for a single file, and with -s: workers' output would not be seen."""
     files = {argument.partition("::")[0] for argument in config.args}
@@ -48,10 +52,12 @@ def pytest_xdist_auto_num_workers(config):
     return 0 if is_one_file or config.option.capture == "no" else None
 
 
-# Files that take longest begin first, so that no process has nothing to do at the end.
+# Files that take longest begin first, so that no process has nothing to do at the end. While the
+# first one compiles the LSTM's loop for all, the second one needs none.
 _LONG = (
-    *("strategies_test", "step_test", "browser_test", "server_test", "loop_test", "main_test"),
-    *("processes_test", "vae_test", "melodies_test", "maker_test", "public_face_test"),
+    *("strategies_test", "melodies_test", "browser_test", "server_test", "main_test", "step_test"),
+    *("processes_test", "vae_test", "public_face_test", "maker_test", "lstm_cpu_test", "loop_test"),
+    *("store_test", "quickstart_test", "keys_test", "reconstruction_test", "mixing_test"),
 )
 
 
@@ -71,7 +77,9 @@ def shared(tmp_path_factory):
 def cache(shared):
     """Where compiled programs are kept, for all tests and the programs that they start."""
     os.environ["XDG_CACHE_HOME"] = str(shared / "cache")
-    jax.config.update("jax_compilation_cache_dir", str(shared / "cache" / "musicvae_jax" / "xla"))
+    compiled = str(shared / "cache" / "musicvae_jax" / "xla")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled
+    jax.config.update("jax_compilation_cache_dir", compiled)
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +92,48 @@ def folk_dir(shared):
 def folk(folk_dir):
     """The real folk data set of 16 bars; of several processes that want it one builds it."""
     return melodies.build(melodies.folk_config(16), str(folk_dir))
+
+
+@pytest.fixture(scope="module")
+def compiled_once():
+    """Runs of training in this process share what they compile, if it is the same program.
+
+    A run traces and compiles for seconds before it trains for a few steps. The value holds what
+    has been made so far.
+    """
+    from musicvae_jax.models import vae
+    from musicvae_jax.training import loop, validation
+
+    def once(key, make, *args):
+        if key not in _made:
+            _made[key] = make(*args)
+        return _made[key]
+
+    def initial(model, seed):
+        with jax.ensure_compile_time_eval():  # a function that asks for it is being traced
+            return jax.jit(lambda: vae.init_params(model, seed))()
+
+    def shared_state(model, optimizer, seed, params=None):
+        if params is None:
+            params = once(("initial", str(model), seed), initial, model, seed)
+        return state_of(model, optimizer, seed, params)
+
+    def shared_step(model, optimizer, config, devices):
+        fields = config.train.to_dict()
+        for name in ("init_from", "num_steps", "max_minutes", "log_every", "eval_every"):
+            del fields[name]  # of the loop, not of a step
+        key = ("step", str(model), str(fields), config.seed, tuple(devices))
+        return once(key, step_of, model, optimizer, config, devices)
+
+    def shared_evaluator(model, config):
+        devices = tuple(validation.all_devices())
+        key = ("evaluator", str(model), config.model.codec, config.train.batch_size, devices)
+        return once(key, evaluator_of, model, config)
+
+    step_of, state_of = loop.pmap_train_step, loop.create_train_state
+    evaluator_of = validation.Evaluator
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "pmap_train_step", shared_step)
+        patch.setattr(loop, "create_train_state", shared_state)
+        patch.setattr(validation, "Evaluator", shared_evaluator)
+        yield _made

@@ -14,7 +14,7 @@ import pytest
 
 from musicvae_jax.checkpoints import store
 from musicvae_jax.notation import read
-from tests import helpers
+from tests import command_line, helpers
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -149,13 +149,8 @@ def test_each_kind_of_transition_is_that_of_the_command_line(
         told = page.inner_text("#command").split()
         assert told[:2] == ["musicvae", "--mode=interpolate"]
         output = tmp_path / "cli"
-        subprocess.run(
-            [sys.executable, "-m", "musicvae_jax.main", *told[1:], f"--output={output}"],
-            cwd=songs[0].parent,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            check=True,
-            timeout=300,
-        )
+        done = command_line.run(*told[1:], f"--output={output}", folder=songs[0].parent)
+        assert done.returncode == 0, done.stderr
         report = json.loads((output / "interpolate.json").read_text())
         shown = page.locator("#alternatives li")
         assert shown.count() == len(report["ranking"]) == 7

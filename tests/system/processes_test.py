@@ -6,7 +6,6 @@ import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -16,7 +15,7 @@ from musicvae_jax.system import processes as system_processes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.processes import Cluster, find_cluster
 from musicvae_jax.training import loop, manifest
-from tests import helpers
+from tests import command_line, helpers
 
 ROOT = pathlib.Path(__file__).parents[2]
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0"}
@@ -148,7 +147,7 @@ def free_port():
 
 
 @pytest.mark.parametrize("kind", ["slurm", "ompi", "kubernetes"])
-def test_two_processes_join_by_the_environment_alone(kind):
+def test_two_processes_join_by_the_environment_alone(kind, tmp_path):
     """With the variables that a cluster would set, on this machine."""
     port = str(free_port())
     processes = []
@@ -175,22 +174,21 @@ def test_two_processes_join_by_the_environment_alone(kind):
                 "JOB_COMPLETION_INDEX": str(number),
             },
         }[kind]
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, "-c", _JOIN],
-                env=os.environ | variables,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
+        output = tmp_path / f"{number}.txt"
+        processes.append(command_line.start_script(_JOIN, output, environ=variables))
     for number, process in enumerate(processes):
-        output, _ = process.communicate(timeout=100)
-        lines = [line for line in output.splitlines() if not line.startswith("[Gloo]")]
+        process.join(100)
+        assert process.exitcode == 0
+        written = (tmp_path / f"{number}.txt").read_text().splitlines()
+        lines = [line for line in written if not line.startswith("[Gloo]")]
         expected = "plain" if kind == "kubernetes" else kind
         assert lines == [
             f"{expected} {number}/2 True [1. 1.]",
             "the weather of process 1 is not that of process 0",
         ]
+
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 import jax
@@ -18,7 +16,9 @@ from musicvae_jax.system import devices, locks
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.training import loop, manifest, telemetry, validation
 from musicvae_jax.training import step as training_step
-from tests import helpers
+from tests import command_line, helpers
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,9 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def straight(config, tmp_path_factory):
-    """The workdir of a run that nothing disturbed."""
+def straight(config, compiled_once, tmp_path_factory):
+    """The workdir of a run that nothing disturbed, and that compiled everything itself."""
+    compiled_once.clear()
     workdir = tmp_path_factory.mktemp("straight")
     loop.train(config, workdir)
     return workdir
@@ -161,7 +162,7 @@ with loop._stall_watch(1.0) as progress:
 
 
 def test_a_process_that_does_not_go_on_is_ended_with_its_stacks():
-    run = subprocess.run([sys.executable, "-c", _STALL], capture_output=True, text=True, timeout=50)
+    run = command_line.run_script(_STALL)
     assert run.stdout == "alive\n"  # what goes on is left alone
     assert run.returncode == 1
     assert "Timeout (0:00:01)!" in run.stderr

@@ -22,6 +22,8 @@ from musicvae_jax.training import loop, validation
 from musicvae_jax.training import step as training_step
 from tests import helpers
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):

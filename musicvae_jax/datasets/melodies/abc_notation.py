@@ -42,8 +42,9 @@ class Measure:
     begins_strain: bool = False
     ends_strain: bool = False
 
-    @property
+    @functools.cached_property
     def length(self) -> Fraction:
+        """In steps; to be asked for when all notes are there."""
         return sum((length for _, length, _ in self.notes), Fraction(0))
 
 
@@ -66,12 +67,17 @@ def _midi_number(pitch_name: str) -> int:
     return pitch.Pitch(pitch_name).midi
 
 
+@functools.cache
+def _steps(quarter_length: float, multiplier: float) -> Fraction:
+    quarters = Fraction(quarter_length).limit_denominator(960)
+    return quarters * STEPS_PER_QUARTER * Fraction(multiplier).limit_denominator(960)
+
+
 def _note(token) -> tuple[int | None, Fraction, bool]:
     from music21 import abcFormat
 
-    length = Fraction(token.quarterLength).limit_denominator(960) * STEPS_PER_QUARTER
-    if token.activeTuplet is not None:
-        length *= Fraction(token.activeTuplet.tupletMultiplier()).limit_denominator(960)
+    tuplet = token.activeTuplet
+    length = _steps(token.quarterLength, 1 if tuplet is None else tuplet.tupletMultiplier())
     if isinstance(token, abcFormat.ABCChord):
         names = [sub.pitchName for sub in token.subTokens if sub.pitchName]
     else:

@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import functools
-import math
 import pathlib
 import re
 from collections.abc import Iterable, Iterator
@@ -127,7 +126,8 @@ def _sounding_notes(placed: list[tuple[Fraction, Measure]]) -> list[list]:
 
 
 def _nearest_step(position: Fraction) -> int:
-    return math.floor(position + Fraction(1, 2))
+    """`floor(position + 1/2)`, in whole numbers: a new fraction would take longer."""
+    return (2 * position.numerator + position.denominator) // (2 * position.denominator)
 
 
 def _on_grid(notes: list[list]) -> tuple[list[tuple[int, int, int]], int]:
