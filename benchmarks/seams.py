@@ -68,9 +68,8 @@ def seam_areas(
         numbers = np.repeat(np.arange(len(pairs)), len(seams) // len(pairs))
         return Crowd(np.stack(seams), numbers, folds[pairs[numbers, 0]])
 
-    unique, song = np.unique(songs, return_inverse=True)
-    half = np.random.default_rng(0).permutation(len(unique))[song] % 2
-    sides = [real(own[half[own] == side]) for side in (0, 1)]
+    halves = classifier.halves_of(songs)
+    sides = [real(own[halves[own] == half]) for half in (0, 1)]
     cuts = [around(bars, join(pair)) for pair in melodies]
     areas = {
         "real tunes": classifier.tell_apart(*sides),

@@ -76,10 +76,20 @@ class Area:
     ci95: list[float]
 
 
-def folds_of(songs: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Puts songs into folds, as many into each: [melodies] int of songs [melodies]."""
+def _in_random_order(songs: np.ndarray) -> np.ndarray:
+    """The place of each melody's song among all songs, always the same: [melodies] int."""
     unique, song = np.unique(songs, return_inverse=True)
-    return (np.random.default_rng(seed).permutation(len(unique)) % FOLDS)[song]
+    return np.random.default_rng(0).permutation(len(unique))[song]
+
+
+def folds_of(songs: np.ndarray) -> np.ndarray:
+    """Puts songs into folds, as many into each: [melodies] int of songs [melodies]."""
+    return _in_random_order(songs) % FOLDS
+
+
+def halves_of(songs: np.ndarray) -> np.ndarray:
+    """Puts songs into two halves, each with songs of every fold: [melodies] 0 or 1."""
+    return _in_random_order(songs) // FOLDS % 2
 
 
 def inputs(tokens: np.ndarray) -> np.ndarray:
@@ -225,6 +235,9 @@ def area(one: Crowd, two: Crowd, scores: tuple[np.ndarray, np.ndarray]) -> Area:
 
     Pairs of one fold were judged by one network. An interval comes from drawing songs with
     replacement, see `intervals`.
+
+    Raises:
+      ValueError: there are no such pairs.
     """
     songs = [np.unique(crowd.songs, return_inverse=True)[1] for crowd in (one, two)]
     rng = np.random.default_rng(0)
@@ -242,6 +255,8 @@ def area(one: Crowd, two: Crowd, scores: tuple[np.ndarray, np.ndarray]) -> Area:
         w_first, w_second = (w[:, some] for w, some in zip(weights, own, strict=True))
         right += ((w_first @ order) * w_second).sum(axis=1)
         pairs += w_first.sum(axis=1) * w_second.sum(axis=1)
+    if not pairs[0]:
+        raise ValueError("no fold has melodies of both crowds")
     areas = right[pairs > 0] / pairs[pairs > 0]
     return Area(float(areas[0]), evaluation_intervals.interval_95(areas[1:]))
 

@@ -114,6 +114,13 @@ def _importance_weighted(
     return headline | {f"{name}_ci95": value for name, value in intervals.items()}, details
 
 
+def _prior_of(model: MelodyModel) -> str:
+    """What new melodies are drawn from, in words."""
+    if model.composer is not None:
+        return "over bars"
+    return "standard normal" if model.prior is None else "fitted to the training latents"
+
+
 def _prior_samples(
     model: MelodyModel, data: Data, seed: int, count: int, temperature: float
 ) -> tuple[evaluation_samples.Comparison, dict[str, Any]]:
@@ -122,7 +129,7 @@ def _prior_samples(
         "count": count,
         "temperature": temperature,
         "seed": seed,
-        "prior": "standard normal" if model.prior is None else "fitted to the training latents",
+        "prior": _prior_of(model),
     }
     tokens = evaluation_samples.draw(model, how["count"], how["seed"], how["temperature"])
     train, test = (data.splits[name].tokens for name in ("train", "test"))

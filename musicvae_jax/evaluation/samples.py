@@ -93,18 +93,16 @@ def _means(by_melody: dict[str, np.ndarray], songs: np.ndarray) -> dict[str, flo
 def _areas(samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int) -> dict[str, Area]:
     """See `Comparison.areas`; as many windows of each side as there are samples."""
     num, numbers = len(samples), np.arange(len(samples))
-    unique, song = np.unique(songs, return_inverse=True)
-    if min(num, len(unique) // 2) < classifier.MIN_SONGS:
+    if min(num, len(np.unique(songs)) // 2) < classifier.MIN_SONGS:
         return {}
-    folds = classifier.folds_of(songs)
+    folds, halves = classifier.folds_of(songs), classifier.halves_of(songs)
 
     def real(windows: np.ndarray) -> Crowd:
         some = windows[input_pipeline.spread(len(windows), num)]
         return Crowd(test[some], songs[some], folds[some])
 
     new = Crowd(samples, numbers, classifier.folds_of(numbers))
-    half = np.random.default_rng(seed).permutation(len(unique))[song] % 2
-    sides = [real(np.flatnonzero(half == side)) for side in (0, 1)]
+    sides = [real(np.flatnonzero(halves == half)) for half in (0, 1)]
     return {
         SAMPLES: classifier.tell_apart(real(np.arange(len(test))), new, seed),
         REAL: classifier.tell_apart(*sides, seed),

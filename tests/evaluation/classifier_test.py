@@ -119,6 +119,21 @@ def test_folds_keep_songs_together_and_are_of_one_size():
     assert sizes.max() - sizes.min() <= 1
 
 
+def test_each_half_of_the_songs_is_in_every_fold():
+    songs = np.array([f"tune {n}" for n in range(33) for _ in range(3)])
+    folds, halves = classifier.folds_of(songs), classifier.halves_of(songs)
+    assert len(set(zip(songs, folds, halves, strict=True))) == 33
+    sizes = np.bincount(folds * 2 + halves, minlength=8)
+    assert sizes.min() >= 4 * 3
+
+
+def test_crowds_without_a_fold_in_common_have_no_area():
+    songs = np.arange(8)
+    crowds = [Crowd(tunes(8, 0), songs, songs % 2 + first) for first in (0, 2)]
+    with pytest.raises(ValueError, match="no fold has melodies of both crowds"):
+        classifier.area(*crowds, (np.zeros(8), np.zeros(8)))
+
+
 def test_a_crowd_in_one_fold_cannot_be_judged():
     songs = np.arange(8)
     alone = Crowd(tunes(8, 0), songs, np.zeros(8, int))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from musicvae_jax.evaluation import intervals, ngram, samples, statistics
+from musicvae_jax.evaluation import classifier, intervals, ngram, samples, statistics
+from musicvae_jax.evaluation.classifier import Area
 from musicvae_jax.evaluation.intervals import Ratio
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK
 from musicvae_jax.music.tokens import MelodyCodec
@@ -47,6 +48,29 @@ def test_figures_are_means_over_melodies_with_intervals_over_songs():
 def test_a_few_songs_are_not_told_apart():
     train, test = windows(60, seed=0), windows(40, seed=1)
     assert samples.compare(train[:10], train, test, np.arange(40) // 5).areas == {}
+
+
+def test_whom_the_classifier_is_asked_about(monkeypatch):
+    crowds = {}
+
+    def asked(one, two, seed):
+        crowds[seed, len(crowds)] = one, two
+        for fold in range(classifier.FOLDS):  # something to learn and to be asked about in each
+            assert all(0 < (crowd.folds == fold).sum() < 40 for crowd in (one, two))
+        return Area(0.5, [0.4, 0.6])
+
+    monkeypatch.setattr(classifier, "tell_apart", asked)
+    test, made = windows(160, seed=1), windows(40, seed=2)
+    songs = np.arange(160) // 2
+    comparison = samples.compare(made, windows(60, seed=0), test, songs, seed=0)
+    assert comparison.headline()["samples_classifier_area"] == 0.5
+    (real, new), halves = crowds.values()
+    np.testing.assert_array_equal(new.tokens, made)
+    assert len(real.tokens) == 40
+    assert not set(halves[0].songs) & set(halves[1].songs)
+    fold_of = dict(zip(songs, classifier.folds_of(songs), strict=True))
+    for crowd in (real, *halves):
+        assert [fold_of[song] for song in crowd.songs] == crowd.folds.tolist()
 
 
 def test_the_test_split_itself_has_no_distance():
