@@ -30,6 +30,7 @@ def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
     )
     axes.add_collection(notes)
     axes.autoscale_view()
+    axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xlim(0, max(melody.num_bars, 1))
     axes.set_xticks(range(melody.num_bars))
@@ -122,6 +123,7 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
         boxes = note_boxes(track.pitch, track.start / 4, track.end / 4, facecolors=color)
         axis.add_collection(boxes)
         axis.autoscale_view()
+        axis.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         if extraction.span:
             axis.axvspan(extraction.span[0] / 4, extraction.span[1] / 4, color=BLUE, alpha=0.06)
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
