@@ -118,7 +118,7 @@ def main() -> None:
     for kind in (ALL, REPEATING, NEW):
         print_table(kind, found)
     files.write_json(files.make_output_dir(args.output) / "infilling.json", found)
-    print(json.dumps({name: {k: f[k]["mean"] for k in f} for name, f in found.items()}))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

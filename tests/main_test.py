@@ -117,7 +117,12 @@ def test_evaluate_prints_json_last_and_writes_it(trained):
         "sampled_accuracy_ci95",
         "teacher_forced_sounding_accuracy",
         "windows",
+        "samples_similarity_lag_1",
+        "test_similarity_lag_1_ci95",
+        "samples_ngram_nll_best_key",
+        "test_run_bars_mean",
     } <= printed.keys()
+    assert "  9-gram cost, nats a token" in result.stdout
     low, high = printed["sampled_accuracy_ci95"]
     assert low <= printed["sampled_accuracy"] <= high
     assert result.stdout.splitlines()[0] == (

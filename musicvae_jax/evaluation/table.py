@@ -77,9 +77,7 @@ def _crowd_lines(headline: Mapping[str, Any]) -> list[str]:
     lines = [f"  {'new melodies, and real ones':32s}{'samples':>26s}{'test split':>26s}"]
     lags = [name for name in headline if re.fullmatch(rf"{SAMPLES}_similarity_lag_\d+", name)]
     names = {
-        f"similarity_lag_{n}": f"steps that sound as {n} bars before"
-        if n > 1
-        else "steps that sound as a bar before"
+        f"similarity_lag_{n}": "steps that sound as a bar ago" if n == 1 else f"  as {n} bars ago"
         for n in range(1, len(lags) + 1)
     }
     for name, meaning in (names | _NEW_MELODIES).items():
