@@ -157,7 +157,8 @@ def test_interpolate_writes_midi_pictures_and_a_report(trained, home):
     assert report["checkpoint"]["step"] in (2, 4)
     assert len(report["checkpoint"]["sha256"]) == 64
     assert report["config"]["model"]["z"] == 4
-    assert list(report["outputs"]) == list(strategies.STRATEGIES)
+    able = strategies.possible(tuple(strategies.STRATEGIES), has_composer=False)
+    assert list(report["outputs"]) == list(able)
     for strategy, [entry] in report["outputs"].items():
         assert entry["output"] == f"transition_{strategy}.mid"
         [bridge] = entry["bridges"]
@@ -170,7 +171,7 @@ def test_interpolate_writes_midi_pictures_and_a_report(trained, home):
         with wave.open(str(output / f"transition_{strategy}.wav")) as file:
             assert file.getframerate() == 44_100
     scores = [entry["score"] for entry in report["ranking"]]
-    assert len(scores) == len(strategies.STRATEGIES)
+    assert len(scores) == len(able)
     assert scores == sorted(scores, reverse=True)
     first = mido.MidiFile(output / "melody_1.mid")
     [tempo] = [m.tempo for track in first.tracks for m in track if m.type == "set_tempo"]

@@ -36,7 +36,7 @@ _STRATEGY = flags.DEFINE_list(
     "strategy",
     ["all"],
     "How transitions are made: latent, teacher_forcing, combined, dual_conductor, dual_combined, "
-    "the baselines crossfade and cut, or all.",
+    "composed, the baselines crossfade and cut, or all.",
 )
 _CURVE = flags.DEFINE_list(
     "curve",
@@ -74,6 +74,14 @@ _RHYTHM = flags.DEFINE_enum(
     "free",
     ["free", "1", "2"],
     "Keep the rhythm of melody 1 or 2, with pitches that move from one melody to the other.",
+)
+_ADHERENCE = flags.DEFINE_float(
+    "adherence",
+    0.5,
+    "How closely composed follows the curve: 0 composes freely between the melodies, 1 follows "
+    "the path of latent.",
+    lower_bound=0.0,
+    upper_bound=1.0,
 )
 _SPLICE = flags.DEFINE_boolean(
     "splice",
@@ -122,6 +130,7 @@ _ATTRIBUTE = flags.DEFINE_list(
 )
 _MODES = ("interpolate",)
 help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
+help.describe("Transition", _MODES, _ADHERENCE)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
 help.describe("Piece", _MODES, _SPLICE, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
@@ -161,6 +170,7 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
             pitch_range=options.parse_pitch_range(value(_PITCH_RANGE)),
             rhythm=0 if value(_RHYTHM) == "free" else int(value(_RHYTHM)),
         ),
+        adherence=value(_ADHERENCE),
         keep_all=value(_KEEP) == "all",
         splice=value(_SPLICE),
         order_by_latent=value(_ORDER) == "latent",

@@ -30,6 +30,8 @@ from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import composing
+from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
 from musicvae_jax.transitions.order import order_by_distance
 
@@ -89,6 +91,7 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     inputs = input_melodies(options) if table is None else {}
     model = load_model(config, options)
+    options = with_possible_strategies(model, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
@@ -119,6 +122,17 @@ def check(options: Options) -> None:
         raise UserError("--loop: needs --splice, or three files in --input")
 
 
+def with_possible_strategies(model: MelodyModel, options: Options) -> Options:
+    """The options without the strategies that the model cannot follow.
+
+    Raises:
+      UserError: it can follow none of them.
+    """
+    told = options.transition
+    able = transitions_strategies.possible(told.strategies, composing.can_compose(model))
+    return dataclasses.replace(options, transition=dataclasses.replace(told, strategies=able))
+
+
 def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
     """The plan of the bridges between that many inputs.
 
@@ -134,6 +148,7 @@ def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
         curve=told.curve,
         control_curve=told.control_curve,
         settings=told.settings,
+        adherence=told.adherence,
     )
 
 
@@ -147,6 +162,7 @@ def report(
         "curve": plan.curve,
         "control_curve": plan.control_curve,
         **dataclasses.asdict(plan.settings),
+        "adherence": plan.adherence,
         "candidates": options.num_or(1),
         "key_path": options.transition.key_path,
         "programs": options.transition.programs,

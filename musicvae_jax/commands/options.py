@@ -18,6 +18,7 @@ class TransitionOptions:
       strategies: names of transition strategies.
       curve, control_curve: see `curves.sample`.
       settings: see `settings.Settings`.
+      adherence: see `maker.Plan`.
       keep_all: whether all candidates are written, or the best alone.
       splice: whether the melodies are played before and after the bridge.
       order_by_latent: whether the melodies of a chain may change places.
@@ -31,6 +32,7 @@ class TransitionOptions:
     curve: str | tuple[float, ...]
     control_curve: str | tuple[float, ...]
     settings: Settings
+    adherence: float
     keep_all: bool
     splice: bool
     order_by_latent: bool

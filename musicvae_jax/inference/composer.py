@@ -127,10 +127,10 @@ class Composer:
 def _blocks(bars: int, window: int, block: int) -> Iterator[tuple[slice, slice]]:
     """What is drawn one after another: the bars that are seen, and those that are drawn.
 
-    A melody that fits in the window is seen as a whole. Of a longer one, the bars around the
-    block are seen, and of these as many before it as after its beginning.
+    A melody that fits in the window is seen as a whole. A longer one is drawn in quarters of
+    the window, each of which sees half a window before it and a quarter after it.
     """
-    block = min(block, window if bars <= window else max(window // 2, 1))
+    block = min(block, window if bars <= window else max(window // 4, 1))
     for first in range(0, bars, block):
         start = int(np.clip(first - window // 2, 0, max(bars - window, 0)))
         yield slice(start, min(start + window, bars)), slice(first, min(first + block, bars))

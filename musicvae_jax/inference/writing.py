@@ -40,9 +40,9 @@ class Writer:
         codes = np.zeros((num, count, layout.size), np.float32)
         place = self._composer.beginnings(keys, count)
         is_known = np.zeros((num, count), bool)
-        return self._windows(self._composer.write(codes, is_known, keys, place))
+        return self.windows(self._composer.write(codes, is_known, keys, place))
 
-    def _windows(self, codes: np.ndarray) -> np.ndarray:
+    def windows(self, codes: np.ndarray) -> np.ndarray:
         """Codes [batch, bars, size] as latents [batch, windows, ...]; the last one is repeated."""
         layout = self._composer.layout
         batch, bars, size = codes.shape
@@ -52,21 +52,21 @@ class Writer:
         z = layout.latents(whole.reshape(batch * windows, layout.bars, size))
         return z.reshape(batch, windows, *layout.latent_shape)
 
-    def codes(self, melody: Melody) -> np.ndarray:
-        """The codes of a melody's bars: [bars, size] float32.
+    def codes(self, melodies: Sequence[Melody]) -> np.ndarray:
+        """The codes of the bars of melodies of equal length: [melodies, bars, size] float32.
 
         The model hears windows of its own length. The last one ends with the melody; a melody
         that is shorter goes round.
         """
-        bars, length = self._composer.layout.bars, melody.num_bars
+        bars, length = self._composer.layout.bars, melodies[0].num_bars
         firsts = [min(first, max(length - bars, 0)) for first in range(0, length, bars)]
-        windows = [play_round(melody, first, bars) for first in firsts]
+        windows = [play_round(melody, first, bars) for first in firsts for melody in melodies]
         tokens = np.stack([self._network.codec.encode(window) for window in windows])
         codes = self._composer.layout.codes(self._network.encode(tokens).mu)
-        found = np.zeros((firsts[-1] + bars, codes.shape[-1]), np.float32)
-        for first, of_window in zip(firsts, codes, strict=True):
-            found[first : first + bars] = of_window
-        return found[:length]
+        found = np.zeros((len(melodies), firsts[-1] + bars, codes.shape[-1]), np.float32)
+        for first, of_windows in zip(firsts, np.split(codes, len(firsts)), strict=True):
+            found[:, first : first + bars] = of_windows
+        return found[:, :length]
 
     def fill(
         self,
@@ -97,9 +97,9 @@ class Writer:
         if first_bar is not None:
             phase = (first_bar + np.arange(melody.num_bars)) % PHASES
             place = Place(np.tile(phase.astype(np.int32), (num, 1)), place.source)
-        codes = np.tile(self.codes(melody), (num, 1, 1))
+        codes = np.tile(self.codes([melody]), (num, 1, 1))
         known = np.tile(is_kept, (num, 1))
-        z = self._windows(self._composer.write(codes, known, keys, place))
+        z = self.windows(self._composer.write(codes, known, keys, place))
         given = np.tile(self._given(melody, is_kept), (num, 1))
         is_given = np.repeat(known, STEPS_PER_BAR, axis=1)
         return self._network.decode(z, key, temperature, given, is_given)

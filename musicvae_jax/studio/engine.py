@@ -22,6 +22,7 @@ from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import BridgeMaker
 
@@ -44,7 +45,10 @@ class Engine:
         self.model = model
         self.options = options
         self.warmed = 0
-        self.steps = len(transitions_strategies.STRATEGIES) + len(_OTHERS) + 1
+        self._strategies = transitions_strategies.possible(
+            tuple(transitions_strategies.STRATEGIES), composing.can_compose(model)
+        )
+        self.steps = len(self._strategies) + len(_OTHERS) + 1
         self._maker = BridgeMaker(model)
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
@@ -63,7 +67,7 @@ class Engine:
         """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
         examples = example_melodies()
-        for strategy in transitions_strategies.STRATEGIES:
+        for strategy in self._strategies:
             self.make("interpolate", {"strategy": strategy, "splice": "true"}, examples, tell)
             self.warmed += 1
         for mode, count in _OTHERS.items():
@@ -111,6 +115,7 @@ class Engine:
             raise UserError("a transition needs two melodies: choose melody A and melody B")
         interpolate.check(options)
         plan = interpolate.make_plan(self.model, len(inputs), options)
+        options = interpolate.with_possible_strategies(self.model, options)
         strategies = options.transition.strategies
         made: list[interpolate.Transition] = []
         for number, strategy in enumerate(strategies):

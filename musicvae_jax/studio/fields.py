@@ -37,6 +37,7 @@ MORE = {
         "keep",
         "path",
         "control_curve",
+        "adherence",
         "ends",
         "programs",
         "scale",
@@ -46,6 +47,7 @@ MORE = {
     )
 }
 _WORDS = {
+    "adherence": "Closeness of composed to its path",
     "attribute": "Attributes",
     "bars": "Bars of the bridge",
     "control_curve": "Pace of the mixed notes",

@@ -24,6 +24,8 @@ class TransitionInputs:
       path: [batch, bars, z], which moves from one to the other by `t_latent`.
       control: the mix of the melodies by `t_control`.
       t_latent, t_control: [bars].
+      composed: [batch, bars, z], a path that a composer has written; None for strategies
+        that do not follow it.
     """
 
     notes_1: Notes
@@ -34,6 +36,7 @@ class TransitionInputs:
     control: Notes
     t_latent: jax.Array
     t_control: jax.Array
+    composed: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions import strategies
-from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions import composing, strategies
+from musicvae_jax.transitions.maker import ADHERENCE, Bridge, BridgeMaker, Plan
 from musicvae_jax.transitions.settings import Settings
 
 
@@ -34,6 +34,7 @@ def interpolate(
     scale: str = "none",
     pitch_range: tuple[int, int] = (0, 127),
     rhythm: int = 0,
+    adherence: float = ADHERENCE,
 ) -> list[Bridge]:
     """Makes transitions from one melody to another.
 
@@ -70,12 +71,15 @@ def interpolate(
         `b`; or a tonic and a name in `SCALES`, such as `C_major` or `F#_dorian`.
       pitch_range: the lowest and the highest MIDI note, at least 11 apart.
       rhythm: 1 keeps the rhythm of `a`, 2 that of `b`; 0 is free.
+      adherence: how closely `composed` follows the curve: 0 composes freely between the
+        melodies, and 1 follows the straight path of `latent`.
 
     Returns:
       The different candidates of all strategies, the best score first.
 
     Raises:
-      UserError: an option is not as described, or the model's tokens cannot keep a rhythm.
+      UserError: an option is not as described, the model's tokens cannot keep a rhythm, or the
+        strategy needs a bar prior, and the model has none.
       ValueError: a melody has no bars, or the key path is unknown.
     """
     bars = model.bars if bars is None else bars
@@ -84,7 +88,8 @@ def interpolate(
     # A list could not be a key of compiled programs; `Settings` checks the length.
     limits = cast("tuple[int, int]", tuple(pitch_range))
     settings = Settings(path, granularity, ends, scale, limits, rhythm)
-    plan = Plan(bars, not alone, _hashable(curve), _hashable(control_curve), settings)
+    names = strategies.possible(names, composing.can_compose(model))
+    plan = Plan(bars, not alone, _hashable(curve), _hashable(control_curve), settings, adherence)
     if num < 1:
         raise UserError(f"num={num}: at least 1 is needed", "num")
     for melody in (a, b):

@@ -16,10 +16,12 @@ from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions import curves, scores, strategies
+from musicvae_jax.transitions import composing, curves, encoding, scores, strategies
 from musicvae_jax.transitions.notes import Notes
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
 from musicvae_jax.transitions.settings import Settings
+
+ADHERENCE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +34,10 @@ class Plan:
         and `curves.positions`.
       curve, control_curve: see `curves.sample`.
       settings: the other options.
+      adherence: how closely `composed` follows the curve, from 0 to 1.
 
     Raises:
-      UserError: the length or a curve is not as described.
+      UserError: the length, the adherence or a curve is not as described.
     """
 
     bars: int
@@ -42,8 +45,11 @@ class Plan:
     curve: str | tuple[float, ...] = "linear"
     control_curve: str | tuple[float, ...] = "linear"
     settings: Settings = dataclasses.field(default_factory=Settings)
+    adherence: float = ADHERENCE
 
     def __post_init__(self) -> None:
+        if not 0 <= self.adherence <= 1:
+            raise UserError(f"adherence={self.adherence:g}: must lie in 0..1", "adherence")
         if not 1 <= self.bars <= MAX_BRIDGE_BARS:
             raise UserError(f"bars={self.bars}: 1 to {MAX_BRIDGE_BARS} are possible", "bars")
         curves.check("curve", self.curve)
@@ -131,10 +137,14 @@ class BridgeMaker:
     def _made(
         self, strategy: str, settings: Settings, params: Any, rows: Any, shared: Any
     ) -> tuple[jax.Array, Notes, Notes]:
-        *pair, keys = rows
+        *pair, keys, written = rows
         t_latent, t_control, temperature = shared
+        trained = self._model.trained(params)
+        path = None
+        if written is not None:
+            path = encoding.window_path(trained.model, written)[:, : t_latent.shape[0]]
         tokens, inputs = strategies.transition(
-            self._model.trained(params),
+            trained,
             strategy,
             tuple(pair),
             t_latent=t_latent,
@@ -142,6 +152,7 @@ class BridgeMaker:
             keys=jax.random.wrap_key_data(keys),
             temperature=temperature,
             settings=settings,
+            composed_path=path,
         )
         return tokens, inputs.notes_1, inputs.notes_2
 
@@ -178,12 +189,14 @@ class BridgeMaker:
           For each pair its different candidates, the best score first.
 
         Raises:
-          UserError: a rhythm is to be kept, and the model's tokens have no onsets.
+          UserError: a rhythm is to be kept, and the model's tokens have no onsets; or the
+            strategy needs a composer, and the model has none.
         """
         if plan.settings.rhythm and not has_onsets(self._model.codec):
             raise UserError(
                 f"rhythm={plan.settings.rhythm}: needs a model whose tokens have onsets", "rhythm"
             )
+        strategies.possible([strategy], composing.can_compose(self._model))
         ends = [bridge_ends(*pair, plan.bars, plan.is_spliced) for pair in pairs]
         sides = [
             np.repeat(self._model.tokens(side), num, axis=0) for side in zip(*ends, strict=True)
@@ -191,7 +204,18 @@ class BridgeMaker:
         numbers = np.arange(len(pairs)) if pair_numbers is None else np.asarray(pair_numbers)
         keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(noise.as_key(seed), numbers)
         keys = jax.vmap(lambda key: noise.example_keys(key, 0, num))(keys).reshape(-1)
-        rows = (*sides, np.asarray(jax.random.key_data(keys)))
+        written = None
+        if strategies.STRATEGIES[strategy].needs_composer:
+            written = composing.latents(
+                self._model,
+                pairs,
+                ends,
+                t=plan.t("t_latent"),
+                keys=keys,
+                is_spliced=plan.is_spliced,
+                adherence=plan.adherence,
+            )
+        rows = (*sides, np.asarray(jax.random.key_data(keys)), written)
         shared = (plan.t("t_latent"), plan.t("t_control"), np.float32(temperature))
         params, followed = self._model.replicated, plan.followed(strategy)
         tokens, *melodies = self._program(strategy, plan.settings)(params, rows, shared)

@@ -63,6 +63,12 @@ def dual_combined(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     return decoding.following(_two_conductors(decoding, inputs), inputs.control)
 
 
+def composed(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
+    """Decodes what a composer has written between the melodies (see `composing`)."""
+    assert inputs.composed is not None
+    return decoding.freely(decoding.conduct(inputs.composed))
+
+
 def crossfade(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """A baseline without the model: the mix of both melodies' notes itself."""
     return decoding.as_it_is(inputs.control)
@@ -83,10 +89,12 @@ class Strategy:
     Attributes:
       decode: gives tokens [batch, steps] int32 from a `Decoding` and `TransitionInputs`.
       curves: which curves it follows.
+      needs_composer: whether a composer must write its path before.
     """
 
     decode: Callable[[Decoding, TransitionInputs], jax.Array]
     curves: tuple[str, ...]
+    needs_composer: bool = False
 
 
 STRATEGIES = {
@@ -95,6 +103,7 @@ STRATEGIES = {
     "combined": Strategy(combined, ("t_latent", "t_control")),
     "dual_conductor": Strategy(dual_conductor, ("t_latent",)),
     "dual_combined": Strategy(dual_combined, ("t_latent", "t_control")),
+    "composed": Strategy(composed, ("t_latent",), needs_composer=True),
     "crossfade": Strategy(crossfade, ("t_control",)),
     "cut": Strategy(cut, ("t_control",)),
 }
@@ -115,6 +124,23 @@ def check(names: Sequence[str]) -> tuple[str, ...]:
         if name not in STRATEGIES:
             raise UserError(f"strategy={name}: unknown; valid are {valid}", "strategy")
     return tuple(dict.fromkeys(names))
+
+
+def possible(names: Sequence[str], has_composer: bool) -> tuple[str, ...]:
+    """Those of several strategies that a model can follow.
+
+    Raises:
+      UserError: the model can follow none of them.
+    """
+    able = tuple(n for n in names if has_composer or not STRATEGIES[n].needs_composer)
+    if not able:
+        raise UserError(
+            f"strategy={','.join(names)}: needs a bar_prior.npz beside the checkpoint, of a model "
+            "that knows single bars; mode=train_prior makes one",
+            "strategy",
+            "mode",
+        )
+    return able
 
 
 def make_inputs(
@@ -195,6 +221,7 @@ def transition(
     keys: jax.Array,
     temperature: jax.Array | float = 0.0,
     settings: Settings,
+    composed_path: jax.Array | None = None,
 ) -> tuple[jax.Array, TransitionInputs]:
     """Makes transitions by one strategy.
 
@@ -207,6 +234,7 @@ def transition(
       keys: [batch] keys, one for each pair.
       temperature: of decoding.
       settings: the other options.
+      composed_path: [batch, bars, z], for a strategy that needs a composer.
 
     Returns:
       tokens: [batch, steps] int32, without note-offs that end nothing; and what they were
@@ -215,6 +243,7 @@ def transition(
     inputs = make_inputs(
         trained, pair, t_latent=t_latent, t_control=t_control, keys=keys, settings=settings
     )
+    inputs = dataclasses.replace(inputs, composed=composed_path)
     chosen = STRATEGIES[strategy]
     given, is_given = _ends(inputs, chosen.curves, trained.codec, settings)
     bias, allowed = _limits(inputs, chosen.curves, trained.codec, settings)

@@ -49,6 +49,7 @@ def _transition(kind, strategy, how, params, pair, t_latent, t_control, keys, te
         keys=keys,
         temperature=temperature,
         settings=how,
+        composed_path=jnp.full((len(pair[0]), len(t_latent), model.z), 0.5),
     )
 
 
