@@ -13,11 +13,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicvae_jax.models.bar_flow import PHASES, BarFlow, Layout
+from musicvae_jax.models.bar_flow import BarFlow, Layout
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
 FILE = "bar_prior.npz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlines:
+    """What new melodies begin with: the outlines of some training windows.
+
+    Attributes:
+      form: [outlines, bars] uint8, for each bar the number of the first one that is equal.
+      source: [outlines] uint8, the number of the source.
+      phase: [outlines] uint8, of the first bar, see `BarFlow`.
+    """
+
+    form: np.ndarray
+    source: np.ndarray
+    phase: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +44,7 @@ class BarPrior:
       params: of the flow, a tree of float32 arrays.
       mean, unit: [size] float32; the flow knows a code as (code - mean) / unit.
       sources: the names of the sources that it tells apart.
-      beginnings: [sources, PHASES] float32, the share of training windows of each source
-        that begin in each phase.
+      outlines: of training windows, as often as the sources count.
       facts: what it was trained on and how well it did, for a report.
     """
 
@@ -39,7 +53,7 @@ class BarPrior:
     mean: np.ndarray
     unit: np.ndarray
     sources: tuple[str, ...]
-    beginnings: np.ndarray
+    outlines: Outlines
     facts: dict[str, Any]
 
     def standard(self, codes: np.ndarray) -> np.ndarray:
@@ -71,7 +85,9 @@ def save(directory: pathlib.Path, prior: BarPrior) -> None:
     flat = flax.traverse_util.flatten_dict(prior.params, sep="/")
     arrays = {f"params/{name}": np.asarray(leaf, np.float16) for name, leaf in flat.items()}
     plain = {"config": prior.config, "sources": prior.sources, "facts": prior.facts}
-    arrays |= {name: getattr(prior, name) for name in ("mean", "unit", "beginnings")}
+    arrays |= {"mean": prior.mean, "unit": prior.unit} | {
+        f"outlines/{name}": values for name, values in vars(prior.outlines).items()
+    }
     files.write_npz(directory / FILE, arrays | {"plain": json.dumps(plain)})
 
 
@@ -92,13 +108,21 @@ def load(directory: pathlib.Path, layout: Layout) -> BarPrior | None:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
         plain = json.loads(str(found.pop("plain")))
-        numbers = {name: found.pop(name) for name in ("mean", "unit", "beginnings")}
+        numbers = {name: found.pop(name) for name in ("mean", "unit")}
+        names = ("form", "source", "phase")
+        outlines = Outlines(**{name: found.pop(f"outlines/{name}") for name in names})
         flat = {name.removeprefix("params/"): leaf for name, leaf in found.items()}
         params = flax.traverse_util.unflatten_dict(
             {name: leaf.astype(np.float32) for name, leaf in flat.items()}, sep="/"
         )
-        sources = tuple(plain["sources"])
-        prior = BarPrior(plain["config"], params, sources=sources, facts=plain["facts"], **numbers)
+        prior = BarPrior(
+            plain["config"],
+            params,
+            sources=tuple(plain["sources"]),
+            outlines=outlines,
+            facts=plain["facts"],
+            **numbers,
+        )
         _check(prior, layout)
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
@@ -110,8 +134,10 @@ def _check(prior: BarPrior, layout: Layout) -> None:
     flow = create_flow(prior.config, layout, len(prior.sources))
     expected = jax.eval_shape(lambda: init_params(flow, layout, 0))
     shapes = [jax.tree.map(np.shape, tree) for tree in (prior.params, expected)]
-    sizes = (prior.mean.shape, prior.unit.shape, prior.beginnings.shape)
-    wanted = ((layout.size,), (layout.size,), (len(prior.sources), PHASES))
+    count = len(prior.outlines.form)
+    sizes = [prior.mean.shape, prior.unit.shape]
+    sizes += [values.shape for values in vars(prior.outlines).values()]
+    wanted = [(layout.size,), (layout.size,), (count, layout.bars), (count,), (count,)]
     if shapes[0] != shapes[1] or sizes != wanted:
         raise ValueError(f"it is not a prior of {layout.bars} codes of {layout.size} numbers")
 

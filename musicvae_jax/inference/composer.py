@@ -40,10 +40,12 @@ class Place:
     Attributes:
       phase: [batch, bars] int32, see `BarFlow`.
       source: [batch] int32, see `BarFlow`.
+      form: [batch, bars] int32, for each bar the number of the first one that is to be equal.
     """
 
     phase: np.ndarray
     source: np.ndarray
+    form: np.ndarray
 
 
 class Composer:
@@ -69,22 +71,26 @@ class Composer:
         return integrate(self._flow, params, *rows, steps=self.sampling.steps)
 
     def beginnings(self, keys: jax.Array, bars: int) -> Place:
-        """Places for new melodies, as often as training melodies begin there.
+        """Places for new melodies: those of windows of the training data, with their forms.
 
         Args:
           keys: [batch] keys.
-          bars: of each melody.
+          bars: of each melody; those that a window lacks repeat none.
         """
-        shares = np.log(np.maximum(self.prior.beginnings.ravel(), 1e-9))
-        draw = jax.vmap(lambda key: jax.random.categorical(key, jnp.asarray(shares)))
-        source, first = np.divmod(np.asarray(draw(noise.fold_in(keys, _BEGINNING))), PHASES)
-        phase = (first[:, None] + np.arange(bars)) % PHASES
-        return Place(phase.astype(np.int32), source.astype(np.int32))
+        outlines = self.prior.outlines
+        draw = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(outlines.form)))
+        chosen = np.asarray(draw(noise.fold_in(keys, _BEGINNING)))
+        phase = (outlines.phase[chosen, None].astype(np.int32) + np.arange(bars)) % PHASES
+        form = np.tile(np.arange(bars, dtype=np.int32), (len(chosen), 1))
+        own = min(bars, outlines.form.shape[1])
+        form[:, :own] = outlines.form[chosen, :own]
+        return Place(phase.astype(np.int32), outlines.source[chosen].astype(np.int32), form)
 
     def anywhere(self, batch: int, bars: int) -> Place:
         """Places of bars of which nothing is known."""
         source = np.full(batch, len(self.prior.sources), np.int32)
-        return Place(np.full((batch, bars), PHASES, np.int32), source)
+        form = np.tile(np.arange(bars, dtype=np.int32), (batch, 1))
+        return Place(np.full((batch, bars), PHASES, np.int32), source, form)
 
     def write(
         self,
@@ -108,18 +114,26 @@ class Composer:
           [batch, bars, size] float32; known bars are as they were.
         """
         _, bars, size = codes.shape
-        drawn = noise.normal(noise.fold_in(keys, _NOISE), (bars, size))
-        start = (1 - first_level) * self.sampling.temperature * np.asarray(drawn)
+        drawn = np.asarray(noise.normal(noise.fold_in(keys, _NOISE), (bars, size)))
+        drawn = np.take_along_axis(drawn, place.form[..., None], axis=1)
+        start = (1 - first_level) * self.sampling.temperature * drawn
         start += first_level * self.prior.standard(codes)
         known = is_known[..., None]
         now = np.where(known, self.prior.standard(codes), start).astype(np.float32)
         level = np.where(is_known, 1.0, first_level).astype(np.float32)
         for window, block in _blocks(bars, self.layout.bars, self.sampling.block):
             bar = np.arange(bars)[window]
+            # What is equal to a bar that is written already is written as well.
+            of_root = np.take_along_axis(now, place.form[..., None], axis=1)
+            is_written = (place.form < block.start) & (level < 1)
+            is_written[:, block.stop :] = False
+            now = np.where(is_written[..., None], of_root, now)
+            level[is_written] = 1.0
             moves = (bar >= block.start) & (bar < block.stop) & (level[:, window] < 1)
+            form = place.form[:, window] - window.start
             rows = (now[:, window], level[:, window], moves, place.phase[:, window], place.source)
             if moves.any():
-                now[:, window] = self._integrate(self._params, rows)
+                now[:, window] = self._integrate(self._params, (*rows, np.maximum(form, 0)))
             level[:, block] = 1.0
         return np.where(known, codes, self.prior.codes(now)).astype(np.float32)
 
@@ -144,6 +158,7 @@ def integrate(
     moves: jax.Array,
     phase: jax.Array,
     source: jax.Array,
+    form: jax.Array,
     *,
     steps: int,
 ) -> jax.Array:
@@ -155,16 +170,20 @@ def integrate(
       level: [batch, bars], the levels.
       moves: [batch, bars] bool, which bars are to become known; others stay as they are.
       phase, source: see `BarFlow`.
+      form: [batch, bars] int32, see `Place`; bars that move together and are to be equal
+        take their mean velocity.
       steps: how many.
 
     Returns:
       [batch, bars, size].
     """
+    alike = (form[:, :, None] == form[:, None]) & moves[:, None]
+    alike = alike / jnp.maximum(alike.sum(axis=-1, keepdims=True), 1)
     way = jnp.where(moves, 1 - level, 0.0)
 
     def step(codes: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
         now = level + way * number / steps
-        velocity = jnp.asarray(flow.apply({"params": params}, codes, now, phase, source))
+        velocity = alike @ jnp.asarray(flow.apply({"params": params}, codes, now, phase, source))
         return codes + velocity * (way / steps)[..., None], None
 
     moved = jax.lax.scan(step, codes, jnp.arange(steps))[0]

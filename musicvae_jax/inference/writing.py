@@ -1,11 +1,12 @@
 """Melodies of any number of bars, some of them given and the others written by the composer."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 
-from musicvae_jax.inference.composer import Composer, Place
+from musicvae_jax.inference.composer import Composer
 from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation
 from musicvae_jax.models import noise
@@ -96,7 +97,8 @@ class Writer:
         place = self._composer.anywhere(num, melody.num_bars)
         if first_bar is not None:
             phase = (first_bar + np.arange(melody.num_bars)) % PHASES
-            place = Place(np.tile(phase.astype(np.int32), (num, 1)), place.source)
+            phase = np.tile(phase.astype(np.int32), (num, 1))
+            place = dataclasses.replace(place, phase=phase)
         codes = np.tile(self.codes([melody]), (num, 1, 1))
         known = np.tile(is_kept, (num, 1))
         z = self.windows(self._composer.write(codes, known, keys, place))

@@ -9,9 +9,11 @@ from typing import Any
 import ml_collections
 import numpy as np
 
+from musicvae_jax.inference.bar_prior import Outlines
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import bar_flow
-from musicvae_jax.music.tokens import CODECS, transpose_tokens
+from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import CODECS, FIRST_ONSET, sounding_pitch, transpose_tokens
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
@@ -41,12 +43,32 @@ class Windows:
     sources: tuple[str, ...]
 
     @property
-    def beginnings(self) -> np.ndarray:
-        """The share of windows of each source that begin in each phase, by weight."""
-        phase = self.start_bar % bar_flow.PHASES
-        counts = np.zeros((len(self.sources), bar_flow.PHASES))
-        np.add.at(counts, (self.source, phase), self.weight)
-        return (counts / counts.sum()).astype(np.float32)
+    def form(self) -> np.ndarray:
+        """Which bars are equal: for each the number of the first such one, [windows, bars]."""
+        pitch = sounding_pitch(self.tokens)
+        by_bar = np.stack([pitch, self.tokens >= FIRST_ONSET], axis=-1)
+        by_bar = by_bar.reshape(len(pitch), -1, 2 * STEPS_PER_BAR)
+        bars = by_bar.shape[1]
+        form = np.tile(np.arange(bars), (len(pitch), 1))
+        for bar in range(bars - 1, -1, -1):
+            # The first of all equal bars comes last, and stays.
+            form = np.where((by_bar == by_bar[:, bar : bar + 1]).all(axis=-1), bar, form)
+        return form
+
+    def outlines(self, count: int, bars: int) -> Outlines:
+        """Those of `count` windows, drawn by weight, in codes of `bars` bars."""
+        shares = self.weight.astype(np.float64) / self.weight.sum(dtype=np.float64)
+        drawn = np.random.default_rng(0).choice(len(shares), count, p=shares)
+        some = Windows(
+            self.tokens[drawn],
+            self.source[drawn],
+            self.start_bar[drawn],
+            self.weight[drawn],
+            self.sources,
+        )
+        form = some.form if bars == some.form.shape[1] else np.zeros((count, bars))
+        phase = some.start_bar % bar_flow.PHASES
+        return Outlines(form.astype(np.uint8), some.source, phase.astype(np.uint8))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 STATE_FILE = "state.npz"
 _SHIFTS_SEED = 1
 _EVAL_WINDOWS = 2048
+_OUTLINES = 4096  # kept with the prior
 _EVAL_ROUNDS = 4  # draws of noise for each validation window
 
 
@@ -167,6 +168,7 @@ class _Run:
             codes=standard,
             source=codes.windows.source.astype(np.int32),
             start_bar=codes.windows.start_bar.astype(np.int32),
+            form=_forms(codes),
             cumulative=(cumulative / cumulative[-1]).astype(np.float32),
         )
 
@@ -185,7 +187,7 @@ class _Run:
             mean=self._mean,
             unit=self._unit,
             sources=self._codes["train"].windows.sources,
-            beginnings=self._codes["train"].windows.beginnings,
+            outlines=self._codes["train"].windows.outlines(_OUTLINES, self._layout.bars),
             facts=facts,
         )
         bar_prior.save(self._checkpoint.path, prior)
@@ -216,6 +218,12 @@ class _Run:
         return jax.tree.unflatten(jax.tree.structure(state), [jnp.asarray(x) for x in leaves])
 
 
+def _forms(codes: Codes) -> np.ndarray:
+    """The forms of windows, in bars that have codes: [windows, bars] int32."""
+    form, bars = codes.windows.form, codes.means.shape[2]
+    return (form if form.shape[1] == bars else np.zeros((len(form), bars))).astype(np.int32)
+
+
 class _Evaluator:
     """The loss on validation windows, with noise that is always the same."""
 
@@ -228,6 +236,7 @@ class _Evaluator:
             ((codes.means[some, 0] - mean) / unit).astype(np.float32),
             (phase % bar_flow.PHASES).astype(np.int32),
             windows.source[some].astype(np.int32),
+            np.tile(np.arange(codes.means.shape[2]), (len(some), 1)),
         )
         self._loss = jax.jit(lambda params, rows, keys: prior_step.loss(params, flow, *rows, keys))
 

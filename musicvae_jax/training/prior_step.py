@@ -17,6 +17,8 @@ from musicvae_jax.system.devices import AXIS
 # How often each kind of noise is practised: all bars at one level, each at its own, and three
 # kinds with some bars known: the first ones, those at both ends, any.
 _KINDS = (0.35, 0.15, 0.2, 0.15, 0.15)
+# How often equal bars have the same noise, by which the flow is told the form.
+_TOLD_FORM = 0.5
 # How often an example's phase and source are both hidden; as often one of them alone.
 _HIDDEN = 0.15
 # How often bars after those that are being written are pure noise, as when a melody is
@@ -48,12 +50,14 @@ class TrainCodes:
     Attributes:
       codes: [windows, transpositions, bars, size], in the flow's units.
       source, start_bar: [windows] int32.
+      form: [windows, bars] int32, for each bar the number of the first one that is equal.
       cumulative: [windows] float32, of the windows' weights, which rises to 1.
     """
 
     codes: jax.Array
     source: jax.Array
     start_bar: jax.Array
+    form: jax.Array
     cumulative: jax.Array
 
 
@@ -107,12 +111,14 @@ def draw_levels(key: jax.Array, bars: int) -> tuple[jax.Array, jax.Array]:
 
 def draw_batch(
     data: TrainCodes, keys: jax.Array, sources: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Codes [batch, bars, size], phases [batch, bars] and sources [batch] for keys [batch]."""
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """For keys [batch]: codes [batch, bars, size], phases [batch, bars], sources [batch] and
+    forms [batch, bars], by which bars share their noise.
+    """
     windows, transpositions, bars = data.codes.shape[:3]
 
-    def one(key: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        keys = jax.random.split(key, 3)
+    def one(key: jax.Array) -> tuple[jax.Array, ...]:
+        keys = jax.random.split(key, 4)
         window = jnp.searchsorted(data.cumulative, jax.random.uniform(keys[0]))
         window = jnp.minimum(window, windows - 1)
         shift = jax.random.randint(keys[1], (), 0, transpositions)
@@ -120,7 +126,9 @@ def draw_batch(
         coin = jax.random.uniform(keys[2]) / _HIDDEN
         phase = jnp.where(coin < 1.5, PHASES, phase)
         source = jnp.where((coin < 1) | ((coin >= 1.5) & (coin < 2)), sources, data.source[window])
-        return data.codes[window, shift].astype(jnp.float32), phase, source
+        is_told = jax.random.uniform(keys[3]) < _TOLD_FORM
+        form = jnp.where(is_told, data.form[window], jnp.arange(bars))
+        return data.codes[window, shift].astype(jnp.float32), phase, source, form
 
     return jax.vmap(one)(keys)
 
@@ -131,6 +139,7 @@ def loss(
     codes: jax.Array,
     phase: jax.Array,
     source: jax.Array,
+    form: jax.Array,
     keys: jax.Array,
     is_training: bool = False,
 ) -> jax.Array:
@@ -138,6 +147,7 @@ def loss(
     _, bars, size = codes.shape
     level, counts = jax.vmap(lambda key: draw_levels(key, bars))(noise.fold_in(keys, 1))
     epsilon = noise.normal(noise.fold_in(keys, 2), (bars, size))
+    epsilon = jnp.take_along_axis(epsilon, form[..., None], axis=1)
     weight = level[..., None]
     noisy = weight * codes + (1 - weight) * epsilon
     drop_keys = noise.fold_in(keys, 3) if is_training else None

@@ -8,11 +8,10 @@ import pytest
 
 from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.inference import bar_prior, composer
-from musicvae_jax.inference.bar_prior import BarPrior
+from musicvae_jax.inference.bar_prior import BarPrior, Outlines
 from musicvae_jax.inference.composer import Composer, Sampling
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import bar_flow, noise
-from musicvae_jax.models.bar_flow import PHASES
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -26,9 +25,10 @@ def random_prior(layout, seed=0) -> BarPrior:
     shapes = bar_prior.init_params(bar_prior.create_flow(PRIOR, layout, 2), layout, 0)
     params = jax.tree.map(lambda x: 0.3 * rng.normal(size=x.shape).astype(np.float32), shapes)
     mean, unit = rng.normal(size=layout.size), rng.uniform(0.5, 2, layout.size)
-    beginnings = np.zeros((2, PHASES), np.float32)
-    beginnings[1, [0, 8]] = 0.5
-    return BarPrior(PRIOR, params, mean, unit, ("one", "two"), beginnings, {})
+    form = np.tile(np.arange(layout.bars, dtype=np.uint8), (2, 1))
+    form[1] %= max(layout.bars // 2, 1)  # the second half repeats the first
+    outlines = Outlines(form, np.array([1, 1], np.uint8), np.array([0, 8], np.uint8))
+    return BarPrior(PRIOR, params, mean, unit, ("one", "two"), outlines, {})
 
 
 def composing_model(**model) -> MelodyModel:
@@ -103,7 +103,7 @@ def test_known_codes_are_untouched_and_others_depend_on_them(model):
     assert np.abs(writes.write(other, known, keys, place)[:, 1] - made[:, 1]).max() > 1e-3
     # A batch that is turned round, or a part of it, gives the same.
     some = np.array([4, 2])
-    of_some = composer.Place(place.phase[some], place.source[some])
+    of_some = composer.Place(place.phase[some], place.source[some], place.form[some])
     again = writes.write(codes[some], known[some], keys[some], of_some)
     np.testing.assert_allclose(again, made[some], rtol=1e-4, atol=1e-5)
 
@@ -137,7 +137,24 @@ def test_any_number_of_devices_gives_the_same(model, monkeypatch, devices):
 def test_beginnings_are_those_of_the_training_data(model):
     place = model.composer.beginnings(noise.example_keys(jax.random.key(0), 0, 200), 3)
     assert set(place.source) == {1}
-    assert set(map(tuple, place.phase.tolist())) == {(0, 1, 2), (8, 9, 10)}
+    outlines = {
+        (*phase, *form)
+        for phase, form in zip(*map(np.ndarray.tolist, (place.phase, place.form)), strict=True)
+    }
+    assert outlines == {(0, 1, 2, 0, 1, 2), (8, 9, 10, 0, 1, 0)}
+
+
+@pytest.mark.parametrize("block", [1, 3, 4])
+def test_bars_of_a_form_are_equal(model, block):
+    own = Composer(model.composer.prior, model.composer.layout, Sampling(steps=3, block=block))
+    keys = noise.example_keys(jax.random.key(0), 0, 40)
+    place = own.beginnings(keys, 6)
+    repeats = place.phase[:, 0] == 8
+    assert 0 < repeats.sum() < 40
+    made = own.write(np.zeros((40, 6, own.layout.size)), np.zeros((40, 6), bool), keys, place)
+    apart = np.abs(made[:, :2] - made[:, 2:4]).max(axis=(1, 2))
+    assert apart[repeats].max() < 1e-5
+    assert apart[~repeats].min() > 1e-2
 
 
 def test_a_continuation_begins_with_what_was_given(model, melody):

@@ -74,9 +74,10 @@ def test_levels_are_of_bars_to_learn_and_of_bars_that_are_known():
 def test_batches_are_drawn_by_weight():
     codes = np.arange(6, dtype=np.float16).reshape(3, 2, 1, 1)
     cumulative = np.cumsum([0.25, 0.0, 0.75]).astype(np.float32)
-    data = prior_step.TrainCodes(codes, np.arange(3), np.array([0, 5, PHASES + 7]), cumulative)
+    start_bar, form = np.array([0, 5, PHASES + 7]), np.zeros((3, 1), int)
+    data = prior_step.TrainCodes(codes, np.arange(3), start_bar, form, cumulative)
     keys = jax.random.split(jax.random.key(0), 4000)
-    drawn, phase, source = jax.jit(prior_step.draw_batch, static_argnums=2)(data, keys, 3)
+    drawn, phase, source, _ = jax.jit(prior_step.draw_batch, static_argnums=2)(data, keys, 3)
     window = np.asarray(drawn).ravel() // 2
     np.testing.assert_allclose(np.bincount(window.astype(int)) / 4000, [0.25, 0, 0.75], atol=0.03)
     np.testing.assert_allclose((np.asarray(drawn) % 2).mean(), 0.5, atol=0.03)
@@ -100,18 +101,20 @@ def test_one_batch_is_learned_by_heart():
     optimizer = prior_step.create_optimizer(config)
     state = prior_step.create_state(bar_prior.init_params(flow, form, 0), optimizer)
     cumulative = np.arange(1, 5, dtype=np.float32) / 4
-    data = prior_step.TrainCodes(melodies, np.zeros(4, int), np.zeros(4, int), cumulative)
+    nothing, form = np.zeros(4, int), np.tile([0, 1, 0, 1], (4, 1))
+    data = prior_step.TrainCodes(melodies, nothing, nothing, form, cumulative)
     data, state = (replicate(tree, jax.local_devices()) for tree in (data, state))
     steps = prior_step.pmap_steps(flow, optimizer, config, 0, count)
     for _ in range(4):
         state, _ = jax.block_until_ready(steps(state, data))
-    mean, unit, beginnings = np.zeros(size), np.ones(size), np.zeros((1, PHASES))
+    outlines = bar_prior.Outlines(form[:1], nothing[:1], nothing[:1])
     average = host_copy(state).average
-    prior = bar_prior.BarPrior(config, average, mean, unit, ("",), beginnings, {})
+    prior = bar_prior.BarPrior(config, average, np.zeros(size), np.ones(size), ("",), outlines, {})
     draws = composer.Composer(prior, form)
     keys = noise.example_keys(jax.random.key(1), 0, 64)
     nothing = np.zeros((64, bars, size), np.float32)
-    place = composer.Place(np.tile(np.arange(bars), (64, 1)), np.zeros(64, int))
+    counted = np.tile(np.arange(bars), (64, 1))  # their form is not told
+    place = composer.Place(counted, np.zeros(64, int), counted)
     made = draws.write(nothing, np.zeros((64, bars), bool), keys, place)
     distance = np.linalg.norm(made[:, None] - melodies[None, :, 0], axis=(2, 3))
     assert np.median(distance.min(axis=1)) < 0.5  # between two melodies it is about 4
@@ -128,8 +131,8 @@ def test_the_prior_stands_beside_the_checkpoint(straight, config):
     model = model_in(straight, config)
     prior = bar_prior.load(straight, layout(model.model))
     assert prior.facts["step"] in (3, 6)
-    assert prior.beginnings.shape == (1, PHASES)
-    np.testing.assert_allclose(prior.beginnings.sum(), 1.0, rtol=1e-5)
+    assert (prior.outlines.form <= np.arange(2)).all()
+    assert set(prior.outlines.source) == {0}
     rows = [json.loads(line) for line in (straight / "run/metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [3, 3, 6, 6]
 
