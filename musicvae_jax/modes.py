@@ -77,6 +77,12 @@ def _complete(config: ml_collections.ConfigDict | None, options: "Options") -> N
     melodies.complete(config, options)
 
 
+def _vary(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import melodies
+
+    melodies.vary(config, options)
+
+
 def _build_data(config: ml_collections.ConfigDict | None, options: "Options") -> None:
     from musicvae_jax.commands import build_data
 
@@ -123,6 +129,7 @@ MODES = {
     "reconstruct": Mode("encodes and decodes music files", _reconstruct),
     "interpolate": Mode("writes the transition between two music files", _interpolate),
     "complete": Mode("continues a music file", _complete),
+    "vary": Mode("writes some bars of a music file anew", _vary),
     "build_data": Mode(
         "builds the data set, trains nothing, and reports what went into it",
         _build_data,

@@ -11,6 +11,7 @@ from musicvae_jax.music import attributes as music_attributes
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import first_window
+from musicvae_jax.system.errors import UserError
 
 _MAX_SHOWN = 16  # more rolls than this are too small to see
 
@@ -219,4 +220,41 @@ def complete(
                 scores={"log_prob_per_token": round(score, 4)},
             )
         )
+    return Composition(tuple(outputs), temperature, given=(title, melody))
+
+
+def vary(
+    model: MelodyModel,
+    title: str,
+    melody: Melody,
+    kept_bars: Sequence[int],
+    *,
+    num: int = 4,
+    seed: int = 0,
+    temperature: float = 0.0,
+) -> Composition:
+    """Writes some bars of a melody anew, several times.
+
+    Args:
+      model: writes them.
+      title: of the melody.
+      melody: of any length.
+      kept_bars: the bars that stay as they are, from 0.
+      num, seed, temperature: as for `generate`.
+
+    Raises:
+      UserError: there is no such bar, none is to be written, or the model has no composer.
+    """
+    outside = [bar for bar in kept_bars if bar >= melody.num_bars]
+    if outside:
+        raise UserError(
+            f"keep_bars={outside[0] + 1}: {title} has {melody.num_bars} bars", "keep_bars"
+        )
+    if len(set(kept_bars)) == melody.num_bars:
+        raise UserError("keep_bars: all bars are kept, and none is left to write", "keep_bars")
+    made = model.vary(melody, kept_bars, num=num, seed=seed, temperature=temperature)
+    outputs = []
+    for number, version in enumerate(made):
+        stem = f"vary_{number:02d}"
+        outputs.append(Output(stem, version, title=f"{stem}.mid"))
     return Composition(tuple(outputs), temperature, given=(title, melody))

@@ -122,6 +122,12 @@ _PAIRS = flags.DEFINE_string(
 _KEEP = flags.DEFINE_enum(
     "keep", "best", ["best", "all"], "Which of the --num candidates are written."
 )
+_KEEP_BARS = flags.DEFINE_list(
+    "keep_bars",
+    [],
+    "The bars that stay as they are, counted from 1, such as 1-4,9-16. The others are "
+    "written anew.",
+)
 _ATTRIBUTE = flags.DEFINE_list(
     "attribute",
     [],
@@ -134,6 +140,7 @@ help.describe("Transition", _MODES, _ADHERENCE)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
 help.describe("Piece", _MODES, _SPLICE, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
+help.describe("Variation", ("vary",), _KEEP_BARS)
 help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
 
 
@@ -179,6 +186,24 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
         programs=value(_PROGRAMS),
         pairs=value(_PAIRS),
     )
+
+
+def read_kept_bars() -> tuple[int, ...]:
+    """The bars that are kept, from 0.
+
+    Raises:
+      UserError: a part is not a bar or a range of bars.
+    """
+    kept: list[int] = []
+    for part in value_of(_KEEP_BARS.name, {}):
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise UserError(
+                f"--keep_bars={part}: bars are counted from 1, and ranges rise, such as 1-4,9-16"
+            )
+        kept += range(first - 1, last)
+    return tuple(kept)
 
 
 def read_attributes(texts: Mapping[str, str] | None = None) -> dict[str, float]:

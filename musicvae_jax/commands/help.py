@@ -29,6 +29,7 @@ _TOPICS: dict[str, dict[str, dict[str, str]]] = {
     "Constraints": {},
     "Piece": {},
     "Many transitions": {},
+    "Variation": {},
     "Attributes": {},
     "Sampling": {},
     "Model": {},

@@ -1,4 +1,4 @@
-"""`--mode=generate`, `reconstruct` and `complete`: melodies that a model makes, as files."""
+"""`--mode=generate`, `reconstruct`, `complete`, `vary`: melodies that a model makes, as files."""
 
 import pathlib
 from typing import Any
@@ -11,6 +11,7 @@ from musicvae_jax.commands.files import input_melodies, load_model, write_melody
 from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
@@ -36,13 +37,26 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
 
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
-    if len(options.inputs) > 1:
-        raise UserError(f"--input: one music file is needed, got {len(options.inputs)}")
-    title, melody = next(iter(input_melodies(options).items()))
+    title, melody = _only_input(options)
     model = load_model(config, options)
     folder = files.make_output_dir(options.output)
     made = compose.complete(model, title, melody, **keywords("complete", options))
     _write(folder, "complete", made, model, options)
+
+
+def vary(config: ml_collections.ConfigDict | None, options: Options) -> None:
+    """Writes the bars of the input that are not in `--keep_bars` anew, `--num` times."""
+    title, melody = _only_input(options)
+    model = load_model(config, options)
+    folder = files.make_output_dir(options.output)
+    made = compose.vary(model, title, melody, options.kept_bars, **keywords("vary", options))
+    _write(folder, "vary", made, model, options)
+
+
+def _only_input(options: Options) -> tuple[str, Melody]:
+    if len(options.inputs) > 1:
+        raise UserError(f"--input: one music file is needed, got {len(options.inputs)}")
+    return next(iter(input_melodies(options).items()))
 
 
 def keywords(mode: str, options: Options) -> dict[str, Any]:
@@ -54,6 +68,8 @@ def keywords(mode: str, options: Options) -> dict[str, Any]:
         told["num"] = options.num
     if mode == "complete":
         return told | {"bars": options.bars}
+    if mode == "vary":
+        return told
     if mode == "generate":
         told["bars"] = options.bars
     return told | {"attributes": options.attributes}

@@ -72,6 +72,7 @@ class Options:
       audio: also render audio.
       soundfont: for audio; None for one that is found.
       attributes: how much of which attributes is added to latents.
+      kept_bars: of `vary`, the bars that stay, from 0.
       run: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
       studio: where the studio listens.
@@ -90,6 +91,7 @@ class Options:
     audio: bool = False
     soundfont: str | None = None
     attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kept_bars: tuple[int, ...] = ()
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)

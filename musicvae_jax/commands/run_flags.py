@@ -67,10 +67,12 @@ _PORT = flags.DEFINE_integer(
     "port", 7860, "The port; 0 for any free one.", lower_bound=0, upper_bound=65535
 )
 
-_MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete")
+_MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete", "vary")
 _HAS_MODEL = (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "studio")
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
-help.describe("Input and output", ("reconstruct", "interpolate", "complete", "inspect"), _INPUT)
+help.describe(
+    "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _INPUT
+)
 _WRITES = ("train_prior", "evaluate", "export", "build_data", "inspect")
 help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
 help.describe("Input and output", _MAKES_MUSIC, _AUDIO, _SOUNDFONT)
@@ -88,7 +90,7 @@ help.describe(
 help.describe(
     "Sampling",
     {
-        "generate, complete": "How many melodies to write. Default: 4.",
+        "generate, complete, vary": "How many melodies to write. Default: 4.",
         "evaluate, export": "How many samples to compare with the data. Default: 512.",
         "interpolate": "How many candidates of each strategy, ranked by their score. Default: 1.",
     },
@@ -100,7 +102,7 @@ help.describe(
         "generate, complete, evaluate, export": (
             f"{_TEMPERATURE_MEANS}Default: 0 for a model with a bar prior, 0.7 for others."
         ),
-        "reconstruct": f"{_TEMPERATURE_MEANS}Default: 0.",
+        "reconstruct, vary": f"{_TEMPERATURE_MEANS}Default: 0.",
         "interpolate": f"{_TEMPERATURE_MEANS}Default: 0, and 0.5 if --num is above 1.",
     },
     _TEMPERATURE,
@@ -138,6 +140,7 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
         inputs=tuple(name for name in _INPUT.value if name),
         transition=mode_flags.read_transition(),
         attributes=mode_flags.read_attributes(),
+        kept_bars=mode_flags.read_kept_bars(),
         bars=_BARS.value,
         num=_NUM.value,
         seed=_SEED.value,

@@ -11,7 +11,9 @@ from musicvae_jax.commands import compose
 from musicvae_jax.inference.latent_prior import LatentPrior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.attributes import ATTRIBUTES
+from musicvae_jax.system.errors import UserError
 from tests import helpers
+from tests.inference import writing_test
 
 BARS = 2
 
@@ -61,6 +63,20 @@ def test_originals_are_written_beside_reconstructions(model):
         "attributes",
     ]
     assert (entry["input"], entry["output"]) == ("two.mid", "reconstruct_01.mid")
+
+
+def test_bars_that_are_not_kept_are_written_anew():
+    composing = writing_test.composing_model(**writing_test.SHARES)
+    melody = helpers.random_melody(np.random.default_rng(0), 6)
+    made = compose.vary(composing, "given.mid", melody, [0, 1, 2, 5], num=2)
+    assert list(made.melodies) == ["vary_00", "vary_01"]
+    for version in made.melodies.values():
+        assert version.window(0, 3).notes() == melody.window(0, 3).notes()
+        assert version.window(5, 1).notes() == melody.window(5, 1).notes()
+    with pytest.raises(UserError, match=r"keep_bars=7: given\.mid has 6 bars"):
+        compose.vary(composing, "given.mid", melody, [6])
+    with pytest.raises(UserError, match="all bars are kept"):
+        compose.vary(composing, "given.mid", melody, range(6))
 
 
 def test_a_continuation_begins_with_what_was_given(model):

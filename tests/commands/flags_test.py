@@ -3,7 +3,9 @@
 import pickle
 
 import pytest
+from absl.testing import flagsaver
 
+from musicvae_jax import main  # noqa: F401 - defines the flags
 from musicvae_jax.commands import flags
 from musicvae_jax.system.errors import UserError
 
@@ -33,3 +35,21 @@ from musicvae_jax.system.errors import UserError
 def test_arguments_are_flags_on_the_command_line(error, expected):
     assert flags.in_flags(error) == expected
     assert flags.in_flags(pickle.loads(pickle.dumps(error))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [([], ()), (["1-4", "9-10"], (0, 1, 2, 3, 8, 9)), (["2", " 5"], (1, 4)), (["7-7"], (6,))],
+)
+def test_bars_that_are_kept_are_counted_from_one(text, kept):
+    with flagsaver.flagsaver(keep_bars=text):
+        assert flags.read_kept_bars() == kept
+
+
+@pytest.mark.parametrize("text", ["0", "4-1", "x", "1-", "-3", "1.5"])
+def test_what_is_no_bar_is_told(text):
+    with (
+        flagsaver.flagsaver(keep_bars=[text]),
+        pytest.raises(UserError, match="bars are counted from 1"),
+    ):
+        flags.read_kept_bars()

@@ -96,5 +96,5 @@ def test_a_flag_with_several_meanings_shows_that_of_the_mode():
     assert "How many melodies to write. Default: 4." in told["generate"]
     assert "How many samples" not in told["generate"]
     assert "How many samples to compare with the data. Default: 512." in told["evaluate"]
-    for text in ("generate, complete: How many melodies", "evaluate, export: How many samples"):
+    for text in ("generate, complete, vary: How many", "evaluate, export: How many samples"):
         assert text in flags.FLAGS["num"].help
