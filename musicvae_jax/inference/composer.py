@@ -30,9 +30,9 @@ class Sampling:
     The values are the best of those tried on validation data, see benchmarks/experiments.md.
     """
 
-    steps: int = 20
+    steps: int = 12
     block: int = 4
-    temperature: float = 0.85
+    temperature: float = 0.87
 
 
 @dataclasses.dataclass(frozen=True)

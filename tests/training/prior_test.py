@@ -101,13 +101,13 @@ def test_one_batch_is_learned_by_heart():
     optimizer = prior_step.create_optimizer(config)
     state = prior_step.create_state(bar_prior.init_params(flow, form, 0), optimizer)
     cumulative = np.arange(1, 5, dtype=np.float32) / 4
-    nothing, form = np.zeros(4, int), np.tile([0, 1, 0, 1], (4, 1))
-    data = prior_step.TrainCodes(melodies, nothing, nothing, form, cumulative)
+    nothing, repeats = np.zeros(4, int), np.tile([0, 1, 0, 1], (4, 1))
+    data = prior_step.TrainCodes(melodies, nothing, nothing, repeats, cumulative)
     data, state = (replicate(tree, jax.local_devices()) for tree in (data, state))
     steps = prior_step.pmap_steps(flow, optimizer, config, 0, count)
     for _ in range(4):
         state, _ = jax.block_until_ready(steps(state, data))
-    outlines = bar_prior.Outlines(form[:1], nothing[:1], nothing[:1])
+    outlines = bar_prior.Outlines(repeats[:1], nothing[:1], nothing[:1])
     average = host_copy(state).average
     prior = bar_prior.BarPrior(config, average, np.zeros(size), np.ones(size), ("",), outlines, {})
     draws = composer.Composer(prior, form)
