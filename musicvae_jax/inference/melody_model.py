@@ -345,7 +345,7 @@ class MelodyModel:
         """Writes some bars of a melody anew, in the context of the others.
 
         >>> reel = mv.example_melodies()["reel"]
-        >>> another, *others = model.vary(reel, kept_bars=range(12), num=3)  # doctest: +SKIP
+        >>> another, *others = model.vary(reel, kept_bars=range(12), num=3)
 
         Args:
           melody: of any length.
