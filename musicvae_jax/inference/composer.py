@@ -32,7 +32,7 @@ class Sampling:
 
     steps: int = 12
     block: int = 4
-    temperature: float = 0.87
+    temperature: float = 0.91
 
 
 @dataclasses.dataclass(frozen=True)
