@@ -353,7 +353,7 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
         (("--config.dataset.path=x",), ["--mode=train needs a --config"]),
         (
             ("--mode=interpolate", "--config.dataset.path=x"),
-            ["--config.dataset.path without --config", "--mode=evaluate, export"],
+            ["--config.dataset.path without --config", "--mode=train_prior, evaluate, export"],
         ),
         (
             ("--mode=evaluate", "--config.dataset.transpose_semitones=-1"),
