@@ -18,7 +18,6 @@ Reported elsewhere, on another grid and other Irish tunes, and so not comparable
 import argparse
 import functools
 import json
-import pathlib
 import time
 
 import jax
@@ -29,8 +28,8 @@ from musicvae_jax.checkpoints import load
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.evaluation import infilling
 from musicvae_jax.evaluation.infilling import ALL, HIDDEN, NEW, REPEATING, Figures, Method
+from musicvae_jax.inference.load import load_model
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
@@ -94,10 +93,8 @@ def main() -> None:
     parser.add_argument("--output", default="runs/infilling")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    model = MelodyModel(load.load(load.find(args.checkpoint, pathlib.Path()), abstract_params))
-    config = model.checkpoint.config.copy_and_resolve_references()
-    config.dataset.folder = args.folder or config.dataset.folder
-    builder = input_pipeline.build_dataset(config)
+    model = load_model(args.checkpoint)
+    builder = input_pipeline.dataset_of(model.checkpoint.config, args.folder)
     split = input_pipeline.load_split(builder, args.split)
     chosen = input_pipeline.spread(len(split), 24 if args.quick else args.windows)
     truth = split.tokens[chosen].astype(np.int32)

@@ -13,7 +13,6 @@ be told. Prints a table, and as its last line the areas as JSON, with 95 % inter
 
 import argparse
 import json
-import pathlib
 
 import numpy as np
 from absl import logging
@@ -23,8 +22,7 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import classifier
 from musicvae_jax.evaluation.classifier import Area, Crowd
-from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models.vae import abstract_params
+from musicvae_jax.inference.load import load_model
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.transitions import strategies
@@ -93,10 +91,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=512)
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    model = MelodyModel(load.load(load.find(args.checkpoint, pathlib.Path()), abstract_params))
-    config = model.checkpoint.config.copy_and_resolve_references()
-    config.dataset.folder = args.folder or config.dataset.folder
-    builder = input_pipeline.build_dataset(config)
+    model = load_model(args.checkpoint)
+    builder = input_pipeline.dataset_of(model.checkpoint.config, args.folder)
     split = input_pipeline.load_split(builder, args.split)
     songs = input_pipeline.load_songs(builder, args.split)
     pairs = pairs_in_folds(split, songs, 64 if args.quick else args.pairs)

@@ -29,8 +29,7 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.input_pipeline import Split
 from musicvae_jax.evaluation import ngram
 from musicvae_jax.evaluation.ngram import ORDER, NGram
-from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models.vae import abstract_params
+from musicvae_jax.inference.load import load_model
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
@@ -165,11 +164,8 @@ def main() -> None:
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = load.find(args.checkpoint, pathlib.Path())
-    model = MelodyModel(load.load(directory, abstract_params))
-    config = model.checkpoint.config.copy_and_resolve_references()
-    config.dataset.folder = args.folder or config.dataset.folder
-    builder = input_pipeline.build_dataset(config)
+    model = load_model(args.checkpoint)
+    builder = input_pipeline.dataset_of(model.checkpoint.config, args.folder)
     train, test = (input_pipeline.load_split(builder, name) for name in ("train", "test"))
     judge = ngram.of_melodies(train.tokens)
     maker = BridgeMaker(model)

@@ -14,7 +14,7 @@ It returns [batch, steps] uint8. For all of them holds:
 - Pitches stay within MIDI 21..108; each function says how.
 
 The shares and sizes below are guesses and have not been tuned;
-`benchmarks/augmentation.py` measures what each augmentation brings.
+`benchmarks/ablation.py` measures what each augmentation brings.
 """
 
 import dataclasses

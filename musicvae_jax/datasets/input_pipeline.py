@@ -119,6 +119,21 @@ def build_dataset(
     return beam_builder.build(builder_config, config.dataset.data_dir, list(beam_options))
 
 
+def dataset_of(config: ml_collections.ConfigDict, folder: str = "") -> melodies.Builder:
+    """The data set that a trained model learned from.
+
+    Args:
+      config: of its checkpoint, which stays as it is.
+      folder: of the published collections, if they are elsewhere here.
+
+    Raises:
+      UserError: the data set cannot be built.
+    """
+    config = config.copy_and_resolve_references()
+    config.dataset.folder = folder or config.dataset.folder
+    return build_dataset(config)
+
+
 def _read_examples(builder: melodies.Builder, name: str) -> Iterator[list[dict[str, Any]]]:
     """The examples of a split, a few thousand at a time."""
     if name not in builder.info.splits or not builder.info.splits[name].num_examples:
