@@ -12,6 +12,7 @@ from musicvae_jax.checkpoints import config_check, load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
@@ -60,13 +61,18 @@ def input_melodies(options: Options) -> dict[str, Melody]:
     if not options.inputs:
         logger.info("no --input: using the examples %s", ", ".join(examples))
         return examples
-    return titled([(name, _melody(name, examples)) for name in options.inputs])
+    return titled(
+        [
+            (name, _melody(name, reading, examples))
+            for name, reading in zip(options.inputs, options.input_readings(), strict=True)
+        ]
+    )
 
 
-def _melody(name: str, examples: Mapping[str, Melody]) -> Melody:
+def _melody(name: str, reading: Reading, examples: Mapping[str, Melody]) -> Melody:
     if name in examples and not pathlib.Path(name).exists():
         return examples[name]
-    return read.read(name)
+    return read.read_melody(name, reading)
 
 
 def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:

@@ -25,6 +25,7 @@ Modes:
 # it and what it does in them. The key "" stands for every mode.
 _TOPICS: dict[str, dict[str, dict[str, str]]] = {
     "Input and output": {},
+    "Bars and beats of the input": {},
     "Transition": {},
     "Constraints": {},
     "Piece": {},

@@ -21,7 +21,10 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     if not options.inputs:
         raise UserError("--mode=inspect needs --input, one or more music files")
     bars = config.model.bars if config is not None else WindowRules().bars
-    songs = {name: read.read_song(name) for name in options.inputs}
+    songs = {
+        name: read.read_song(name, reading)
+        for name, reading in zip(options.inputs, options.input_readings(), strict=True)
+    }
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
         extraction = midi_extraction.extract(song)

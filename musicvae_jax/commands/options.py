@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
+from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.training.loop import RunOptions
 from musicvae_jax.transitions.settings import Settings, wrong_pitch_range
 
@@ -64,6 +65,7 @@ class Options:
       output: where an inference mode writes.
       checkpoint: see `checkpoints.load.find`.
       inputs: music files.
+      readings: what is known of each input, or one for all; empty if nothing is.
       transition: of `interpolate`.
       bars: of a bridge, or of a continuation; None for the model's own.
       num: how many melodies to write or to choose from; None for the mode's own.
@@ -84,6 +86,7 @@ class Options:
     checkpoint: str
     inputs: tuple[str, ...]
     transition: TransitionOptions
+    readings: tuple[Reading, ...] = ()
     bars: int | None = None
     num: int | None = None
     seed: int = 0
@@ -96,6 +99,11 @@ class Options:
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def input_readings(self) -> tuple[Reading, ...]:
+        """What is known of each input."""
+        readings = self.readings or (AS_FOUND,)
+        return readings * len(self.inputs) if len(readings) == 1 else readings
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature

@@ -6,19 +6,13 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from musicvae_jax.commands import flags as mode_flags
-from musicvae_jax.commands import help
+from musicvae_jax.commands import help, reading_flags
 from musicvae_jax.system.errors import UserError
 
 if TYPE_CHECKING:
     from musicvae_jax.commands.options import Options
 
 _BY_MODE = ""  # the text of a flag whose meaning depends on the mode, see below
-_INPUT = flags.DEFINE_list(
-    "input",
-    [],
-    "Files of MIDI, MusicXML, ABC or Humdrum kern, separated by commas. Default: two examples of "
-    "the package.",
-)
 _OUTPUT = flags.DEFINE_string("output", None, "The folder of the results. Default: WORKDIR/MODE.")
 _AUDIO = flags.DEFINE_boolean(
     "audio", False, "Also write audio, by FluidSynth where it is installed, else as sine waves."
@@ -70,9 +64,6 @@ _PORT = flags.DEFINE_integer(
 _MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete", "vary")
 _HAS_MODEL = (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "studio")
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
-help.describe(
-    "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _INPUT
-)
 _WRITES = ("train_prior", "evaluate", "export", "build_data", "inspect")
 help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
 help.describe("Input and output", _MAKES_MUSIC, _AUDIO, _SOUNDFONT)
@@ -133,11 +124,13 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
     from musicvae_jax.commands import options
     from musicvae_jax.training import loop
 
+    inputs = reading_flags.read_inputs()
     return options.Options(
         workdir=workdir,
         output=output,
         checkpoint=_CHECKPOINT.value,
-        inputs=tuple(name for name in _INPUT.value if name),
+        inputs=inputs,
+        readings=reading_flags.read_readings(len(inputs)),
         transition=mode_flags.read_transition(),
         attributes=mode_flags.read_attributes(),
         kept_bars=mode_flags.read_kept_bars(),

@@ -6,13 +6,11 @@ import re
 
 import numpy as np
 
+from musicvae_jax.midi.reading import DUPLE_METERS, METER_NAMES
 from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
 from musicvae_jax.system.errors import UserError
 
-# Meters whose bars, one or two at a time, are 16 sixteenths long.
-DUPLE_METERS = ((4, 4), (2, 2), (2, 4), (4, 8), (8, 8))
-_METERS = ", ".join(f"{numerator}/{denominator}" for numerator, denominator in DUPLE_METERS)
 # In English, and whole words of other languages: "chant" must not be found in "Enchanted".
 _MELODY_NAME = re.compile(
     r"melod|lead|vocal|voice|solo|tune|right hand|sopran|"
@@ -46,12 +44,15 @@ class Extraction:
       span: the stretch that was read, in quarter notes; None if no meter fits.
       melody: None if there is no usable one.
       refusal: why not; empty if there is one.
+      origin: where the melody's step 0 lies in the song, in quarter notes as those of its
+        tracks; it may be before 0. None if there is no melody.
     """
 
     tracks: tuple[TrackReport, ...]
     span: tuple[float, float] | None
     melody: Melody | None
     refusal: str
+    origin: float | None = None
 
 
 def duple_stretches(song: Song) -> list[tuple[float, float]]:
@@ -142,12 +143,12 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         span = max(stretches, key=lambda s: s[1] - s[0], default=None)
     if span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
-        refusal = f"the meter is {meters}; valid are {_METERS}"
+        refusal = f"the meter is {meters}; valid are {METER_NAMES}"
         reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
         return Extraction(reports + drums, None, None, refusal)
     looked_at: list[TrackReport] = []
     refused: list[str] = []
-    melody = None
+    melody = origin = None
     for track, score in pitched:
         decision: str | None
         if melody is not None:
@@ -160,13 +161,15 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
             if decision is None:
                 decision = "taken"
                 tempo_bpm = song.tempo_bpm_at(span[0] + notes[0][1] / STEPS_PER_QUARTER)
-                melody = _trimmed(notes, tempo_bpm, track.program)
+                blank = notes[0][1] // STEPS_PER_BAR * STEPS_PER_BAR
+                melody = _trimmed(notes, blank, tempo_bpm, track.program)
+                origin = span[0] + blank / STEPS_PER_QUARTER
             else:
                 label = f"{track.name!r}, " if track.name else ""
                 refused.append(f"track ({label}program {track.program}) {decision}")
         looked_at.append(TrackReport(track, score, decision))
     refusal = "" if melody else "; ".join(refused)
-    return Extraction((*looked_at, *drums), span, melody, refusal)
+    return Extraction((*looked_at, *drums), span, melody, refusal, origin)
 
 
 def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
@@ -223,8 +226,10 @@ def _refusal(notes: list[tuple[int, int, int]]) -> str | None:
     return None
 
 
-def _trimmed(notes: list[tuple[int, int, int]], tempo_bpm: float, program: int) -> Melody:
-    blank = notes[0][1] // STEPS_PER_BAR * STEPS_PER_BAR
+def _trimmed(
+    notes: list[tuple[int, int, int]], blank: int, tempo_bpm: float, program: int
+) -> Melody:
+    """The melody of notes without the first `blank` steps."""
     num_bars = -(-(notes[-1][2] - blank) // STEPS_PER_BAR)
     shifted = [(pitch, start - blank, end - blank) for pitch, start, end in notes]
     return Melody.from_notes(

@@ -15,7 +15,9 @@ from collections.abc import Callable
 import numpy as np
 import symusic
 
+from musicvae_jax.midi import bars
 from musicvae_jax.midi.container import Container, read_container
+from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER
 from musicvae_jax.system.errors import UserError
@@ -70,7 +72,7 @@ def content(path: str | os.PathLike, most_bytes: int = MAX_BYTES) -> bytes:
         raise _file_error(name, "cannot be read", f"cannot be read: {error.strerror}") from error
 
 
-def song_from_bytes(data: bytes, name: str) -> Song:
+def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song:
     """The song in a MIDI file with all of its tracks.
 
     Damage that can be repaired is told of in `Song.warnings`.
@@ -78,6 +80,7 @@ def song_from_bytes(data: bytes, name: str) -> Song:
     Args:
       data: the file's content.
       name: what messages call it.
+      reading: what is known of its bars and beats.
 
     Raises:
       FileError: it is empty, too large, not readable as MIDI, or has too many notes or
@@ -94,7 +97,7 @@ def song_from_bytes(data: bytes, name: str) -> Song:
         # symusic makes a track of each channel and program.
         _check_count(name, "tracks", len(score.tracks), MAX_TRACKS)
         _check_count(name, "notes", sum(len(t.notes) for t in score.tracks), MAX_NOTES)
-        return _song(score, container)
+        return bars.as_told(_song(score, container), reading)
     except (RuntimeError, ValueError) as error:
         kind, reason = "not a readable MIDI file", " ".join(str(error).split())
         raise _file_error(name, kind, f"{kind} ({reason or type(error).__name__})") from error

@@ -49,7 +49,8 @@ class Song:
 
     Attributes:
       tracks: instruments with at least one note, in the file's order.
-      meters: `(start in quarter notes, numerator, denominator)`, at least one.
+      meters: `(start in quarter notes, numerator, denominator)`, at least one. The first one
+        starts at 0, or before it if the song begins within a bar.
       tempos: `(start in quarter notes, tempo_bpm)`, at least one.
       warnings: what was odd about the file and how it was read all the same, a line each.
       title: as the file gives it, possibly empty.
@@ -62,8 +63,9 @@ class Song:
     title: str = ""
 
     def tempo_bpm_at(self, quarter: float) -> float:
-        """The tempo in force at a position in quarter notes."""
-        return [bpm for start, bpm in self.tempos if start <= quarter + 1e-6][-1]
+        """The tempo in force at a position in quarter notes; before 0 the first one."""
+        before = [bpm for start, bpm in self.tempos if start <= quarter + 1e-6]
+        return before[-1] if before else self.tempos[0][1]
 
 
 def make_song(

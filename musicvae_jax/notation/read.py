@@ -9,9 +9,11 @@ import logging
 import os
 import re
 
+from musicvae_jax.midi import bars
 from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
+from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import abc, kern, musicxml
@@ -31,7 +33,13 @@ _FORMATS = dict.fromkeys(midi_read.SUFFIXES, "MIDI") | {
 SUFFIXES = tuple(_FORMATS)
 
 
-def read(path: str | os.PathLike) -> Melody:
+def read(
+    path: str | os.PathLike,
+    *,
+    bar_one: float | None = None,
+    meter: str | None = None,
+    tempo_bpm: float | None = None,
+) -> Melody:
     """The melody of a music file: the top line of the part that looks most like one.
 
     That is the part with words below its notes, or one that is named as a melody, or the
@@ -46,17 +54,34 @@ def read(path: str | os.PathLike) -> Melody:
 
     What was odd about the file is logged as a warning.
 
+    Args:
+      path: the file.
+      bar_one: where a bar begins, in quarter notes from the beginning of the file.
+      meter: such as `4/4`, whatever the file says.
+      tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
+        says.
+
     Raises:
-      UserError: the file cannot be read, or has no usable melody; says why.
+      UserError: the file cannot be read, or has no usable melody; says why. Or an argument
+        is not valid.
     """
-    song = read_song(path)
+    return read_melody(path, make_reading(bar_one, meter, tempo_bpm))
+
+
+def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
+    """`read` with what is known of the file in one value.
+
+    Raises:
+      UserError: as for `read`.
+    """
+    song = read_song(path, reading)
     melody = extract_melody(song, str(path))
     for warning in song.warnings:
         logger.warning("%s: %s", path, warning)
     return melody
 
 
-def read_song(path: str | os.PathLike) -> Song:
+def read_song(path: str | os.PathLike, reading: Reading = AS_FOUND) -> Song:
     """Reads a music file with all of its parts; of several tunes in it the first.
 
     >>> import musicvae_jax as mv
@@ -64,11 +89,15 @@ def read_song(path: str | os.PathLike) -> Song:
     >>> [track.name for track in mv.read_song("reel.mid").tracks]
     ['melody']
 
+    Args:
+      path: the file.
+      reading: what is known of its bars and beats.
+
     Raises:
       FileError: it is missing, not a file, empty, too large, not readable as music, or has
         too many notes or tracks.
     """
-    return song_from_bytes(content(path), str(path))
+    return song_from_bytes(content(path), str(path), reading)
 
 
 def content(path: str | os.PathLike) -> bytes:
@@ -86,16 +115,16 @@ def most_bytes(name: str) -> int:
     return MAX_XML_BYTES if is_xml else MAX_BYTES
 
 
-def song_from_bytes(data: bytes, name: str) -> Song:
+def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song:
     """`read_song` of a file's content; `name` is what messages call it.
 
     Raises:
       FileError: as for `songs_from_bytes`.
     """
-    return songs_from_bytes(data, name)[0]
+    return songs_from_bytes(data, name, reading)[0]
 
 
-def songs_from_bytes(data: bytes, name: str) -> list[Song]:
+def songs_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> list[Song]:
     """All songs of a file: each tune of ABC or kern, and one of any other.
 
     What was odd about a song, and how many there are, is told of in `Song.warnings`.
@@ -104,6 +133,7 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
       data: the file's content.
       name: what messages call it; its suffix says what it is. Without a suffix the content
         is looked at.
+      reading: what is known of its bars and beats.
 
     Raises:
       FileError: it is empty, too large, not readable, or has too many notes or tracks.
@@ -115,7 +145,7 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
         unknown = "not a kind of music file that can be read"
         raise FileError(f"{name}: {unknown}; these are {', '.join(SUFFIXES)}", unknown)
     if kind == "MIDI":
-        return [midi_read.song_from_bytes(data, name)]
+        return [midi_read.song_from_bytes(data, name, reading)]
     limit = MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
     if len(data) > limit:
         too_large = f"larger than {limit >> 20} MiB"
@@ -125,7 +155,7 @@ def songs_from_bytes(data: bytes, name: str) -> list[Song]:
             scores = musicxml.read_scores(data)
         else:
             scores = (abc if kind == "ABC" else kern).read_scores(decoded(data))
-        songs = [_song(score, len(scores)) for score in scores]
+        songs = [bars.as_told(_song(score, len(scores)), reading) for score in scores]
     except (ValueError, ArithmeticError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         unreadable = f"not a readable {kind} file"

@@ -50,7 +50,7 @@ def test_help_fits_a_screen_and_names_every_mode(capsys, flag):
 def test_help_of_a_mode_lists_its_flags_by_topic(capsys):
     text = printed(capsys, "--mode=interpolate", "--help")
     topics = re.findall(r"^[A-Z].*[a-z]$", text, re.MULTILINE)
-    assert topics[:4] == ["Input and output", "Transition", "Constraints", "Piece"]
+    assert topics[1:5] == ["Bars and beats of the input", "Transition", "Constraints", "Piece"]
     assert {"input", "strategy", "scale", "splice", "num", "checkpoint"} <= set(listed(text))
     assert not {"host", "attribute", "profile", "mode"} & set(listed(text))
     assert max(map(len, text.splitlines())) <= 100
