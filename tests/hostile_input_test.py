@@ -160,6 +160,15 @@ def test_a_file_of_too_many_notes_is_refused(tmp_path):
         read.read_song(path)
 
 
+def test_a_file_that_would_take_long_to_parse_is_refused_unparsed(monkeypatch):
+    """A change of program before each of its notes."""
+    notes = read.MAX_NOTES + 1
+    events = b"".join(b"\x00\xc0%c\x01\x90\x3c\x40" % (note % 128) for note in range(notes))
+    monkeypatch.setattr(symusic, "Score", None)
+    with pytest.raises(UserError, match=f"x: {notes} notes, more than the 100000"):
+        read.song_from_bytes(midi_bytes(events), "x")
+
+
 def test_a_note_years_away_is_refused(tmp_path):
     path = tmp_path / "far.mid"
     far = b"\xff\xff\xff\x7f"  # the longest delta there is, in ticks

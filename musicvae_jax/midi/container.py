@@ -8,6 +8,8 @@ files (`.rmi`) hold such a file in a chunk called `data`.
 import dataclasses
 import struct
 
+import numpy as np
+
 _END_OF_TRACK = b"\x00\xff\x2f\x00"
 # Data bytes after a status byte, by its upper half.
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
@@ -39,6 +41,19 @@ class Container:
         header = struct.pack(">IHHH", 6, file_type, len(self.tracks), division)
         chunks = [b"MTrk" + struct.pack(">I", len(track)) + track for track in self.tracks]
         return b"".join([b"MThd", header, *chunks])
+
+    def num_struck(self) -> int:
+        """How many notes begin, by a look at the bytes that takes no time beside the parsing.
+
+        An event without a status byte of its own is counted only by chance, after a long pause.
+        """
+        count = 0
+        for track in self.tracks:
+            data = np.frombuffer(track, np.uint8)
+            status, pitch, velocity = data[:-2], data[1:-1], data[2:]
+            is_struck = (status >> 4 == 0x9) & (pitch < 128) & (velocity > 0) & (velocity < 128)
+            count += int(is_struck.sum())
+        return count
 
     def repaired(self) -> "Container":
         """The same with whole events alone, each of whose values is in its range.
@@ -141,9 +156,11 @@ def _whole_events(track: bytes) -> tuple[bytes, int]:
       lowered to it.
     """
     data, place, whole, status, clipped = bytearray(track), 0, 0, 0, 0
+    size = len(data)
     while True:
-        after = _after_number(data, place)
-        if after is None or after >= len(data):
+        is_short = place < size and data[place] < 0x80
+        after = place + 1 if is_short else _after_number(data, place)
+        if after is None or after >= size:
             break
         place = after
         if data[place] >= 0x80:
@@ -159,14 +176,15 @@ def _whole_events(track: bytes) -> tuple[bytes, int]:
             place = after + _number(data[begin:after])
             status = 0  # such an event ends the running status
         elif (count := _DATA_BYTES.get(status >> 4)) is not None:
-            for at in range(place, min(place + count, len(data))):
-                if data[at] > 127:
-                    data[at] = 127
-                    clipped += 1
+            if max(data[place : place + count], default=0) > 127:
+                for at in range(place, min(place + count, size)):
+                    if data[at] > 127:
+                        data[at] = 127
+                        clipped += 1
             place += count
         else:
             break
-        if place > len(data):
+        if place > size:
             break
         whole = place
     return bytes(data[:whole]), clipped

@@ -93,6 +93,7 @@ def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song
     try:
         container = read_container(data)
         _check_count(name, "tracks", len(container.tracks), MAX_TRACKS)
+        _check_count(name, "notes", container.num_struck(), MAX_NOTES)
         score, container = _parse(container)
         # symusic makes a track of each channel and program.
         _check_count(name, "tracks", len(score.tracks), MAX_TRACKS)

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import synthetic_midi
 from musicvae_jax.midi import convert, write
+from musicvae_jax.midi.container import read_container
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
@@ -176,6 +177,18 @@ def test_tracks_of_many_programs_are_refused():
     data = header(1, 1, 96) + chunk(b"MTrk", changes + END)
     with pytest.raises(UserError, match="x: 1024 tracks, more than the 1000"):
         read.song_from_bytes(data, "x")
+
+
+def test_notes_are_counted_before_they_are_parsed():
+    struck = b""
+    for n in range(1, 100):
+        on, off = 0x90 | n % 16, 0x80 | n % 16
+        struck += bytes([0x81, n, on, 60, n, 1, off, 60, 9, 2, 0x91, 61, 0])
+    # Each begins once; what ends it, text, and times are no notes.
+    text = b"\x90\x01\xff\x01\x04\x3c\x90\x90\x3c"
+    data = header(1, 2, 96) + chunk(b"MTrk", SETUP + text + struck + END) * 2
+    assert read_container(data).num_struck() == 2 * 99
+    assert sum(track.pitch.size for track in read.song_from_bytes(data, "x").tracks) == 2 * 99
 
 
 SETUP = b"\x00\xff\x51\x03\x09\x27\xc0\x00\xff\x58\x04\x04\x02\x18\x08"  # 100 bpm in 4/4
