@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from musicvae_jax.studio.jobs import Jobs, Tell
+from musicvae_jax.studio.jobs import Client, Jobs, Tell
 from musicvae_jax.system.errors import UserError
 
 
@@ -23,14 +23,14 @@ def _listener() -> tuple[asyncio.Queue, Tell]:
     return events, tell
 
 
-async def done(jobs: Jobs, work: Callable[[Tell], Any]) -> Any:
-    """The result of a job.
+async def done(jobs: Jobs, work: Callable[[Tell], Any], client: Client, size: int = 0) -> Any:
+    """The result of a job; the arguments are those of `Jobs.submit`.
 
     Raises:
       UserError: it failed.
     """
     events, tell = _listener()
-    job = jobs.submit(work, tell)
+    job = jobs.submit(work, tell, client, size)
     try:
         while True:
             event = await events.get()
@@ -42,10 +42,10 @@ async def done(jobs: Jobs, work: Callable[[Tell], Any]) -> Any:
         jobs.cancel(job)
 
 
-def stream(jobs: Jobs, work: Callable[[Tell], Any]) -> Response:
+def stream(jobs: Jobs, work: Callable[[Tell], Any], client: Client) -> Response:
     """The events of a job, one JSON object a line."""
     events, tell = _listener()
-    job = jobs.submit(work, tell)
+    job = jobs.submit(work, tell, client)
 
     async def lines() -> AsyncIterator[str]:
         try:

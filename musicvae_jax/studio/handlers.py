@@ -110,7 +110,9 @@ class Studio:
         if name not in example_melodies():
             raise HTTPException(404, f"there is no example {name}")
         return JSONResponse(
-            await events.done(self._read_jobs, functools.partial(self._example, name))
+            await events.done(
+                self._read_jobs, functools.partial(self._example, name), requests.client(request)
+            )
         )
 
     async def read(self, request: Request) -> Response:
@@ -119,7 +121,8 @@ class Studio:
         limit = read.most_bytes(name)
         content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
         work = functools.partial(self._read, content, name)
-        return JSONResponse(await events.done(self._read_jobs, work))
+        asks = requests.client(request)
+        return JSONResponse(await events.done(self._read_jobs, work, asks, len(content)))
 
     def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
         # In a process of its own, which the file may bring down.
@@ -153,7 +156,7 @@ class Studio:
             result = self._engine.make(mode, texts, inputs, tell)
             return self._kept(result) | {"command": command}
 
-        return events.stream(self._model_jobs, work)
+        return events.stream(self._model_jobs, work, requests.client(request))
 
     async def map(self, request: Request) -> Response:
         """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
@@ -161,7 +164,7 @@ class Studio:
         inputs = requests.inputs(asked)
         if asked.get("x") is None:
             work = functools.partial(self._engine.map_points, inputs)
-            return events.stream(self._model_jobs, work)
+            return events.stream(self._model_jobs, work, requests.client(request))
         try:
             x, y = (float(asked[name]) for name in "xy")
             is_place = math.isfinite(x) and math.isfinite(y)
@@ -173,6 +176,7 @@ class Studio:
         return events.stream(
             self._model_jobs,
             lambda tell: self._kept(self._engine.map_point(x, y, inputs, tell)),
+            requests.client(request),
         )
 
     def _kept(self, result: results.Result) -> dict[str, Any]:
@@ -187,12 +191,14 @@ class Studio:
             raise UserError("inputs: a melody is needed")
         title, melody = next(iter(inputs.items()))
         item = results.Item(title, single(melody), lambda path: None, {})
-        return await self._file(lambda: item.wav(self._engine.options.soundfont), "wav", "melody")
+        return await self._file(
+            request, lambda: item.wav(self._engine.options.soundfont), "wav", "melody"
+        )
 
     async def report(self, request: Request) -> Response:
         result = self._found(request)
         mode = result.report["mode"]
-        return await self._file(result.json, "json", mode)
+        return await self._file(request, result.json, "json", mode)
 
     async def download(self, request: Request) -> Response:
         result, suffix = self._found(request), request.path_params["suffix"]
@@ -205,7 +211,7 @@ class Studio:
             "png": item.png,
             "wav": functools.partial(item.wav, self._engine.options.soundfont),
         }[suffix]
-        return await self._file(make, suffix, item.stem)
+        return await self._file(request, make, suffix, item.stem)
 
     def _found(self, request: Request) -> results.Result:
         result = self._store.get(request.path_params["result"])
@@ -213,8 +219,11 @@ class Studio:
             raise HTTPException(410, "this result is no longer kept; make it again")
         return result
 
-    async def _file(self, make: Callable[[], bytes], suffix: str, stem: str) -> Response:
-        content = await events.done(self._file_jobs, lambda tell: make())
+    async def _file(
+        self, request: Request, make: Callable[[], bytes], suffix: str, stem: str
+    ) -> Response:
+        client = requests.client(request)
+        content = await events.done(self._file_jobs, lambda tell: make(), client)
         return Response(
             content,
             media_type=_DOWNLOADS.get(suffix, "application/json"),

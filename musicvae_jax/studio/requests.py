@@ -10,6 +10,7 @@ from starlette.requests import Request
 from musicvae_jax.commands import files
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.studio import results
+from musicvae_jax.studio.jobs import Client
 from musicvae_jax.system.errors import UserError
 
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
@@ -20,6 +21,12 @@ def clean(name: str) -> str:
     """The name of a file on one line and not too long, for messages and markers."""
     name = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", name).split())
     return name[-MAX_NAME:] or "upload.mid"
+
+
+def client(request: Request) -> Client:
+    """Who asks: an address, and the page there by a name that it has given itself."""
+    address = request.client.host if request.client else ""
+    return address, request.headers.get("x-page", "")[:32]
 
 
 async def body(request: Request, limit: int, problem: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import functools
 import io
 import json
 import pathlib
@@ -507,7 +508,7 @@ def test_jobs_wait_their_turn_and_hear_of_it():
     begun.wait()
     second = jobs.submit(lambda tell: "b", heard["b"].append)
     jobs.submit(lambda tell: tell({"done": 1}) or "c", heard["c"].append)
-    with pytest.raises(BusyError, match="2 others"):
+    with pytest.raises(BusyError, match="2 of your requests"):
         jobs.submit(lambda tell: None, print)
     jobs.cancel(second)
     gate.set()
@@ -518,6 +519,88 @@ def test_jobs_wait_their_turn_and_hear_of_it():
     assert heard["b"] == []
     assert heard["c"] == [{"ahead": 1}, {"done": 1}, {"result": "c"}]
     jobs.close()
+
+
+def begun_in_turn(asked):
+    """The names of jobs `(name, client, size)` in the order in which they are begun."""
+    jobs, gate, order = Jobs("test"), threading.Event(), []
+    jobs.submit(lambda tell: gate.wait(), lambda event: None)
+    for name, client, size in asked:
+        work = functools.partial(lambda name, tell: order.append(name), name)
+        jobs.submit(work, lambda event: None, client, size)
+    gate.set()
+    deadline = time.monotonic() + 10
+    while len(order) < len(asked) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    jobs.close()
+    return order
+
+
+def test_addresses_and_then_their_pages_take_turns():
+    asked = [(f"a{n}", ("a", "one"), 0) for n in range(60)]
+    asked += [("A", ("a", "two"), 0), ("b0", ("b", ""), 0), ("b1", ("b", ""), 0)]
+    order = begun_in_turn(asked)
+    assert order[:5] == ["a0", "b0", "A", "b1", "a1"]
+    assert order[5:] == [f"a{n}" for n in range(2, 60)]
+
+
+def test_who_had_a_turn_before_waits_for_those_who_had_none():
+    """A client that always asks again does not come before one that waits."""
+    jobs, order, gate = Jobs("test"), [], threading.Event()
+
+    def again(tell):
+        gate.wait()
+        order.append("a")
+        if len(order) < 4:
+            jobs.submit(again, lambda event: None, ("a", ""))
+
+    jobs.submit(again, lambda event: None, ("a", ""))
+    for name in "bc":
+        work = functools.partial(lambda name, tell: order.append(name), name)
+        jobs.submit(work, lambda event: None, ("b", ""))
+    gate.set()
+    deadline = time.monotonic() + 10
+    while len(order) < 5 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    jobs.close()
+    assert order[:3] == ["a", "b", "a"]
+
+
+def test_the_small_file_of_a_client_is_read_first():
+    asked = [(n, ("a", ""), 1000 + n) for n in range(10)] + [("small", ("a", ""), 10)]
+    assert begun_in_turn(asked)[0] == "small"
+
+
+def test_each_client_has_a_queue_of_its_own():
+    jobs, gate = Jobs("test", limit=2), threading.Event()
+    jobs.submit(lambda tell: gate.wait(), lambda event: None)
+    for client in ("a", "b"):
+        for _ in range(2):
+            jobs.submit(lambda tell: None, lambda event: None, (client, ""))
+        with pytest.raises(BusyError):
+            jobs.submit(lambda tell: None, lambda event: None, (client, ""))
+    gate.set()
+    jobs.close()
+
+
+def test_sixty_files_that_are_refused_keep_no_small_one_waiting(client, songs):
+    """Of somebody else at the same address."""
+    note = b"\x00\xc0\x01\x01\x90\x3c\x40"
+    events = note * 290_000 + b"\x00\xff\x2f\x00"
+    length = len(events).to_bytes(4, "big")
+    dense = b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk" + length + events
+
+    def upload(number):
+        return client.post(f"/api/read?name={number}.mid", content=dense).json()["error"]
+
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        refused = [pool.submit(upload, number) for number in range(60)]
+        while not any(one.done() for one in refused):
+            time.sleep(0.01)
+        assert read(client, songs[0])["view"]["bars"] == 4
+        still_waiting = sum(not one.done() for one in refused)
+        assert all("290000 notes, more than the 100000" in one.result() for one in refused)
+    assert still_waiting > 30
 
 
 def test_a_job_that_nobody_waits_for_ends():

@@ -3,10 +3,13 @@
 /** Something to tell the user, in words. */
 export class Problem extends Error {}
 
+// Pages take turns, so the studio has to tell this one from others at the same address.
+const PAGE = String(crypto.getRandomValues(new Uint32Array(1))[0]);
+
 async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers: { "x-page": PAGE } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("The studio does not answer. Is it still running?");
