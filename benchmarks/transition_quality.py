@@ -1,6 +1,7 @@
 """How good each strategy's transitions are, over pairs of held-out melodies.
 
 Run: python benchmarks/transition_quality.py [--quick] [--checkpoint=pretrained] [--folder=FOLDER]
+       [--only=composed,latent]
 Needs: pip install -e . and, for a model of several sources, the collections in FOLDER
 
 The pairs are windows of the test split of the data set that the model was trained on. One set of
@@ -19,6 +20,7 @@ import json
 import pathlib
 import sys
 import time
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -45,13 +47,16 @@ COLUMNS = (
     *("score", "monotonicity", "largest_jump", "tracking_error", "nll_excess", "ngram_excess"),
     *("key_stability", "copied_1", "copied_2"),
 )
-VARIANTS: dict[str, tuple[str, Settings]] = {
-    **{name: (name, Settings()) for name in strategies.STRATEGIES},
-    "latent_spherical": ("latent", Settings(path="spherical")),
-    "teacher_forcing_note": ("teacher_forcing", Settings(granularity="note")),
-    "combined_note": ("combined", Settings(granularity="note")),
-    "dual_combined_note": ("dual_combined", Settings(granularity="note")),
-    "crossfade_note": ("crossfade", Settings(granularity="note")),
+BY_NOTE = {"settings": Settings(granularity="note")}
+# By name, a strategy and what its plan has that is not as usual.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in strategies.STRATEGIES},
+    "composed_freely": ("composed", {"adherence": 0.0}),
+    "latent_spherical": ("latent", {"settings": Settings(path="spherical")}),
+    "teacher_forcing_note": ("teacher_forcing", BY_NOTE),
+    "combined_note": ("combined", BY_NOTE),
+    "dual_combined_note": ("dual_combined", BY_NOTE),
+    "crossfade_note": ("crossfade", BY_NOTE),
 }
 LINES = {
     "latent": ("latent", Settings(ends="model")),
@@ -71,12 +76,13 @@ def encode(melodies: list[Melody]) -> np.ndarray:
     return np.stack([CODEC.encode(melody) for melody in melodies])
 
 
-def quality_table(maker, pairs, judge: NGram, ends_nll: np.ndarray) -> dict:
-    """`{strategy: {metric: [mean, ci95]}}`."""
+def quality_table(maker, pairs, judge: NGram, ends_nll: np.ndarray, names: list[str]) -> dict:
+    """`{variant: {metric: [mean, ci95]}}`."""
     table = {}
-    for name, (strategy, settings) in VARIANTS.items():
+    for name in names:
+        strategy, told = VARIANTS[name]
         begin = time.perf_counter()
-        made = maker(pairs, strategy, Plan(pairs[0][0].num_bars, settings=settings))
+        made = maker(pairs, strategy, Plan(pairs[0][0].num_bars, **told))
         scores = [vars(candidates[0].scores) for candidates in made]
         values = {key: np.array([score[key] for score in scores]) for key in scores[0]}
         tokens = encode([candidates[0].melody for candidates in made])
@@ -161,8 +167,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=load.PRETRAINED, help="a run, or pretrained")
     parser.add_argument("--folder", default="", help="of the published collections")
     parser.add_argument("--pairs", type=int, default=512)
+    parser.add_argument("--only", default="", help="variants, and no curves; by default all")
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
+    names = args.only.split(",") if args.only else list(VARIANTS)
+    if unknown := sorted(set(names) - set(VARIANTS)):
+        parser.error(f"--only: no variant {unknown[0]!r}; valid are {', '.join(VARIANTS)}")
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
     model = load_model(args.checkpoint)
     builder = input_pipeline.dataset_of(model.checkpoint.config, args.folder)
@@ -181,9 +191,9 @@ def main() -> None:
     for kind, windows in chosen.items():
         pairs = [tuple(CODEC.decode(tokens) for tokens in test.tokens[pair]) for pair in windows]
         ends_nll = np.stack([judge.nll(test.tokens[side]) for side in windows.T], axis=1)
-        table = quality_table(maker, pairs, judge, ends_nll)
+        table = quality_table(maker, pairs, judge, ends_nll, names)
         result[kind] = {"pairs": len(pairs), "table": table}
-        if kind == "within":
+        if kind == "within" and not args.only:
             alphas = np.linspace(0, 1, 3 if args.quick else 9)
             curves = interpolation_curves(maker, pairs, judge, ends_nll, alphas)
             draw(folder / "interpolation_curves.png", curves, len(pairs))
