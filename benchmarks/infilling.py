@@ -8,7 +8,8 @@ each method the figures of `musicvae_jax.evaluation.infilling`: the mean of eigh
 the best of them, of all hidden bars, of those that repeat a bar that is shown, and of the others,
 with 95 % intervals over songs. The baselines copy a bar: the one 4 after, 4 before, or 8 before
 (where that is not shown, 8 after). A strategy makes a bridge from the six bars before to the six
-bars after. Another method is a function and its line in `methods`. Writes the figures as JSON, and
+bars after. `composer` writes the hidden bars in sight of all others, as `--mode=vary` does. Another
+method is a function and its line in `methods`. Writes the figures as JSON, and
 prints them as its last line.
 
 Reported elsewhere, on another grid and other Irish tunes, and so not comparable: Music SketchNet
@@ -30,12 +31,15 @@ from musicvae_jax.evaluation import infilling
 from musicvae_jax.evaluation.infilling import ALL, HIDDEN, NEW, REPEATING, Figures, Method
 from musicvae_jax.inference.load import load_model
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.inference.writing import Writer
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
+from musicvae_jax.transitions import composing
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
 
 FIRST_BAR, BARS = 6, 4
+TEMPERATURE = 0.0  # of decoding what the composer writes, which draws enough
 CODEC = CODECS["melody"]
 COLUMNS = ("tokens", "onsets", "rhythm", "sounding")
 
@@ -54,11 +58,21 @@ def bridge(
     return result
 
 
+def composed(writer: Writer, tokens: np.ndarray, key: jax.Array) -> np.ndarray:
+    """Fills hidden bars as `--mode=vary` does; a `Method`. The draft copies bars that are shown."""
+    is_kept = (tokens != HIDDEN).all(axis=0).reshape(-1, STEPS_PER_BAR).all(axis=1)
+    drafts = [CODEC.decode(row) for row in infilling.copy_bars(tokens, 4)]
+    filled, _ = writer.fill(
+        drafts, is_kept, num=1, key=key, temperature=TEMPERATURE, first_bar=None
+    )
+    return filled
+
+
 def methods(model: MelodyModel) -> dict[str, tuple[Method, bool]]:
     """By name, what fills hidden bars, and whether it draws random numbers."""
     maker = BridgeMaker(model)
     bridges = functools.partial(bridge, maker)
-    return {
+    found: dict[str, tuple[Method, bool]] = {
         "copy 4 after": (lambda tokens, _: infilling.copy_bars(tokens, -4), False),
         "copy 4 before": (lambda tokens, _: infilling.copy_bars(tokens, 4), False),
         "copy 8 before": (lambda tokens, _: infilling.copy_bars(tokens, 8), False),
@@ -66,6 +80,10 @@ def methods(model: MelodyModel) -> dict[str, tuple[Method, bool]]:
         "dual_conductor, T=0.7": (functools.partial(bridges, "dual_conductor", 0.7), True),
         "latent, T=0.7": (functools.partial(bridges, "latent", 0.7), True),
     }
+    if composing.can_compose(model):
+        found["composer"] = (functools.partial(composed, model.writer), True)
+        found["composed"] = (functools.partial(bridges, "composed", 0.0), True)
+    return found
 
 
 def print_table(kind: str, found: dict[str, Figures]) -> None:

@@ -147,7 +147,7 @@ def get_config() -> ml_collections.ConfigDict:
     prior.num_steps = 20_000
     # Adam, with a rate that rises in the first steps, and falls to 0 along a cosine.
     prior.learning_rate = 1e-3
-    prior.warmup_steps = 500
+    prior.learning_rate_warmup = 500
     prior.clip_norm = 1.0
     # The parameters that are kept are a moving average, of which each step keeps this share.
     prior.average = 0.999

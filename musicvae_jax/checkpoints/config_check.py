@@ -57,7 +57,7 @@ AT_LEAST_0 = (
     "train.free_bits",
     "train.beta",
     "train.eval_examples",
-    "prior.warmup_steps",
+    "prior.learning_rate_warmup",
 )
 SHARES = (
     "model.dropout",

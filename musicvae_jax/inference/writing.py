@@ -71,40 +71,43 @@ class Writer:
 
     def fill(
         self,
-        melody: Melody,
+        melodies: Sequence[Melody],
         is_kept: np.ndarray,
+        *,
         num: int,
         key: jax.Array,
         temperature: float,
         first_bar: int | None = 0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Writes the bars of a melody that are not kept, several times.
+        """Writes the bars of melodies that are not kept, several times.
 
         Args:
-          melody: of whole bars; what is not kept may be silent, or a draft that is not heard.
+          melodies: of the same number of whole bars; what is not kept is a draft, whose bars
+            the encoder hears beside those that are kept.
           is_kept: [bars] bool.
-          num: how many versions.
+          num: how many versions of each.
           key: of all noise.
           temperature: of decoding.
-          first_bar: the number of its first bar in its song; None if it is not known.
+          first_bar: the number of their first bar in their songs; None if it is not known.
 
         Returns:
-          tokens [num, steps] int32, and the natural logarithms of their probabilities. The
-          kept bars sound as they are; what is held into one from a bar that is not kept is
-          struck.
+          tokens [melodies * num, steps] int32, the versions of a melody in a row, and the
+          natural logarithms of their probabilities. The kept bars sound as they are; what is
+          held into one from a bar that is not kept is struck.
         """
-        keys = noise.example_keys(key, 0, num)
-        place = self._composer.anywhere(num, melody.num_bars)
+        count, bars = len(melodies) * num, len(is_kept)
+        place = self._composer.anywhere(count, bars)
         if first_bar is not None:
-            phase = (first_bar + np.arange(melody.num_bars)) % PHASES
-            phase = np.tile(phase.astype(np.int32), (num, 1))
+            phase = (first_bar + np.arange(bars)) % PHASES
+            phase = np.tile(phase.astype(np.int32), (count, 1))
             place = dataclasses.replace(place, phase=phase)
-        codes = np.tile(self.codes([melody]), (num, 1, 1))
-        known = np.tile(is_kept, (num, 1))
+        codes = np.repeat(self.codes(melodies), num, axis=0)
+        known = np.tile(is_kept, (count, 1))
+        keys = noise.example_keys(key, 0, count)
         z = self.windows(self._composer.write(codes, known, keys, place))
-        given = np.tile(self._given(melody, is_kept), (num, 1))
+        given = np.stack([self._given(melody, is_kept) for melody in melodies])
         is_given = np.repeat(known, STEPS_PER_BAR, axis=1)
-        return self._network.decode(z, key, temperature, given, is_given)
+        return self._network.decode(z, key, temperature, np.repeat(given, num, axis=0), is_given)
 
     def _given(self, melody: Melody, is_kept: np.ndarray) -> np.ndarray:
         """The tokens of a melody [steps] with each run of kept bars as if it began there."""
@@ -128,7 +131,9 @@ class Writer:
         draft = play_round(heard, 0, context + bars)
         is_kept = np.arange(context + bars) < context
         first_bar = melody.num_bars - context
-        tokens, probs = self.fill(draft, is_kept, num, key, temperature, first_bar)
+        tokens, probs = self.fill(
+            [draft], is_kept, num=num, key=key, temperature=temperature, first_bar=first_bar
+        )
         scores = probs[:, context * STEPS_PER_BAR :].mean(axis=1)
         return [
             Continuation(
@@ -157,6 +162,6 @@ class Writer:
           temperature: of decoding.
         """
         is_kept = np.isin(np.arange(melody.num_bars), kept_bars)
-        tokens, _ = self.fill(melody, is_kept, num, key, temperature)
+        tokens, _ = self.fill([melody], is_kept, num=num, key=key, temperature=temperature)
         told = {"tempo_bpm": melody.tempo_bpm, "program": melody.program}
         return [self._network.codec.decode(row, **told) for row in tokens]

@@ -1,7 +1,7 @@
 """The training steps of a bar prior, many in one dispatch, on all devices of a process."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax
@@ -66,7 +66,7 @@ def create_optimizer(config: dict[str, Any]) -> optax.GradientTransformation:
     rate = optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config["learning_rate"],
-        warmup_steps=min(config["warmup_steps"], config["num_steps"] - 1),
+        warmup_steps=min(config["learning_rate_warmup"], config["num_steps"] - 1),
         decay_steps=config["num_steps"],
     )
     return optax.chain(
@@ -163,8 +163,9 @@ def pmap_steps(
     config: dict[str, Any],
     seed: int,
     count: int,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Callable[[PriorState, TrainCodes], tuple[PriorState, dict[str, jax.Array]]]:
-    """`count` steps over this process' devices; the state that goes in is given up.
+    """`count` steps over devices, by default this process'; the state that goes in is given up.
 
     The noise belongs to the example's place in the batch and to the step, so that batches are
     the same on any number of devices and for any `count`.
@@ -173,7 +174,7 @@ def pmap_steps(
       A function of a replicated state and replicated data, which gives the next state and
       the mean loss and gradient norm.
     """
-    devices = jax.local_devices()
+    devices = jax.local_devices() if devices is None else devices
     per_device = config["batch_size"] // len(devices)
 
     def step(data: TrainCodes, state: PriorState, _: Any) -> tuple[PriorState, Any]:

@@ -32,14 +32,14 @@ def crowd(tokens, songs):
 
 
 def test_melodies_of_shuffled_bars_are_found():
-    one, two = tunes(160, seed=0), shuffled(tunes(160, seed=1))
-    found = classifier.tell_apart(crowd(one, np.arange(160)), crowd(two, np.arange(160)))
+    one, two = tunes(96, seed=0), shuffled(tunes(96, seed=1))
+    found = classifier.tell_apart(crowd(one, np.arange(96)), crowd(two, np.arange(96)))
     assert found.area > 0.8
     assert found.ci95[0] < found.area < found.ci95[1]
 
 
 def test_two_halves_of_the_same_music_are_not_told_apart():
-    both, songs = tunes(320, seed=2), np.arange(320) // 2
+    both, songs = tunes(192, seed=2), np.arange(192) // 2
     halves = [crowd(both[half], songs[half]) for half in (songs % 2 == 0, songs % 2 == 1)]
     found = classifier.tell_apart(*halves)
     assert found.ci95[0] < 0.5 < found.ci95[1]
