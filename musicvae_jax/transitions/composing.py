@@ -16,8 +16,6 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import play_round
 
-DRAWS = 4
-
 
 def can_compose(model: MelodyModel) -> bool:
     """Whether a model has a composer that knows bars."""
@@ -61,33 +59,10 @@ def latents(
         around, heard = _around(model, pairs, before)
         codes = np.concatenate([around[0], codes, around[1]], axis=1)
         known = np.concatenate([heard[0], known, heard[1]], axis=1)
-    draws = DRAWS if adherence > 0 else 1
-    codes = np.repeat(codes, num * draws, axis=0).astype(np.float32)
-    known = np.repeat(known, num * draws, axis=0)
+    codes, known = np.repeat(codes, num, axis=0), np.repeat(known, num, axis=0)
     place = composer.anywhere(len(codes), codes.shape[1])
-    each = jax.vmap(lambda key: jax.random.split(key, draws))(keys).reshape(-1)
-    written = composer.write(codes, known, each, place, adherence)
-    bridges = written[:, before : before + len(t)].reshape(len(keys), draws, len(t), -1)
-    best = _turns_back(bridges, *(np.repeat(end, num, axis=0) for end in (one, two))).argmin(axis=1)
-    return writer.windows(bridges[np.arange(len(keys)), best])
-
-
-def _turns_back(bridges: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """By how much codes of bridges turn back on their way: [batch, draws].
-
-    The measure is that of `scores.BridgeScores.monotonicity`, of distances between codes.
-
-    Args:
-      bridges: [batch, draws, bars, size].
-      one, two: [batch, bars, size], what they lead from and to.
-    """
-    to_one = np.linalg.norm(bridges - one[:, None], axis=-1)
-    to_two = np.linalg.norm(bridges - two[:, None], axis=-1)
-    progress = to_one / np.maximum(to_one + to_two, 1e-6)
-    whole = np.pad(progress, ((0, 0), (0, 0), (1, 1)), constant_values=(0.0, 1.0))
-    whole[..., 0] = 0.0
-    whole[..., -1] = 1.0
-    return np.abs(np.diff(whole, axis=-1)).sum(axis=-1)
+    written = composer.write(codes.astype(np.float32), known, keys, place, adherence)
+    return writer.windows(written[:, before : before + len(t)])
 
 
 def _around(
