@@ -2,9 +2,9 @@
 
 The composer knows the last bars of melody 1 and the first of melody 2, which will be played
 before and after the bridge, and those bars of the bridge that are a melody's own (t of 0 or
-1). It draws the other bars, at first only as far from the straight line between the melodies'
-codes as `adherence` leaves open: its flow begins with that line's codes, mixed with noise
-(Meng et al. 2022, arXiv 2108.01073).
+1). It draws the other bars, as far as `adherence` leaves them open: its flow begins with the
+codes of a draft, the bridge of another strategy, mixed with noise (Meng et al. 2022, arXiv
+2108.01073).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,9 @@ from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import play_round
 
 
+DRAFT = "dual_conductor"  # the strategy that makes drafts
+
+
 def can_compose(model: MelodyModel) -> bool:
     """Whether a model has a composer that knows bars."""
     return model.writer is not None and model.writer.knows_bars
@@ -25,7 +28,7 @@ def can_compose(model: MelodyModel) -> bool:
 def latents(
     model: MelodyModel,
     pairs: Sequence[tuple[Melody, Melody]],
-    ends: Sequence[tuple[Melody, Melody]],
+    drafts: Sequence[Melody],
     *,
     t: np.ndarray,
     keys: jax.Array,
@@ -37,11 +40,11 @@ def latents(
     Args:
       model: for which `can_compose` holds.
       pairs: the melodies before and after each bridge.
-      ends: of each pair, what the bridge leads from and to, of as many bars as the bridge.
+      drafts: of each bridge, in which bars at t = 0 or 1 are the melodies' own.
       t: [bars], how far each bar has come.
       keys: [pairs * num] keys, those of one pair in a row.
       is_spliced: whether the melodies are played before and after the bridge.
-      adherence: 0 composes freely, 1 gives the straight line.
+      adherence: 0 composes freely, 1 gives the draft.
 
     Returns:
       [pairs * num, windows, ...] float32; the last window may go on after the bridge.
@@ -49,9 +52,7 @@ def latents(
     writer, composer = model.writer, model.composer
     assert writer is not None and composer is not None
     num = len(keys) // len(pairs)
-    one, two = (writer.codes(side) for side in zip(*ends, strict=True))
-    weight = t[None, :, None]
-    codes = (1 - weight) * one + weight * two
+    codes = writer.codes(drafts)
     known = np.tile((t == 0) | (t == 1), (len(pairs), 1))
     before = 0
     if is_spliced:
@@ -61,8 +62,17 @@ def latents(
         known = np.concatenate([heard[0], known, heard[1]], axis=1)
     codes, known = np.repeat(codes, num, axis=0), np.repeat(known, num, axis=0)
     place = composer.anywhere(len(codes), codes.shape[1])
-    written = composer.write(codes.astype(np.float32), known, keys, place, adherence)
+    written = composer.write(codes, known, keys, place, _first_level(adherence))
     return writer.windows(written[:, before : before + len(t)])
+
+
+def _first_level(adherence: float) -> float:
+    """The level at which the flow begins.
+
+    A draft can hardly be recognised at levels below 0.7; so they have the lower third of the
+    scale, and those above it the rest.
+    """
+    return 1 - (1 - adherence) ** 3
 
 
 def _around(

@@ -162,6 +162,16 @@ class BridgeMaker:
         tokens, *pair = rows
         return scores.measure(self._model.trained(params), tokens, tuple(pair), t)
 
+    def _drafts(
+        self, sides: Sequence[np.ndarray], keys: np.ndarray, plan: Plan, num: int
+    ) -> list[Melody]:
+        """What the composer begins with, one for each pair, decoded at temperature 0."""
+        first_of_each = (*(side[::num] for side in sides), keys[::num], None)
+        shared = (plan.t("t_latent"), plan.t("t_control"), np.float32(0.0))
+        program = self._program(composing.DRAFT, plan.settings)
+        tokens, *_ = program(self._model.replicated, first_of_each, shared)
+        return [self._model.melody(row) for row in tokens]
+
     def __call__(
         self,
         pairs: Sequence[tuple[Melody, Melody]],
@@ -204,19 +214,20 @@ class BridgeMaker:
         numbers = np.arange(len(pairs)) if pair_numbers is None else np.asarray(pair_numbers)
         keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(noise.as_key(seed), numbers)
         keys = jax.vmap(lambda key: noise.example_keys(key, 0, num))(keys).reshape(-1)
+        shared = (plan.t("t_latent"), plan.t("t_control"), np.float32(temperature))
+        key_data = np.asarray(jax.random.key_data(keys))
         written = None
         if strategies.STRATEGIES[strategy].needs_composer:
             written = composing.latents(
                 self._model,
                 pairs,
-                ends,
+                self._drafts(sides, key_data, plan, num),
                 t=plan.t("t_latent"),
                 keys=keys,
                 is_spliced=plan.is_spliced,
                 adherence=plan.adherence,
             )
-        rows = (*sides, np.asarray(jax.random.key_data(keys)), written)
-        shared = (plan.t("t_latent"), plan.t("t_control"), np.float32(temperature))
+        rows = (*sides, key_data, written)
         params, followed = self._model.replicated, plan.followed(strategy)
         tokens, *melodies = self._program(strategy, plan.settings)(params, rows, shared)
         t = np.mean(list(followed.values()), axis=0, dtype=np.float32)

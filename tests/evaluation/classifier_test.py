@@ -39,9 +39,9 @@ def test_melodies_of_shuffled_bars_are_found():
 
 
 def test_two_halves_of_the_same_music_are_not_told_apart():
-    both, songs = tunes(192, seed=2), np.arange(192) // 2
+    both, songs = tunes(320, seed=2), np.arange(320) // 2
     halves = [crowd(both[half], songs[half]) for half in (songs % 2 == 0, songs % 2 == 1)]
-    found = classifier.tell_apart(*halves)
+    found = classifier.area(*halves, classifier.logits(*halves, steps=80))
     assert found.ci95[0] < 0.5 < found.ci95[1]
 
 

@@ -34,11 +34,18 @@ def test_freely_composed_bridges_depend_on_both_melodies_and_on_the_seed(model, 
     assert usual != made(model, [(a, d)], plan)
 
 
-def test_closest_to_the_curve_is_the_path_of_the_latent(pairs):
+@pytest.mark.parametrize("plan", [Plan(4, True, adherence=1.0), Plan(4, adherence=1.0)])
+def test_closest_to_the_curve_is_what_the_model_makes_of_the_draft(pairs, plan):
     """Exactly so where each bar has a latent of its own."""
     model = writing_test.composing_model(z=8, latent="per_bar")
-    for plan in (Plan(4, True, adherence=1.0), Plan(4, adherence=1.0, curve="smoothstep")):
-        assert made(model, pairs, plan) == made(model, pairs, plan, "latent")
+    drafts = [best.melody for best, *_ in BridgeMaker(model)(pairs, composing.DRAFT, plan)]
+    as_they_are = made(model, [(draft, draft) for draft in drafts], plan, "latent")
+    assert made(model, pairs, plan) == as_they_are
+
+
+def test_the_scale_of_adherence_goes_from_noise_to_the_draft():
+    levels = [composing._first_level(adherence) for adherence in (0.0, 0.3, 0.5, 1.0)]
+    assert levels == pytest.approx([0.0, 0.657, 0.875, 1.0])
 
 
 @pytest.mark.parametrize("bars", [3, 9])
