@@ -78,8 +78,8 @@ _RHYTHM = flags.DEFINE_enum(
 _ADHERENCE = flags.DEFINE_float(
     "adherence",
     0.5,
-    "How closely composed follows the curve: 0 composes freely between the melodies, 1 follows "
-    "the path of latent.",
+    "How closely composed follows the bridge of dual_conductor: 0 composes freely between the "
+    "melodies, 1 gives what the model makes of that bridge.",
     lower_bound=0.0,
     upper_bound=1.0,
 )

@@ -47,7 +47,7 @@ MORE = {
     )
 }
 _WORDS = {
-    "adherence": "Closeness of composed to its path",
+    "adherence": "Closeness of composed to its draft",
     "attribute": "Attributes",
     "bars": "Bars of the bridge",
     "control_curve": "Pace of the mixed notes",

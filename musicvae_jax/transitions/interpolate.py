@@ -71,8 +71,8 @@ def interpolate(
         `b`; or a tonic and a name in `SCALES`, such as `C_major` or `F#_dorian`.
       pitch_range: the lowest and the highest MIDI note, at least 11 apart.
       rhythm: 1 keeps the rhythm of `a`, 2 that of `b`; 0 is free.
-      adherence: how closely `composed` follows the curve: 0 composes freely between the
-        melodies, and 1 follows the straight path of `latent`.
+      adherence: how closely `composed` follows the bridge of `dual_conductor`: 0 composes
+        freely between the melodies, and 1 gives what the model makes of that bridge.
 
     Returns:
       The different candidates of all strategies, the best score first.

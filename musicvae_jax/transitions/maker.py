@@ -34,7 +34,7 @@ class Plan:
         and `curves.positions`.
       curve, control_curve: see `curves.sample`.
       settings: the other options.
-      adherence: how closely `composed` follows the curve, from 0 to 1.
+      adherence: how closely `composed` follows its draft, from 0 to 1; see `composing`.
 
     Raises:
       UserError: the length, the adherence or a curve is not as described.
