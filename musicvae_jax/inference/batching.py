@@ -1,6 +1,6 @@
 """Functions of many rows, over all devices and processes, with bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,14 @@ from musicvae_jax.system.progress import progress
 # Rows that one device computes at once; more are computed in parts, so that memory stays bounded.
 MAX_BATCH = 256
 # Times as many on an accelerator, which takes hardly longer for them.
-_ACCELERATED = 8
+ACCELERATED = 8
+
+
+def pmap_rows(
+    function: Callable[[Any, Any, Any], Any], devices: Sequence[jax.Device]
+) -> Callable[[Any, Any, Any], Any]:
+    """A function for `Batched` over devices, each with its own rows."""
+    return jax.pmap(function, axis_name=AXIS, in_axes=(0, 0, None), devices=devices)
 
 
 class Batched:
@@ -36,9 +43,7 @@ class Batched:
             same for each row.
         """
         self._function = function
-        self._on_devices = jax.pmap(
-            function, axis_name=AXIS, in_axes=(0, 0, None), devices=jax.local_devices()
-        )
+        self._on_devices = pmap_rows(function, jax.local_devices())
 
     def __call__(
         self, params: Any, rows: Any, shared: Any = (), *, description: str | None = None
@@ -65,7 +70,7 @@ class Batched:
     def _parts(self, total: int) -> tuple[int, list[int]]:
         """The size of a part, and the first rows of those that this process computes."""
         devices, sharing = jax.local_device_count(), jax.process_count()
-        most = MAX_BATCH * (1 if jax.default_backend() == "cpu" else _ACCELERATED)
+        most = MAX_BATCH * (1 if jax.default_backend() == "cpu" else ACCELERATED)
         parts = -(-total // (most * devices))
         parts = -(-parts // sharing) * sharing
         size = -(-total // parts)

@@ -40,7 +40,7 @@ class Network:
         self.codec = CODECS[config.codec]
         self.bars = self.model.bars
         self._encode = Batched(self._posterior)
-        self._sample = Batched(self._decoded)
+        self._sample = Batched(self.decoded)
         self._score = Batched(self._accuracy)
 
     def trained(self, params: Any) -> TrainedModel:
@@ -93,7 +93,8 @@ class Network:
     def _posterior(self, params: Any, tokens: jax.Array, shared: Any) -> Any:
         return self.trained(params).apply("encode", tokens)
 
-    def _decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
+    def decoded(self, params: Any, rows: Any, temperature: jax.Array) -> Any:
+        """What `decode` computes, as `Batched` takes it; keys as their data [batch, 2] uint32."""
         z, keys, given, is_given = rows
         trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
         batch, bars = z.shape[0], given.shape[1] // STEPS_PER_BAR

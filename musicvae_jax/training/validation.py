@@ -1,6 +1,7 @@
 """A quick measurement on melodies that the model has not seen; `evaluation` measures more."""
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -49,6 +50,12 @@ def eval_step(
     return sums, lax.all_gather(mu, AXIS)
 
 
+def pmap_eval_step(model: MusicVAE, devices: Sequence[jax.Device]) -> Callable[..., Any]:
+    """`eval_step` over devices, each with its own tokens and weights."""
+    step = functools.partial(eval_step, model=model)
+    return jax.pmap(step, axis_name=AXIS, in_axes=(0, 0, 0, None), devices=devices)
+
+
 class Evaluator:
     """Evaluates parameters on a split; compiled once.
 
@@ -65,12 +72,7 @@ class Evaluator:
         share = self._batch_size // jax.process_count()
         first = jax.process_index() * share
         self._local = slice(first, first + share)
-        self._step = jax.pmap(
-            functools.partial(eval_step, model=model),
-            axis_name=AXIS,
-            in_axes=(0, 0, 0, None),
-            devices=devices,
-        )
+        self._step = pmap_eval_step(model, devices)
 
     def __call__(self, params: Any, split: Split) -> dict[str, float]:
         """Evaluates replicated parameters on the windows of a split, at least one.

@@ -1,0 +1,91 @@
+import importlib.metadata
+import json
+import pathlib
+import subprocess
+import sys
+
+import accelerators
+import compile_ahead
+import jax
+import jax.numpy as jnp
+import pytest
+
+from musicvae_jax.system.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def is_installed(package):
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def run(*arguments):
+    """The command in an environment without the settings of these tests."""
+    command = [sys.executable, "launch/compile_ahead.py", *arguments]
+    environ = {"PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+
+
+def test_operations_of_products_in_loops_and_branches():
+    def function(x, kernel, many):
+        x, _ = jax.lax.scan(lambda x, _: (jnp.tanh(x @ kernel), None), x, None, 7)
+        return jax.jit(lambda x: x @ kernel)(x), jnp.einsum("bij,bkj->bik", many, many)
+
+    x, kernel, many = jnp.zeros((2, 5)), jnp.zeros((5, 5)), jnp.zeros((3, 4, 6))
+    expected = (7 + 1) * 2 * (2 * 5 * 5) + 2 * (3 * 4 * 4 * 6)
+    jaxpr = jax.make_jaxpr(function)(x, kernel, many).jaxpr
+    assert compile_ahead.product_operations(jaxpr) == expected
+
+
+def test_a_table_row():
+    loops = [{"trips": 256, "launches": 9}, {"trips": None, "launches": 2}]
+    figures = {"compile_sec": 6.0, "peak_mib": 2048.0, "product_gflop": 21.1, "launches": 2306}
+    figures |= {"loops": loops, "collectives": {"all-reduce": {"count": 1, "bytes": 3 << 20}}}
+    numbers, _, rest = compile_ahead.row(figures, 16.0).partition("  256x9")
+    assert numbers.split() == ["6.0", "2,048", "12.5%", "21.1", "2,306"]
+    assert rest == " ?x2; 1 all-reduce of 3.0 MiB"
+
+
+def test_an_unknown_target():
+    with pytest.raises(UserError, match=r"--target=v9: unknown; known are v5e, v6e"):
+        accelerators.devices("v9")
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("v5e:2x2", rf"needs libtpu: pip install 'jax\[tpu\]=={jax.__version__}'"),
+        ("h100", rf"pip install --no-deps jax-cuda12-plugin=={jax.__version__} .*nvcc-cu12"),
+    ],
+)
+def test_a_compiler_that_is_not_installed(target, command, monkeypatch):
+    def version(package):
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    with pytest.raises(UserError, match=command):
+        accelerators.devices(target)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "package"), [("v5e:2x2", "libtpu"), ("h100", "jax-cuda12-plugin")]
+)
+def test_a_small_model_is_compiled(target, package):
+    if not is_installed(package):
+        pytest.skip(f"needs {package}")
+    done = run(f"--target={target}", "--config=configs/tiny.py", "--functions=train,generate")
+    assert done.returncode == 0, done.stderr
+    functions = json.loads(done.stdout.splitlines()[-1])[target]["tiny"]
+    train, generate = functions["train"], functions["generate"]
+    # Forwards and backwards each: the encoder over 256 steps, and within bars the notes.
+    assert sorted(loop["trips"] for loop in train["loops"]) == [16, 16, 16, 16, 256, 256]
+    # The conductor, and bars in which there are steps.
+    assert sorted(loop["trips"] for loop in generate["loops"]) == [16, 16, 16]
+    assert train["launches"] > 2 * 256
+    assert set(train["collectives"]) == ({"all-reduce"} if target == "v5e:2x2" else set())
+    assert generate["collectives"] == {}
