@@ -20,13 +20,14 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
     from musicvae_jax.inference.load import load_model
     from musicvae_jax.inference.melody_model import MelodyModel
     from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
+    from musicvae_jax.midi.medley import medley
     from musicvae_jax.midi.song import Song
     from musicvae_jax.midi.write import write
     from musicvae_jax.music.assembly import splice
     from musicvae_jax.music.examples import example_melodies
     from musicvae_jax.music.melody import Melody
     from musicvae_jax.music.piece import Piece
-    from musicvae_jax.notation.read import read, read_song
+    from musicvae_jax.notation.read import read, read_song, read_whole
     from musicvae_jax.plots.plot import plot
     from musicvae_jax.system.errors import UserError
     from musicvae_jax.transitions.interpolate import interpolate
@@ -46,9 +47,11 @@ __all__ = [
     "example_melodies",
     "interpolate",
     "load_model",
+    "medley",
     "plot",
     "read",
     "read_song",
+    "read_whole",
     "splice",
     "write",
 ]
@@ -67,9 +70,11 @@ _HOMES = {
     "example_melodies": "music.examples",
     "interpolate": "transitions.interpolate",
     "load_model": "inference.load",
+    "medley": "midi.medley",
     "plot": "plots.plot",
     "read": "notation.read",
     "read_song": "notation.read",
+    "read_whole": "notation.read",
     "splice": "music.assembly",
     "write": "midi.write",
 }

@@ -3,7 +3,7 @@
 import logging
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import ml_collections
 
@@ -11,7 +11,9 @@ from musicvae_jax import __version__
 from musicvae_jax.checkpoints import config_check, load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import audio, write
+from musicvae_jax.midi import arrangement, audio, write
+from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
@@ -22,6 +24,7 @@ from musicvae_jax.notation import read
 from musicvae_jax.system import files
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def load_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel:
@@ -69,22 +72,41 @@ def input_melodies(options: Options) -> dict[str, Melody]:
     )
 
 
+def input_sources(options: Options) -> dict[str, Source]:
+    """The files of `--input` whole, by their names, with the melodies of `input_melodies`."""
+    examples = example_melodies()
+    if not options.inputs:
+        logger.info("no --input: using the examples %s", ", ".join(examples))
+        return {name: arrangement.from_melody(melody) for name, melody in examples.items()}
+    sources = []
+    for name, reading in zip(options.inputs, options.input_readings(), strict=True):
+        if name in examples and not pathlib.Path(name).exists():
+            sources.append((name, arrangement.from_melody(examples[name])))
+        else:
+            sources.append((name, read.read_whole(name, reading)))
+    return titled(sources)
+
+
 def _melody(name: str, reading: Reading, examples: Mapping[str, Melody]) -> Melody:
     if name in examples and not pathlib.Path(name).exists():
         return examples[name]
     return read.read_melody(name, reading)
 
 
-def titled(melodies: Iterable[tuple[str, Melody]]) -> dict[str, Melody]:
-    """Melodies by their names; one whose name is taken already gets a number."""
-    result: dict[str, Melody] = {}
-    for name, melody in melodies:
-        result[name if name not in result else f"{name} ({len(result) + 1})"] = melody
+def titled(named: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """Melodies or files by their names; one whose name is taken already gets a number."""
+    result: dict[str, T] = {}
+    for name, value in named:
+        result[name if name not in result else f"{name} ({len(result) + 1})"] = value
     return result
 
 
 def write_piece(
-    folder: pathlib.Path, stem: str, piece: Piece, options: Options, provenance: str = ""
+    folder: pathlib.Path,
+    stem: str,
+    piece: Piece | Medley,
+    options: Options,
+    provenance: str = "",
 ) -> str:
     """Writes MIDI, and audio if asked for; returns the MIDI file's name."""
     path = folder / f"{stem}.mid"

@@ -86,8 +86,18 @@ _ADHERENCE = flags.DEFINE_float(
 _SPLICE = flags.DEFINE_boolean(
     "splice",
     False,
-    "Write one piece: the first melody unchanged, the bridge, and the second melody unchanged. "
-    "Three or more inputs are always spliced.",
+    "Write one piece: the first song unchanged, the bridge, and the second song unchanged, each "
+    "with all of its tracks. Three or more inputs are always spliced.",
+)
+_ACCOMPANIMENT = flags.DEFINE_enum(
+    "accompaniment",
+    "fade",
+    ["none", "fade", "hold"],
+    "With --splice, what accompanies a bridge: nothing; the first song's last bars, which give "
+    "way to the second song's first bars; or the tonic and the fifth of the key, held.",
+)
+_MELODY_ONLY = flags.DEFINE_boolean(
+    "melody_only", False, "With --splice: play the melodies of the songs alone."
 )
 _ORDER = flags.DEFINE_enum(
     "order",
@@ -110,8 +120,8 @@ _PROGRAMS = flags.DEFINE_enum(
     "programs",
     "crossfade",
     ["keep", "switch", "crossfade"],
-    "With --splice: keep the first melody's instrument throughout, switch to the next one's in "
-    "the bridge, or fade from one to the other.",
+    "With --splice: the bridge keeps the first melody's instrument, switches to the next one's, "
+    "or fades from one to the other; with --melody_only, keep is for the whole piece.",
 )
 _PAIRS = flags.DEFINE_string(
     "pairs",
@@ -138,7 +148,8 @@ _MODES = ("interpolate",)
 help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
 help.describe("Transition", _MODES, _ADHERENCE)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
-help.describe("Piece", _MODES, _SPLICE, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
+help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _MELODY_ONLY, _ORDER, _LOOP, _KEY_PATH)
+help.describe("Piece", _MODES, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
 help.describe("Variation", ("vary",), _KEEP_BARS)
 help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
@@ -184,6 +195,8 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
         loop=value(_LOOP),
         key_path=value(_KEY_PATH),
         programs=value(_PROGRAMS),
+        accompaniment=value(_ACCOMPANIMENT),
+        melody_only=value(_MELODY_ONLY),
         pairs=value(_PAIRS),
     )
 

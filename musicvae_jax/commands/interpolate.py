@@ -12,6 +12,7 @@ from musicvae_jax import __version__
 from musicvae_jax.commands import pairs
 from musicvae_jax.commands.files import (
     input_melodies,
+    input_sources,
     load_model,
     write_melody,
     write_piece,
@@ -20,6 +21,9 @@ from musicvae_jax.commands.files import (
 from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi import medley
+from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.assembly import chain, single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
@@ -43,10 +47,11 @@ class Transition:
     Attributes:
       strategy: its name.
       stem: of its files.
-      piece: what is written.
+      piece: what is written, or its line.
       shown: what is drawn: of a bridge alone, with its two melodies.
       bridges: between each two inputs.
       provenance: for the MIDI file.
+      medley: the whole songs with the bridges, if they are written.
     """
 
     strategy: str
@@ -55,6 +60,12 @@ class Transition:
     shown: Piece
     bridges: tuple[Bridge, ...]
     provenance: str
+    medley: Medley | None = None
+
+    @property
+    def written(self) -> Piece | Medley:
+        """What is written."""
+        return self.medley or self.piece
 
     @property
     def score(self) -> float:
@@ -72,34 +83,41 @@ class Transition:
     def figure(self) -> Figure:
         """The notes of what is shown, and the values of the bars of its bridges."""
         values = plots_piece.values_of_bridges(self.shown, self.bridges)
-        return plots_piece.piece_figure(self.shown, values, self.title)
+        notes = self.medley.notes_in_bars() if self.medley else None
+        return plots_piece.piece_figure(self.shown, values, self.title, notes)
 
     def report(self) -> dict[str, Any]:
         """Where it was written, what is in it, and its bridges, for JSON."""
-        entry = {"output": self.output, "score": self.score, "piece": self.piece.summary()}
+        entry = {"output": self.output, "score": self.score, "piece": self.written.summary()}
         return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
 
 
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes the transition from one input to the next, by each strategy.
 
-    Two melodies give the bridge alone, or with `--splice` one piece of the first melody,
-    the bridge and the second; more than two give a piece with a bridge between each two.
+    Two files give the bridge alone, or with `--splice` one piece of the first song, the
+    bridge and the second; more than two give a piece with a bridge between each two. The
+    songs have all of their tracks, unless `--melody_only` is given.
     """
     told = options.transition
     check(options)
     table = None if told.pairs is None else pairs.read_table(told.pairs)
-    inputs = input_melodies(options) if table is None else {}
+    sources: dict[str, Source] = {}
+    if table is None and is_whole(options, len(options.inputs)):
+        sources = input_sources(options)
+        inputs = {title: source.melody for title, source in sources.items()}
+    else:
+        inputs = input_melodies(options) if table is None else {}
     model = load_model(config, options)
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
-        results = pairs.write_pairs(table, model, plan, folder, **options.bridging()).report()
+        results = pairs.write_pairs(table, model, plan, folder, **_of_pairs(options)).report()
     else:
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop)
-        results = _write_inputs(inputs, model, plan, folder, options)
+        results = _write_inputs(inputs, sources, model, plan, folder, options)
     write_report(folder, report(model, plan, options, results))
 
 
@@ -120,6 +138,18 @@ def check(options: Options) -> None:
         raise UserError("--input: two music files or more are needed, got 1")
     if told.loop and not told.splice and len(options.inputs) < 3:
         raise UserError("--loop: needs --splice, or three files in --input")
+
+
+def _of_pairs(options: Options) -> dict[str, Any]:
+    """Keywords of `pairs.write_pairs`."""
+    told = options.bridging()
+    return told | ({"accompaniment": None} if options.transition.melody_only else {})
+
+
+def is_whole(options: Options, num_inputs: int) -> bool:
+    """Whether the songs before and after a bridge are played with all of their tracks."""
+    told = options.transition
+    return (told.splice or num_inputs > 2) and not told.melody_only
 
 
 def with_possible_strategies(model: MelodyModel, options: Options) -> Options:
@@ -156,6 +186,7 @@ def report(
     model: MelodyModel, plan: Plan, options: Options, results: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The report of the mode, for JSON: the plan, and what was made."""
+    told = options.transition
     described = {
         "bars": plan.bars,
         "spliced": plan.is_spliced,
@@ -166,6 +197,7 @@ def report(
         "candidates": options.num_or(1),
         "key_path": options.transition.key_path,
         "programs": options.transition.programs,
+        "accompaniment": None if told.melody_only or not plan.is_spliced else told.accompaniment,
     }
     return base_report(
         "interpolate",
@@ -188,6 +220,7 @@ def _ordered(model: MelodyModel, inputs: Mapping[str, Melody], *, loop: bool) ->
 
 def _write_inputs(
     inputs: Mapping[str, Melody],
+    sources: Mapping[str, Source],
     model: MelodyModel,
     plan: Plan,
     folder: pathlib.Path,
@@ -204,11 +237,12 @@ def _write_inputs(
         model,
         BridgeMaker(model),
         plan,
+        sources=sources,
         **options.bridging(),
         loop=options.transition.loop,
         keep_all=options.transition.keep_all,
     ):
-        write_piece(folder, transition.stem, transition.piece, options, transition.provenance)
+        write_piece(folder, transition.stem, transition.written, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())
         made.append(transition)
     return report_transitions(list(inputs), made)
@@ -226,8 +260,10 @@ def make_transitions(
     temperature: float = 0.0,
     key_path: str = "keep",
     programs: str = "crossfade",
+    accompaniment: str = "fade",
     loop: bool = False,
     keep_all: bool = False,
+    sources: Mapping[str, Source] | None = None,
 ) -> Iterator[Transition]:
     """Makes the transitions between titled melodies, one strategy after the other.
 
@@ -241,9 +277,12 @@ def make_transitions(
       seed: of all randomness.
       temperature: of decoding.
       key_path, programs: see `assembly.chain`; without splicing no key is changed.
+      accompaniment: see `medley.medley`.
       loop: whether the last bridge leads back to the first melody.
       keep_all: whether there is a transition of each rank of candidates, or of the best
         alone.
+      sources: by the same titles the files whole, which are then played; by default, or
+        without splicing, the melodies are.
     """
     keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
     sha256 = model.checkpoint.sha256()[:12]
@@ -251,7 +290,13 @@ def make_transitions(
         candidates = maker(keys.pairs, strategy, plan, num=num, seed=seed, temperature=temperature)
         for rank in range(max(map(len, candidates)) if keep_all else 1):
             bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
-            piece, shown = _pieces(inputs, bridges, plan, key_path=key_path, programs=programs)
+            told = {"key_path": key_path, "programs": programs}
+            whole = None
+            if plan.is_spliced and sources:
+                whole = _medley(inputs, sources, bridges, accompaniment, told)
+                piece = shown = whole.piece
+            else:
+                piece, shown = _pieces(inputs, bridges, plan, **told)
             yield Transition(
                 strategy=strategy,
                 stem=f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else ""),
@@ -260,6 +305,7 @@ def make_transitions(
                 bridges=bridges,
                 provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
                 f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
+                medley=whole,
             )
 
 
@@ -274,6 +320,24 @@ def report_transitions(titles: Sequence[str], transitions: Sequence[Transition])
         "ranking": [{"output": made.output, "score": made.score} for made in ranked],
         "outputs": outputs,
     }
+
+
+def _medley(
+    inputs: Mapping[str, Melody],
+    sources: Mapping[str, Source],
+    bridges: Sequence[Bridge],
+    accompaniment: str,
+    told: Mapping[str, str],
+) -> Medley:
+    """The whole songs with the bridges."""
+    return medley.medley(
+        [sources[title] for title in inputs],
+        [bridge.melody for bridge in bridges],
+        titles=[pathlib.Path(title).name for title in inputs],
+        curves=[bridge.curve for bridge in bridges],
+        accompaniment=accompaniment,
+        **told,
+    )
 
 
 def _pieces(

@@ -26,6 +26,10 @@ class TransitionOptions:
       loop: whether a chain ends with a bridge back to its first melody.
       key_path: one of `modulation.KEY_PATHS`.
       programs: one of `assembly.PROGRAM_PATHS`.
+      accompaniment: of the bridges between whole songs, one of
+        `accompaniment.ACCOMPANIMENTS`.
+      melody_only: whether of the songs before and after a bridge the melodies alone are
+        played.
       pairs: a CSV file of pairs, or None.
     """
 
@@ -40,6 +44,8 @@ class TransitionOptions:
     loop: bool
     key_path: str
     programs: str
+    accompaniment: str
+    melody_only: bool
     pairs: str | None
 
 
@@ -134,6 +140,7 @@ class Options:
             "temperature": self.transition_temperature,
             "key_path": self.transition.key_path,
             "programs": self.transition.programs,
+            "accompaniment": self.transition.accompaniment,
         }
 
     def num_or(self, default: int) -> int:

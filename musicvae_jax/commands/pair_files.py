@@ -5,7 +5,9 @@ import pathlib
 import time
 
 from musicvae_jax.midi import encode
+from musicvae_jax.midi.arrangement import Source
 from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
@@ -19,37 +21,48 @@ class Done:
 
     Attributes:
       melodies: what was read; empty if it failed.
+      sources: the files whole, if they were asked for.
       error: why it failed, or empty.
       midi_sec, disk_sec: how long it took to understand a file or make MIDI, and to read or
         write.
     """
 
     melodies: tuple[Melody, ...] = ()
+    sources: tuple[Source, ...] = ()
     error: str = ""
     midi_sec: float = 0.0
     disk_sec: float = 0.0
 
 
-def read_pair(paths: tuple[str, str]) -> Done:
-    """The melodies of two music files."""
+def read_pair(item: tuple[tuple[str, str], bool]) -> Done:
+    """The melodies of two music files, and if asked for the files whole."""
+    paths, is_whole = item
     begin = time.perf_counter()
     try:
         contents = [read.content(path) for path in paths]
         opened = time.perf_counter()
-        melodies = tuple(
-            extract_melody(read.song_from_bytes(content, path), path)
-            for content, path in zip(contents, paths, strict=True)
-        )
+        named = list(zip(contents, paths, strict=True))
+        sources: tuple[Source, ...] = ()
+        if is_whole:
+            sources = tuple(read.whole_from_bytes(content, path) for content, path in named)
+            melodies = tuple(source.melody for source in sources)
+        else:
+            melodies = tuple(
+                extract_melody(read.song_from_bytes(content, path), path) for content, path in named
+            )
     except UserError as error:
         return Done(error=str(error))
-    return Done(melodies, midi_sec=time.perf_counter() - opened, disk_sec=opened - begin)
+    return Done(melodies, sources, midi_sec=time.perf_counter() - opened, disk_sec=opened - begin)
 
 
-def write_piece(item: tuple[pathlib.Path, Piece, str]) -> Done:
-    """Writes a MIDI file of `(path, piece, provenance)`."""
+def write_piece(item: tuple[pathlib.Path, Piece | Medley, str]) -> Done:
+    """Writes a MIDI file of `(path, piece or medley, provenance)`."""
     path, piece, provenance = item
     begin = time.perf_counter()
-    content = encode.piece_bytes(piece, path.stem, provenance)
+    if isinstance(piece, Medley):
+        content = piece.midi_bytes(path.stem, provenance)
+    else:
+        content = encode.piece_bytes(piece, path.stem, provenance)
     made = time.perf_counter()
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)

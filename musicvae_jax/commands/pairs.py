@@ -19,6 +19,8 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.medley import Medley, medley
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
@@ -78,11 +80,15 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class _Pair:
-    """A pair that was read; `number` is its place in the table, from 0."""
+    """A pair that was read; `number` is its place in the table, from 0.
+
+    The files whole are there if they are to be played.
+    """
 
     number: int
     name: str
     melodies: tuple[Melody, Melody]
+    sources: tuple[Source, ...]
 
 
 class _Tally:
@@ -156,6 +162,7 @@ def write_pairs(
     temperature: float = 0.0,
     key_path: str = "keep",
     programs: str = "crossfade",
+    accompaniment: str | None = "fade",
 ) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
@@ -169,6 +176,8 @@ def write_pairs(
       folder: where to write.
       strategies, num, seed, temperature, key_path, programs: as for
         `interpolate.make_transitions`; of `num` candidates the best is written.
+      accompaniment: of the bridges between whole songs, see `medley.medley`; None for a
+        piece of the melodies alone.
 
     Raises:
       UserError: no pair can be read, or a file cannot be written.
@@ -178,13 +187,15 @@ def write_pairs(
     make = functools.partial(
         BridgeMaker(model), plan=plan, num=num, seed=seed, temperature=temperature
     )
-    piece_of = functools.partial(_piece, plan=plan, key_path=key_path, programs=programs)
+    told = {"key_path": key_path, "programs": programs}
+    piece_of = functools.partial(_piece, plan=plan, accompaniment=accompaniment or "", told=told)
+    is_whole = plan.is_spliced and accompaniment is not None
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
     reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            for pairs in _read_in_batches(rows, reader, tally):
+            for pairs in _read_in_batches(rows, reader, is_whole, tally):
                 ends = [_ends(pair, plan, key_path) for pair in pairs]
                 numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
@@ -208,9 +219,11 @@ def write_pairs(
     return Outcome(len(rows), tally.failures, seconds, workers, tally.means())
 
 
-def _read_in_batches(rows: Sequence[Row], reader: SafePool, tally: _Tally) -> Iterator[list[_Pair]]:
+def _read_in_batches(
+    rows: Sequence[Row], reader: SafePool, is_whole: bool, tally: _Tally
+) -> Iterator[list[_Pair]]:
     """The pairs that can be read, those of some rows at a time; none where all of them fail."""
-    done = reader.map(read_pair, [row.paths for row in rows], len(rows))
+    done = reader.map(read_pair, [(row.paths, is_whole) for row in rows], len(rows))
     numbered = enumerate(zip(rows, progress(done, "pairs", len(rows)), strict=True))
     while batch := list(itertools.islice(numbered, MAX_BATCH)):
         pairs = []
@@ -219,7 +232,7 @@ def _read_in_batches(rows: Sequence[Row], reader: SafePool, tally: _Tally) -> It
                 logger.warning("pair %s is left out: %s", row.name, error)
                 tally.failures[row.name] = error
             else:
-                pairs.append(_Pair(number, row.name, result.melodies))
+                pairs.append(_Pair(number, row.name, result.melodies, result.sources))
         if pairs:
             yield pairs
 
@@ -240,7 +253,7 @@ def _line(pair: _Pair, strategy: str, bridge: Bridge) -> str:
 
 
 def _write(
-    pieces: Mapping[pathlib.Path, Piece], provenance: str, writer: SafePool, tally: _Tally
+    pieces: Mapping[pathlib.Path, Piece | Medley], provenance: str, writer: SafePool, tally: _Tally
 ) -> None:
     """Writes MIDI files by worker processes.
 
@@ -253,8 +266,13 @@ def _write(
             raise UserError(f"cannot write {path}: {error}")
 
 
-def _piece(pair: _Pair, bridge: Bridge, *, plan: Plan, key_path: str, programs: str) -> Piece:
+def _piece(
+    pair: _Pair, bridge: Bridge, *, plan: Plan, accompaniment: str, told: Mapping[str, str]
+) -> Piece | Medley:
     if not plan.is_spliced:
         return single(bridge.melody, origin="bridge", is_bridge=True)
+    if pair.sources:
+        lines, curves = [bridge.melody], [bridge.curve]
+        return medley(pair.sources, lines, curves=curves, accompaniment=accompaniment, **told)
     first, second = pair.melodies
-    return splice(first, bridge, second, key_path=key_path, programs=programs)
+    return splice(first, bridge, second, **told)

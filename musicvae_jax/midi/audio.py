@@ -17,6 +17,7 @@ import numpy as np
 import pretty_midi
 
 from musicvae_jax.midi import encode, read
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -105,10 +106,10 @@ def _is_soundfont(path: pathlib.Path) -> bool:
 
 def render(
     path: str | os.PathLike,
-    source: Piece | str | os.PathLike,
+    source: Piece | Medley | str | os.PathLike,
     soundfont: str | os.PathLike | None = None,
 ) -> Rendering:
-    """Writes a piece or a MIDI file as a WAV file of 16 bits, atomically.
+    """Writes a piece, a medley or a MIDI file as a WAV file of 16 bits, atomically.
 
     With FluidSynth (the program `fluidsynth` on PATH) and a soundfont it has the
     instruments and is stereo; else it is sine waves in mono. It is as loud as it can be
@@ -118,18 +119,22 @@ def render(
 
     Args:
       path: the WAV file.
-      source: a piece, or a MIDI file.
+      source: a piece, a medley, or a MIDI file.
       soundfont: see `find_soundfont`.
 
     Raises:
       UserError: there is no such file, it plays for more than `MAX_SEC`, or what was
         asked for with `soundfont` cannot be done.
     """
-    if isinstance(source, Piece):
+    if isinstance(source, Piece | Medley):
+        if isinstance(source, Medley):
+            content, loops = source.midi_bytes(), source.piece.loops
+        else:
+            content, loops = encode.piece_bytes(source), source.loops
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "piece.mid"
-            file.write_bytes(encode.piece_bytes(source))
-            return _render_file(path, file, soundfont, source.loops)
+            file.write_bytes(content)
+            return _render_file(path, file, soundfont, loops)
     return _render_file(path, pathlib.Path(source), soundfont, loops=False)
 
 

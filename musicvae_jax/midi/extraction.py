@@ -211,10 +211,15 @@ def extract_melody(song: Song, source: str) -> Melody:
       UserError: there is no usable melody; says which track was looked at and why
         it was refused.
     """
+    return melody_and_origin(song, source)[0]
+
+
+def melody_and_origin(song: Song, source: str) -> tuple[Melody, float]:
+    """`extract_melody`, and where in the song it begins; see `Extraction.origin`."""
     extraction = extract(song)
-    if extraction.melody is None:
+    if extraction.melody is None or extraction.origin is None:
         raise UserError(f"{source}: no usable melody: {extraction.refusal}")
-    return extraction.melody
+    return extraction.melody, extraction.origin
 
 
 def _refusal(notes: list[tuple[int, int, int]]) -> str | None:

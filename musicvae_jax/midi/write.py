@@ -4,6 +4,7 @@ import os
 import pathlib
 
 from musicvae_jax.midi import audio, convert, encode
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
@@ -15,13 +16,13 @@ SUFFIXES = (".mid", ".midi", ".musicxml", ".wav")
 
 def write(
     path: str | os.PathLike,
-    music: Melody | Piece,
+    music: Melody | Piece | Medley,
     *,
     name: str = "melody",
     provenance: str = "",
     soundfont: str | os.PathLike | None = None,
 ) -> None:
-    """Writes a melody or a piece as MIDI, MusicXML or sound; whole, or not at all.
+    """Writes a melody, a piece or a medley as MIDI, MusicXML or sound; whole, or not at all.
 
     >>> import musicvae_jax as mv
     >>> melody = mv.example_melodies()["ode_to_joy"]
@@ -30,8 +31,8 @@ def write(
 
     Args:
       path: where to; `.mid` and `.midi` are MIDI (see `encode.piece_bytes`), `.musicxml`
-        is notation in 4/4 with tempo marks and instruments, `.wav` is sound (see
-        `audio.render`). Case does not matter. What stood there is replaced.
+        is notation in 4/4 with tempo marks and instruments, of a medley its line, `.wav` is
+        sound (see `audio.render`). Case does not matter. What stood there is replaced.
       music: what to write.
       name: the title in MIDI and in notation.
       provenance: how it was made, kept as a text event in MIDI.
@@ -47,13 +48,16 @@ def write(
         raise UserError(f"{path}: a name ending in {', '.join(SUFFIXES)} is needed")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
-    piece = music if isinstance(music, Piece) else single(music, origin=name)
+    if isinstance(music, Melody):
+        music = single(music, origin=name)
     if suffix == ".wav":
-        audio.render(path, piece, soundfont)
+        audio.render(path, music, soundfont)
         return
     if suffix == ".musicxml":
-        content = convert.to_musicxml(piece, name)
+        content = convert.to_musicxml(music.piece if isinstance(music, Medley) else music, name)
+    elif isinstance(music, Medley):
+        content = music.midi_bytes(name, provenance)
     else:
-        content = encode.piece_bytes(piece, name, provenance)
+        content = encode.piece_bytes(music, name, provenance)
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)

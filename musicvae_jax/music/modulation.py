@@ -144,16 +144,36 @@ def glide(bridge: Melody, key: Key, semitones: int, curve: np.ndarray | None = N
     if curve is None:
         curve = np.arange(1, bridge.num_bars + 1) / (bridge.num_bars + 1)
     t = np.asarray(curve, np.float64)[bridge.start // STEPS_PER_BAR]
+    gone = glide_pitches(bridge.pitch, t, key, semitones)
+    return dataclasses.replace(bridge, pitch=np.clip(gone, 0, 127))
+
+
+def fifths_on_the_way(t: np.ndarray, semitones: int) -> np.ndarray:
+    """How many fifths the scale has moved up, in whole numbers, where t of the way is gone."""
     # A fifth is 7 semitones, and 7 * 7 = 1 modulo 12.
-    fifths = np.rint(t * ((7 * semitones + 6) % 12 - 6)).astype(int)
-    octave, pitch_class = np.divmod(bridge.pitch - key.scale_root, 12)
+    return np.rint(t * ((7 * semitones + 6) % 12 - 6)).astype(int)
+
+
+def glide_pitches(pitch: np.ndarray, t: np.ndarray, key: Key, semitones: int) -> np.ndarray:
+    """Pitches on the way of `glide`.
+
+    Args:
+      pitch: [notes] int, in `key`.
+      t: [notes] float, how far each note is.
+      key: where the way begins.
+      semitones: where it ends.
+
+    Returns:
+      [notes] int, possibly outside of MIDI's range.
+    """
+    if not semitones:
+        return pitch
+    fifths = fifths_on_the_way(t, semitones)
+    octave, pitch_class = np.divmod(pitch - key.scale_root, 12)
     degree = np.searchsorted(_MAJOR, pitch_class, side="right") - 1
     raised = pitch_class - _MAJOR[degree]
     # The scale's root has moved by 7 * fifths; the steps bring the notes back to where
     # the register should be. A step is 12 / 7 semitones on average.
     steps = np.rint((t * semitones - 7 * fifths) * 7 / 12).astype(int)
     octave, degree = np.divmod(7 * octave + degree + steps, 7)
-    root = key.scale_root + 7 * fifths
-    return dataclasses.replace(
-        bridge, pitch=np.clip(root + 12 * octave + _MAJOR[degree] + raised, 0, 127)
-    )
+    return key.scale_root + 7 * fifths + 12 * octave + _MAJOR[degree] + raised

@@ -4,7 +4,8 @@
 
 What a piece plays of a melody is the `Melody`: its notes on the grid of sixteenths, one
 at a time. The accompaniment, the dynamics and the exact timing of the file that it came
-from are not part of it. "As it was" means these notes, each at its pitch and place.
+from are not part of it; `midi.medley` plays these too. "As it was" means these notes, each at its
+pitch and place.
 """
 
 import dataclasses

@@ -9,9 +9,10 @@ import logging
 import os
 import re
 
-from musicvae_jax.midi import bars
+from musicvae_jax.midi import arrangement, bars
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.extraction import extract_melody, melody_and_origin
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.midi.song import Song
@@ -76,9 +77,50 @@ def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
     """
     song = read_song(path, reading)
     melody = extract_melody(song, str(path))
-    for warning in song.warnings:
-        logger.warning("%s: %s", path, warning)
+    _log_warnings(song, str(path))
     return melody
+
+
+def read_whole(path: str | os.PathLike, reading: Reading = AS_FOUND) -> Source:
+    """A music file whole, with the melody of it that `read_melody` gives.
+
+    >>> import musicvae_jax as mv
+    >>> mv.write("reel.mid", mv.example_melodies()["reel"])
+    >>> whole = mv.read_whole("reel.mid")
+    >>> len(whole.arrangement.notes), whole.melody.num_bars
+    (124, 16)
+
+    Of MIDI every event is kept; of notation every part is, at the loudness of `read_song`.
+
+    Raises:
+      UserError: as for `read`.
+    """
+    return whole_from_bytes(content(path), str(path), reading)
+
+
+def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Source:
+    """`read_whole` of a file's content; `name` is what messages call it.
+
+    Raises:
+      UserError: as for `read`.
+    """
+    song = song_from_bytes(data, name, reading)
+    melody, origin = melody_and_origin(song, name)
+    _log_warnings(song, name)
+    if kind_of(data, name) == "MIDI":
+        found = song_from_bytes(data, name)
+        try:
+            whole = arrangement.from_midi(data, found, reading.tempo_bpm)
+        except ValueError as error:
+            unreadable = "not a readable MIDI file"
+            raise FileError(f"{name}: {unreadable} ({error})", unreadable) from error
+        return Source(melody, origin, whole)
+    return Source(melody, origin, arrangement.from_song(song))
+
+
+def _log_warnings(song: Song, name: str) -> None:
+    for warning in song.warnings:
+        logger.warning("%s: %s", name, warning)
 
 
 def read_song(path: str | os.PathLike, reading: Reading = AS_FOUND) -> Song:
@@ -140,7 +182,7 @@ def songs_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> lis
     """
     if not data:
         raise FileError(f"{name}: the file is empty, not music", "the file is empty")
-    kind = _FORMATS.get(_suffix(name)) or _format(data)
+    kind = kind_of(data, name)
     if not kind:
         unknown = "not a kind of music file that can be read"
         raise FileError(f"{name}: {unknown}; these are {', '.join(SUFFIXES)}", unknown)
@@ -161,6 +203,11 @@ def songs_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> lis
         unreadable = f"not a readable {kind} file"
         raise FileError(f"{name}: {unreadable} ({reason[:200]})", unreadable) from error
     return songs
+
+
+def kind_of(data: bytes, name: str) -> str:
+    """What a file is, by its name, or else by its content; empty if it is no music."""
+    return _FORMATS.get(_suffix(name)) or _format(data)
 
 
 def decoded(data: bytes) -> str:

@@ -20,7 +20,7 @@ from musicvae_jax.plots.picture import Picture
 if TYPE_CHECKING:  # it imports JAX, which a picture does not need
     from musicvae_jax.transitions.maker import Bridge
 
-_INK, _SOFT, _GRID, _SHADE = "#333333", "#777777", "#E2E2E2", "#F3F3F3"
+_INK, _SOFT, _GRID, _SHADE, _PALE = "#333333", "#777777", "#E2E2E2", "#F3F3F3", "#C8C8C8"
 _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN = 0.28, 9.0, 48.0
 _LEFT_IN, _RIGHT_IN = 0.75, 1.45  # for the pitches, and for the legends
 _CHARACTER_IN = 0.075  # of a label, about
@@ -80,7 +80,10 @@ def _of_bridge(bridge: Bridge) -> BarValues:
 
 
 def piece_figure(
-    piece: Piece, values: Sequence[BarValues | None] | None = None, title: str = ""
+    piece: Piece,
+    values: Sequence[BarValues | None] | None = None,
+    title: str = "",
+    beside: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Figure:
     """Draws a piece: the notes of all sections, and below them the values of each bar.
 
@@ -92,6 +95,8 @@ def piece_figure(
       piece: what to draw.
       values: for each section the values of its bars, or None.
       title: above the picture.
+      beside: all notes of the whole songs, drawn pale behind the line: of pitched
+        instruments, and of drums as marks at the foot; see `Medley.notes_in_bars`.
 
     Raises:
       ValueError: `values` and the sections differ in number.
@@ -106,7 +111,9 @@ def piece_figure(
     if _any(parts, "nll"):
         rows.append((_draw_nll, 0.9))
     heights = [height for _, height in rows]
-    music_in = float(np.clip(piece.num_bars * _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN))
+    limits = _limits(piece, beside)
+    bars = limits[1] - limits[0]
+    music_in = float(np.clip(bars * _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN))
     width = music_in + _LEFT_IN + (_RIGHT_IN if len(rows) > 1 else 0.25)
     top, gap, bottom = 0.85 if title else 0.6, 0.18, 0.5
     height = top + sum(heights) + gap * (len(rows) - 1) + bottom
@@ -119,13 +126,23 @@ def piece_figure(
             (_LEFT_IN / width, below / height, music_in / width, row_in / height)
         )
         from_top += row_in + gap
-        _set_up(axes, piece, is_last=index == len(rows) - 1)
+        _set_up(axes, piece, limits, is_last=index == len(rows) - 1)
         draw(axes, piece, parts)
         if index == 0:
-            _label_sections(axes, piece, music_in / piece.num_bars, row_in)
+            if beside is not None:
+                _draw_beside(axes, *beside)
+            _label_sections(axes, piece, music_in / bars, row_in)
     if title:
         figure.text(_LEFT_IN / width, 1 - 0.2 / height, title, fontsize=11, color=_INK, va="center")
     return figure
+
+
+def _limits(piece: Piece, beside: tuple[np.ndarray, np.ndarray] | None) -> tuple[int, int]:
+    """The bars that are shown, from 0 and up to the second; all in which there are notes."""
+    notes = np.concatenate(beside) if beside is not None else np.zeros((0, 3))
+    first = np.floor(notes[:, 1].min(initial=0.0) + 1e-3)
+    last = np.ceil(notes[:, 2].max(initial=0.0) - 1e-3)
+    return int(first), max(int(last), piece.num_bars)
 
 
 def _any(parts: Sequence[tuple[Section, BarValues]], *names: str) -> bool:
@@ -137,9 +154,9 @@ def _colors(piece: Piece) -> list[tuple[str, str]]:
     return [(melody_color(before), melody_color(after)) for before, after in piece.neighbours()]
 
 
-def _set_up(axes: Axes, piece: Piece, is_last: bool) -> None:
+def _set_up(axes: Axes, piece: Piece, limits: tuple[int, int], is_last: bool) -> None:
     bars = piece.num_bars
-    axes.set_xlim(0, bars)
+    axes.set_xlim(*limits)
     every = 1 if bars <= 24 else 4 if bars <= 160 else 8
     ticks = np.arange(0, bars, every)
     axes.set_xticks(ticks, ticks + 1 if is_last else [""] * len(ticks))
@@ -181,6 +198,19 @@ def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValu
     for p in named:
         axes.axhline(p, color=_GRID, linewidth=0.8 if p % 12 == 0 else 0.4, zorder=1)
     axes.set_ylabel("pitch", fontsize=9, color=_SOFT)
+
+
+def _draw_beside(axes: Axes, pitched: np.ndarray, drums: np.ndarray) -> None:
+    """Notes behind those of the line, and a mark for each stroke of a drum below them."""
+    boxes = note_boxes(*pitched.T, facecolors=_PALE, zorder=1.5)
+    axes.add_collection(boxes, autolim=False)
+    low, high = axes.get_ylim()
+    low = min(low, pitched[:, 0].min(initial=low + 1.5) - 1.5)
+    high = max(high, pitched[:, 0].max(initial=high - 1.5) + 1.5)
+    if len(drums):
+        axes.vlines(drums[:, 1], low - 3.0, low - 1.0, color=_SOFT, linewidth=0.4, zorder=1.5)
+        low -= 3.5
+    axes.set_ylim(low, high)
 
 
 def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) -> None:

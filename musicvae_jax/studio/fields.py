@@ -171,6 +171,8 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
     # What is left empty is the flag's default, and not what the studio was started with.
     values = {name: _text(flags.FLAGS[name].default) for name in known} | given
     values = {name: text for name, text in values.items() if text or name in _LISTS}
+    if mode == "interpolate":
+        values["melody_only"] = "true"  # the page has the melodies, and not the files
     numbers = {
         name: mode_flags.value_of(name, values) if name in values else None
         for name in ("bars", "num", "seed", "temperature")
@@ -209,6 +211,8 @@ def command(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Op
         if text and text != _text(flags.FLAGS[name].default):
             is_flag = isinstance(flags.FLAGS[name].parser, flags.BooleanParser)
             parts.append(f"--{name}" if is_flag and text == "true" else f"--{name}={text}")
+    if texts.get("splice") == "true":
+        parts.append("--melody_only")
     return " ".join(shlex.quote(part) for part in parts)
 
 

@@ -110,7 +110,7 @@ def make(client, mode, told, inputs):
 
 def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
     """What `main` would write with flags, without loading a model."""
-    texts = {name: text for name, text in told.items() if text}
+    texts = {name: text for name, text in told.items() if text} | {"melody_only": "true"}
     numbers = {
         name: mode_flags.value_of(name, texts) for name in ("bars", "num", "seed", "temperature")
     }
@@ -197,7 +197,7 @@ def test_the_command_that_is_shown_means_the_same(client, base, songs):
     result = make(client, "interpolate", told, [read(client, path) for path in songs])
     assert result["command"] == (
         "musicvae --mode=interpolate --checkpoint=runs/small "
-        "--input=song_000.mid,song_001.mid --strategy=latent --curve=0,1 --splice"
+        "--input=song_000.mid,song_001.mid --strategy=latent --curve=0,1 --splice --melody_only"
     )
     odd = fields.command("complete", {"num": "2"}, ["my 'new', song.mid"], base)
     parsed = flags.FLAGS["input"].parser.parse(

@@ -1,0 +1,280 @@
+"""A music file whole: all events of its tracks on a grid of ticks."""
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from musicvae_jax.midi import events
+from musicvae_jax.midi.bars import seconds_at
+from musicvae_jax.midi.container import read_container
+from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.song import Song, Track
+from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.piece import VELOCITY
+from musicvae_jax.music.tempo import microseconds_per_quarter
+
+# Of music without ticks of its own: exact for sixteenths, triplets and quintuplets.
+TICKS_PER_QUARTER = 960
+PITCHED_CHANNELS = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
+
+
+class Note(NamedTuple):
+    """A note of an arrangement; `start` and `end` are ticks."""
+
+    track: int
+    channel: int
+    pitch: int
+    velocity: int
+    start: int
+    end: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """All events of a music file.
+
+    Attributes:
+      ticks_per_quarter: the resolution.
+      tracks: the events of each track, in order, without the end of the track.
+    """
+
+    ticks_per_quarter: int
+    tracks: tuple[tuple[Event, ...], ...]
+
+    @property
+    def end(self) -> int:
+        """The tick of the last event."""
+        return max((track[-1].tick for track in self.tracks if track), default=0)
+
+    @functools.cached_property
+    def merged(self) -> list[tuple[int, Event]]:
+        """All events by time, each with the number of its track."""
+        numbered = [(index, e) for index, track in enumerate(self.tracks) for e in track]
+        return sorted(numbered, key=lambda pair: pair[1].tick)
+
+    @functools.cached_property
+    def notes(self) -> list[Note]:
+        """All notes by their starts; of equal ones that overlap the first ends first.
+
+        A note that does not end ends with the file.
+        """
+        result: list[Note] = []
+        for number, track in enumerate(self.tracks):
+            sounding: dict[tuple[int, int], collections.deque[Event]] = {}
+            for event in track:
+                if not (event.begins_note or event.ends_note):
+                    continue
+                key = (event.message[0] & 15, event.message[1])
+                if event.begins_note:
+                    sounding.setdefault(key, collections.deque()).append(event)
+                elif sounding.get(key):
+                    result.append(_note(number, sounding[key].popleft(), event.tick))
+            for left in sounding.values():
+                result += [_note(number, event, self.end) for event in left]
+        return sorted(result, key=lambda note: note.start)
+
+    @functools.cached_property
+    def channels(self) -> dict[int, int]:
+        """The channels on which notes sound, each with the first track of its notes."""
+        homes: dict[int, int] = {}
+        for note in self.notes:
+            homes[note.channel] = min(note.track, homes.get(note.channel, note.track))
+        return dict(sorted(homes.items()))
+
+    @functools.cached_property
+    def _by_channel(self) -> dict[int | None, list[Event]]:
+        result: dict[int | None, list[Event]] = {}
+        for _, event in self.merged:
+            result.setdefault(event.channel, []).append(event)
+        return result
+
+    def of_channel(self, channel: int) -> list[Event]:
+        """The events of a channel by time."""
+        return self._by_channel.get(channel, [])
+
+    def of_song(self, kind: int) -> list[Event]:
+        """The meta events of a kind, by time."""
+        return [event for _, event in self.merged if event.meta == kind]
+
+    def scaled(self, ticks_per_quarter: int) -> "Arrangement":
+        """The same at another resolution: every event at the nearest tick."""
+        if ticks_per_quarter == self.ticks_per_quarter:
+            return self
+        mine = self.ticks_per_quarter
+        tracks = tuple(
+            tuple(e.at((e.tick * ticks_per_quarter + mine // 2) // mine) for e in track)
+            for track in self.tracks
+        )
+        return Arrangement(ticks_per_quarter, tracks)
+
+
+def _note(track: int, event: Event, end: int) -> Note:
+    status, pitch, velocity = event.message
+    return Note(track, status & 15, pitch, velocity, event.tick, end)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A music file whole, and the melody that was found in it.
+
+    Attributes:
+      melody: as it was read.
+      origin: where the melody's step 0 lies, in quarter notes from the file's beginning.
+      arrangement: all that the file has.
+    """
+
+    melody: Melody
+    origin: float
+    arrangement: Arrangement
+
+    @property
+    def start(self) -> int:
+        """The tick of the bar line with which the melody begins."""
+        return round(self.origin * self.arrangement.ticks_per_quarter)
+
+    @property
+    def stop(self) -> int:
+        """The tick of the bar line with which the melody's last bar ends."""
+        return self.bar_line(self.melody.num_bars)
+
+    def bar_line(self, bar: int) -> int:
+        """The tick with which a bar of the melody begins, counted from 0."""
+        return round((self.origin + 4 * bar) * self.arrangement.ticks_per_quarter)
+
+    def step(self, tick: int) -> int:
+        """The melody's step that is nearest to a tick."""
+        quarters = tick / self.arrangement.ticks_per_quarter - self.origin
+        return int(np.floor(quarters * STEPS_PER_QUARTER + 0.5))
+
+
+def from_melody(melody: Melody) -> Source:
+    """A melody that comes without a file."""
+    track = Track(
+        name="",
+        program=melody.program,
+        is_drum=False,
+        pitch=melody.pitch,
+        velocity=np.full_like(melody.pitch, VELOCITY),
+        start=melody.start / STEPS_PER_QUARTER,
+        end=melody.end / STEPS_PER_QUARTER,
+    )
+    song = Song((track,), ((0.0, 4, 4),), ((0.0, melody.tempo_bpm),))
+    return Source(melody, 0.0, from_song(song))
+
+
+def from_midi(data: bytes, song: Song, tempo_bpm: float | None = None) -> Arrangement:
+    """The events of a MIDI file as they stand in it.
+
+    What is damaged is left out, as `midi.read` does, and so is a tempo or a key that cannot
+    be. Events of a file that counts seconds, or
+    whose beats are those of another tempo than it says, are placed on the beats to 1/960 of
+    a quarter note.
+
+    Args:
+      data: the file.
+      song: as it was found in the file.
+      tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
+        says, or None.
+
+    Raises:
+      ValueError: it is no MIDI file.
+    """
+    container = read_container(data)
+    try:
+        tracks = [events.read_track(track) for track in container.tracks]
+    except ValueError:
+        tracks = [events.read_track(track) for track in container.repaired().tracks]
+    tracks = [[event for event in track if events.is_sound(event)] for track in tracks]
+    resolution = container.ticks_per_quarter
+    if resolution and tempo_bpm is None:
+        return Arrangement(resolution, tuple(map(tuple, tracks)))
+
+    def placed(tick: int) -> int:
+        sec: np.ndarray | float
+        if container.ticks_per_sec:
+            sec = tick / container.ticks_per_sec
+        else:
+            sec = seconds_at(np.array(tick / resolution), song.tempos)
+        if tempo_bpm is not None:
+            return _tick(float(sec) * tempo_bpm / 60)
+        starts = seconds_at(np.array([start for start, _ in song.tempos]), song.tempos)
+        index = max(int(np.searchsorted(starts, sec, side="right")) - 1, 0)
+        start, bpm = song.tempos[index]
+        return _tick(start + float(sec - starts[index]) * bpm / 60)
+
+    places = {tick: placed(tick) for tick in {e.tick for track in tracks for e in track}}
+    if tempo_bpm is not None:
+        tracks = [[event for event in track if event.meta != events.TEMPO] for track in tracks]
+        tracks[0].insert(0, tempo(0, microseconds_per_quarter(tempo_bpm)))
+        places[0] = 0
+    moved = (tuple(event.at(places[event.tick]) for event in track) for track in tracks)
+    return Arrangement(TICKS_PER_QUARTER, tuple(moved))
+
+
+def from_song(song: Song) -> Arrangement:
+    """The tracks of a song as MIDI, each on a channel of its own as far as there are 15.
+
+    Of more pitched tracks those of one program share a channel.
+    """
+    pitched = [track for track in song.tracks if not track.is_drum]
+    programs = list(dict.fromkeys(track.program for track in pitched))
+    alone = len(pitched) <= len(PITCHED_CHANNELS)
+    used = iter(PITCHED_CHANNELS)
+    tracks = [_song_events(song)]
+    for track in song.tracks:
+        if track.is_drum:
+            channel = DRUM_CHANNEL
+        elif alone:
+            channel = next(used)
+        else:
+            place = min(programs.index(track.program), len(PITCHED_CHANNELS) - 1)
+            channel = PITCHED_CHANNELS[place]
+        tracks.append(_track_events(track, channel))
+    return Arrangement(TICKS_PER_QUARTER, tuple(map(tuple, tracks)))
+
+
+def _tick(quarter: float) -> int:
+    return max(0, round(quarter * TICKS_PER_QUARTER))
+
+
+def _song_events(song: Song) -> list[Event]:
+    result = [events.text(0, events.TRACK_NAME, song.title)] if song.title else []
+    for quarter, numerator, denominator in song.meters:
+        result.append(meter(_tick(quarter), numerator, denominator))
+    for quarter, bpm in song.tempos:
+        result.append(tempo(_tick(quarter), microseconds_per_quarter(bpm)))
+    return sorted(result, key=lambda event: event.tick)
+
+
+def meter(tick: int, numerator: int = 4, denominator: int = 4) -> Event:
+    """A time signature, with a metronome that clicks quarter notes."""
+    content = bytes([min(numerator, 255), denominator.bit_length() - 1, 24, 8])
+    return events.meta(tick, events.METER, content)
+
+
+def tempo(tick: int, microseconds: int) -> Event:
+    return events.meta(tick, events.TEMPO, microseconds.to_bytes(3, "big"))
+
+
+def _track_events(track: Track, channel: int) -> list[Event]:
+    head = [events.text(0, events.TRACK_NAME, track.name)] if track.name else []
+    head.append(events.program_change(0, channel, track.program))
+    rows: Sequence[tuple[int, int, float, float]] = list(
+        zip(
+            *(track.pitch.tolist(), track.velocity.tolist()),
+            *(track.start.tolist(), track.end.tolist()),
+            strict=True,
+        )
+    )
+    played = []
+    for pitch, velocity, start, end in rows:
+        begin = _tick(start)
+        played.append((begin, 1, events.note_on(begin, channel, pitch, max(velocity, 1))))
+        stop = max(_tick(end), begin + 1)
+        played.append((stop, 0, events.note_off(stop, channel, pitch)))
+    # On one tick what ends, ends before the next begins.
+    return head + [event for *_, event in sorted(played, key=lambda row: row[:2])]

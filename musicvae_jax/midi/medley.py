@@ -1,0 +1,315 @@
+"""Whole songs with bridges between them: all that the files have, on one grid of ticks.
+
+A `Piece` plays the melodies of its files; a `Medley` plays the files. Outside of the bridges
+every event of a file is there, moved in time, and in pitch where the key path moves it.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from musicvae_jax.midi import events, song_events
+from musicvae_jax.midi.accompaniment import Way
+from musicvae_jax.midi.accompaniment import parts as accompaniment_parts
+from musicvae_jax.midi.arrangement import Arrangement, Source
+from musicvae_jax.midi.channels import assign
+from musicvae_jax.midi.crossing import Crossing, Voice, cross
+from musicvae_jax.midi.cutting import Stretch, early, stretch
+from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.layout import File, Layout
+from musicvae_jax.music.assembly import chain
+from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.modulation import KeyPlan, plan_keys
+from musicvae_jax.music.piece import VELOCITY, Piece, Section
+from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
+
+MAX_TICKS_PER_QUARTER = 32_767
+# Over so many bars before and after a bridge, at most, a song's tempo is taken.
+_TEMPO_BARS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Medley:
+    """Whole songs with bridges between them.
+
+    Attributes:
+      piece: the line of the melodies and of the bridges, whose bars count from 1 at the first
+        melody's beginning.
+      arrangement: all events; the first track has those that concern all tracks.
+      files: what became of each file.
+      accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
+      origin: the tick at which the piece's first bar begins; before it is the introduction of
+        the first file.
+    """
+
+    piece: Piece
+    arrangement: Arrangement
+    files: tuple[File, ...]
+    accompaniment: str
+    origin: int
+
+    @property
+    def end(self) -> int:
+        """The tick at which the music ends."""
+        ticks = self.origin + self.piece.num_steps * self._step
+        return max(round(ticks), self.arrangement.end)
+
+    @property
+    def _step(self) -> float:
+        return self.arrangement.ticks_per_quarter / STEPS_PER_QUARTER
+
+    def midi_bytes(self, name: str = "melody", provenance: str = "") -> bytes:
+        """As a MIDI file of type 1.
+
+        Args:
+          name: of the sequence, whose tracks keep their own names.
+          provenance: how it was made, kept as a text event.
+        """
+        head = [events.text(0, events.TRACK_NAME, name)]
+        if provenance:
+            head.append(events.text(0, events.TEXT, provenance))
+        first, *others = self.arrangement.tracks
+        tracks = [(*head, *first), *others]
+        return events.file_bytes(tracks, self.arrangement.ticks_per_quarter, self.end)
+
+    def seconds_at(self, tick: int) -> float:
+        """When a tick is heard."""
+        return song_events.seconds_at(self.arrangement, tick)
+
+    def notes_in_bars(self) -> tuple[np.ndarray, np.ndarray]:
+        """All notes, for a picture: [notes, 3] float (pitch, start, end), those of drums last.
+
+        Starts and ends are in bars from the piece's first one, and may lie before it.
+
+        Returns:
+          The notes of pitched instruments, and those of drums.
+        """
+        bar = 4 * self.arrangement.ticks_per_quarter
+        rows: tuple[list, list] = ([], [])
+        for note in self.arrangement.notes:
+            place = ((note.start - self.origin) / bar, (note.end - self.origin) / bar)
+            rows[note.channel == DRUM_CHANNEL].append((note.pitch, *place))
+        pitched, drums = (np.array(each, np.float64).reshape(-1, 3) for each in rows)
+        return pitched, drums
+
+    def summary(self) -> dict[str, Any]:
+        """The piece, the grid and what became of each file, for JSON."""
+        resolution = self.arrangement.ticks_per_quarter
+        told = self.piece.summary()
+        for section, entry in zip(self.piece.sections, told["sections"], strict=True):
+            tick = self.origin + _ticks(section, resolution)
+            entry["start_sec"] = round(self.seconds_at(tick), 3)
+        told["duration_sec"] = round(self.seconds_at(self.end), 3)
+        whole = {
+            "accompaniment": self.accompaniment,
+            "ticks_per_quarter": resolution,
+            "bar_1_at_quarter": round(self.origin / resolution, 4),
+            "quarters": round(self.end / resolution, 4),
+            "files": [file.summary(resolution) for file in self.files],
+        }
+        return told | {"whole": whole}
+
+
+def medley(
+    sources: Sequence[Source],
+    bridges: Sequence[Melody],
+    *,
+    titles: Sequence[str] | None = None,
+    key_path: str = "keep",
+    programs: str = "crossfade",
+    curves: Sequence[np.ndarray] | None = None,
+    accompaniment: str = "fade",
+) -> Medley:
+    """Plays whole files with a bridge between each two.
+
+    >>> import musicvae_jax as mv
+    >>> ode, reel = mv.example_melodies().values()
+    >>> mv.write("ode.mid", ode)
+    >>> mv.write("reel.mid", reel)
+    >>> first, second = mv.read_whole("ode.mid"), mv.read_whole("reel.mid")
+    >>> whole = mv.medley([first, second], [ode.window(0, 8)], accompaniment="none")
+    >>> mv.write("both.mid", whole)
+    >>> whole.piece.num_bars
+    40
+
+    The first file is played from its beginning to the bar line with which its melody ends,
+    the last one from the bar in which its melody begins to its end; one that bridges lead to
+    and from, from its melody's first bar line to its last. `cutting.stretch` says what
+    happens at these bar lines.
+
+    In a bridge the melody is played by the instruments of both melodies, each on its own
+    channel, as loud as the melodies are beside the bridge.
+
+    Args:
+      sources: the files.
+      bridges, titles, key_path, programs, curves: as of `assembly.chain`; `keep` is about
+        the bridges' instrument.
+      accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
+
+    Raises:
+      ValueError: as of `assembly.chain`, or the accompaniment is unknown.
+    """
+    melodies = [source.melody for source in sources]
+    piece = chain(
+        melodies, bridges, titles=titles, key_path=key_path, programs=programs, curves=curves
+    )
+    plan = plan_keys(melodies, key_path, piece.loops)
+    resolution = shared_resolution([source.arrangement for source in sources])
+    scaled = [
+        dataclasses.replace(source, arrangement=source.arrangement.scaled(resolution))
+        for source in sources
+    ]
+    origin = 0 if piece.loops else scaled[0].start
+    layout = Layout(resolution)
+    stretches = _lay_files(layout, scaled, piece, plan, titles, origin)
+    first = _song_events(layout.files, scaled, stretches, piece, origin)
+    for number, crossing in enumerate(_crossings(scaled, piece, plan, curves, origin)):
+        before, after = number, (number + 1) % len(sources)
+        parts = accompaniment_parts(accompaniment, scaled[before], scaled[after], crossing.way)
+        cross(layout, (before, after), (scaled[before], scaled[after]), parts, crossing)
+    tracks = [first, *layout.sorted_tracks()]
+    laid = Arrangement(resolution, tuple(map(tuple, tracks)))
+    return Medley(piece, laid, tuple(layout.files), accompaniment, origin)
+
+
+def shared_resolution(arrangements: Sequence[Arrangement]) -> int:
+    """Ticks a quarter note that are exact for all files and for sixteenths, if MIDI has them.
+
+    Otherwise the largest of the files, as far as it divides into sixteenths; events of the
+    others then move by half a tick at most.
+    """
+    each = [arrangement.ticks_per_quarter for arrangement in arrangements]
+    exact = math.lcm(STEPS_PER_QUARTER, *each)
+    quarters = sum(a.end / a.ticks_per_quarter for a in arrangements) + 4 * 64 * len(each)
+    if exact <= MAX_TICKS_PER_QUARTER and exact * quarters < events.MAX_DELTA:
+        return exact
+    return -(-max(each) // STEPS_PER_QUARTER) * STEPS_PER_QUARTER
+
+
+def _lay_files(
+    layout: Layout,
+    sources: Sequence[Source],
+    piece: Piece,
+    plan: KeyPlan,
+    titles: Sequence[str] | None,
+    origin: int,
+) -> list[Stretch]:
+    """Places what each file plays outside of the bridges."""
+    sections = [section for section in piece.sections if not section.is_bridge]
+    stretches = []
+    channels: dict[int, int] = {}
+    for number, (source, section) in enumerate(zip(sources, sections, strict=True)):
+        is_entered = number > 0 or piece.loops
+        is_left = number < len(sources) - 1 or piece.loops
+        played = stretch(
+            source.arrangement,
+            source.start if is_entered else None,
+            source.stop if is_left else None,
+        )
+        channels = assign(source, channels)
+        file = File(
+            title=titles[number] if titles else "",
+            shift=origin + _ticks(section, layout.resolution) - source.start,
+            semitones=plan.shifts[number],
+            channels=channels,
+            start=source.start if is_entered else None,
+            stop=source.stop if is_left else None,
+            num_cut=played.cut,
+            num_struck=played.struck,
+        )
+        layout.add_file(file, played)
+        stretches.append(played)
+    return stretches
+
+
+def _ticks(section: Section, resolution: int) -> int:
+    """The tick at which a section begins, from the piece's first bar."""
+    return section.start_step * resolution // STEPS_PER_QUARTER
+
+
+def _song_events(
+    files: Sequence[File],
+    sources: Sequence[Source],
+    stretches: Sequence[Stretch],
+    piece: Piece,
+    origin: int,
+) -> list[Event]:
+    """What concerns all tracks: tempos, meters, keys, and a marker for each section."""
+    result: list[Event] = []
+    for number, (file, source, played) in enumerate(zip(files, sources, stretches, strict=True)):
+        own = list(played.of_all)
+        if number:
+            own = [event for event in own if event.meta != events.SMPTE_OFFSET]
+        if file.start is not None:
+            low = file.start - early(source.arrangement.ticks_per_quarter)
+            own = song_events.in_force(source.arrangement, low, file.start, own) + own
+        result += [
+            song_events.in_key(event, file.semitones).at(max(event.tick + file.shift, 0))
+            for event in own
+        ]
+    count, number = len(sources), 0
+    resolution = sources[0].arrangement.ticks_per_quarter
+    for section in piece.sections:
+        tick = origin + _ticks(section, resolution)
+        text = f"{section.origin}: {section.title}" if section.title else section.origin
+        result.append(events.text(max(tick, 0), events.MARKER, text))
+        if not section.is_bridge:
+            continue
+        result.append(song_events.meter(tick))
+        bars = min(section.melody.num_bars, _TEMPO_BARS)
+        before = song_events.usual_tempo_bpm(sources[number], bars, at_end=True)
+        number = (number + 1) % count
+        after = song_events.usual_tempo_bpm(sources[number], bars, at_end=False)
+        for step, bpm in tempo_ramp(before, after, section.melody.num_bars):
+            place = tick + step * resolution // STEPS_PER_QUARTER
+            result.append(song_events.tempo(place, microseconds_per_quarter(bpm)))
+    return sorted(result, key=lambda event: event.tick)
+
+
+def _crossings(
+    sources: Sequence[Source],
+    piece: Piece,
+    plan: KeyPlan,
+    curves: Sequence[np.ndarray] | None,
+    origin: int,
+) -> list[Crossing]:
+    """How each bridge gets from one file to the next."""
+    result = []
+    keys = [key.transpose(shift) for key, shift in zip(plan.keys, plan.shifts, strict=True)]
+    resolution = sources[0].arrangement.ticks_per_quarter
+    bridges = [section for section in piece.sections if section.is_bridge]
+    for number, section in enumerate(bridges):
+        after = (number + 1) % len(sources)
+        bars = section.melody.num_bars
+        even = np.arange(1, bars + 1) / (bars + 1)
+        way = Way(
+            curve=np.asarray(curves[number] if curves else even, np.float64),
+            keys=(keys[number], keys[after]),
+            semitones=plan.glides[number],
+            shifts=(plan.shifts[number], plan.shifts[after]),
+        )
+        voices = _voices(piece, section, sources[after].melody.program, sources[number], way)
+        result.append(Crossing(way, origin + _ticks(section, resolution), tuple(voices)))
+    return result
+
+
+def _voices(
+    piece: Piece, section: Section, next_program: int, before: Source, way: Way
+) -> list[Voice]:
+    """The instruments that play the line of a bridge, with the shares of their loudness."""
+    end = section.start_step + section.melody.num_steps
+    voices = []
+    for voice in piece.voices:
+        inside = (voice.start >= section.start_step) & (voice.start < end)
+        if not inside.any():
+            continue
+        rows = np.stack([voice.pitch, voice.start - section.start_step], axis=1)[inside]
+        table = np.column_stack(
+            [rows, (voice.end - section.start_step)[inside], voice.velocity[inside] / VELOCITY]
+        )
+        is_next = voice.program == next_program and voice.program != before.melody.program
+        voices.append(Voice(int(is_next), voice.program, table))
+    return voices

@@ -1,0 +1,81 @@
+"""Tempos, meters and keys of MIDI files: the events that concern all tracks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from musicvae_jax.midi import events
+from musicvae_jax.midi.arrangement import Arrangement, Source, meter, tempo
+from musicvae_jax.midi.events import Event
+
+__all__ = ["in_force", "in_key", "meter", "seconds_at", "tempo", "usual_tempo_bpm"]
+_DEFAULT_MICROSECONDS = 500_000
+
+
+def in_force(arrangement: Arrangement, low: int, line: int, own: Sequence[Event]) -> list[Event]:
+    """The tempo, the meter and the key that hold at a bar line, as events on it.
+
+    Args:
+      arrangement: a file.
+      low, line: the cut before a bar line of it, and the bar line.
+      own: what is played of the file from the cut on; what it sets by itself up to the bar
+        line is not set once more.
+    """
+    defaults = {events.TEMPO: tempo(line, _DEFAULT_MICROSECONDS), events.METER: meter(line)}
+    result = []
+    for kind in (events.TEMPO, events.METER, events.KEY_SIGNATURE):
+        if any(event.meta == kind and event.tick <= line for event in own):
+            continue
+        before = [event for event in arrangement.of_song(kind) if event.tick < low]
+        if before:
+            result.append(before[-1].at(line))
+        elif kind in defaults:
+            result.append(defaults[kind])
+    return result
+
+
+def in_key(event: Event, semitones: int) -> Event:
+    """A key signature moved by semitones; any other event as it is."""
+    if event.meta != events.KEY_SIGNATURE or not semitones or len(event.message) < 4:
+        return event
+    sharps = event.message[2] - 256 * (event.message[2] > 127)
+    moved = (sharps + 7 * semitones + 6) % 12 - 6  # a semitone is seven fifths
+    return event._replace(message=event.message[:2] + bytes([moved % 256]) + event.message[3:])
+
+
+def usual_tempo_bpm(source: Source, bars: int, *, at_end: bool) -> float:
+    """The median tempo of the melody's first or last bars, by the length of its stretches.
+
+    The tempo at the seam itself may be that of a ritardando.
+    """
+    count = source.melody.num_bars
+    bars = min(bars, count)
+    first = count - bars if at_end else 0
+    begin, end = source.bar_line(first), source.bar_line(first + bars)
+    changes = _tempo_changes(source.arrangement)
+    starts = np.clip([tick for tick, _ in changes], begin, end)
+    lengths = np.diff([*starts, end])
+    if not lengths.sum():
+        return source.melody.tempo_bpm
+    values = np.array([microseconds for _, microseconds in changes])
+    order = np.argsort(values, kind="stable")
+    passed = np.cumsum(lengths[order])
+    median = values[order][np.searchsorted(passed, passed[-1] / 2)]
+    return 60e6 / float(median)
+
+
+def seconds_at(arrangement: Arrangement, tick: int) -> float:
+    """When a tick is heard, by the tempos before it."""
+    changes = [(start, value) for start, value in _tempo_changes(arrangement) if start < tick]
+    lengths = np.diff([*(start for start, _ in changes), tick])
+    microseconds = np.array([value for _, value in changes])
+    return float(np.dot(lengths, microseconds)) / arrangement.ticks_per_quarter / 1e6
+
+
+def _tempo_changes(arrangement: Arrangement) -> list[tuple[int, int]]:
+    """The tick and the microseconds a quarter note of each tempo, the first at tick 0."""
+    changes = [
+        (event.tick, int.from_bytes(event.message[2:5], "big"))
+        for event in arrangement.of_song(events.TEMPO)
+    ]
+    return [(0, _DEFAULT_MICROSECONDS), *changes]
