@@ -90,7 +90,7 @@ def test_no_import_goes_in_a_circle():
 @pytest.mark.parametrize(
     ("library", "home"),
     [
-        ("pretty_midi", {"midi.audio", "midi.convert", "midi.encode"}),
+        ("pretty_midi", {"midi.audio", "midi.convert", "midi.encode", "midi.musicxml"}),
         ("mido", {"midi.audio", "midi.encode"}),
         ("symusic", {"midi.read"}),
         ("music21", {"midi.convert", "datasets.melodies.abc_notation", "datasets.melodies.folk"}),

@@ -211,6 +211,7 @@ def test_a_splice_holds_both_tunes_as_they_were(trained, home):
         "--granularity=note",
         "--num=3",
         "--keep=all",
+        "--notation",
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((output / "interpolate.json").read_text())
@@ -228,6 +229,8 @@ def test_a_splice_holds_both_tunes_as_they_were(trained, home):
         assert start % 4 == 0
         moved = [(pitch, a + start, b + start) for pitch, a, b in original]
         assert set(moved) <= set(notes)
+    line = read.read_song(output / entries[0]["output"].replace(".mid", ".musicxml"))
+    assert len(line.tracks) == 1
     # The songs have 8 bars each.
     assert entries[0]["piece"]["whole"]["accompaniment"] == "fade"
     assert (markers["bridge"], markers["melody 2"]) == (32, 52)

@@ -108,10 +108,13 @@ def write_piece(
     options: Options,
     provenance: str = "",
 ) -> str:
-    """Writes MIDI, and audio if asked for; returns the MIDI file's name."""
+    """Writes MIDI, and audio and notation if asked for; returns the MIDI file's name."""
     path = folder / f"{stem}.mid"
     write.write(path, piece, name=stem, provenance=provenance)
     logger.info("wrote %s", path)
+    if options.notation:
+        write.write(path.with_suffix(".musicxml"), piece, name=stem)
+        logger.info("wrote %s", path.with_suffix(".musicxml"))
     if options.audio:
         sound = path.with_suffix(".wav")
         rendering = audio.render(sound, piece, options.soundfont)

@@ -130,6 +130,7 @@ def check(options: Options) -> None:
             ("loop", told.loop),
             ("order=latent", told.order_by_latent),
             ("audio", options.audio),
+            ("notation", options.notation),
         ):
             if is_given:
                 raise UserError(f"--{flag}: cannot be used with --pairs")

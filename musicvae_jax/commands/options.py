@@ -78,6 +78,7 @@ class Options:
       seed: of all random numbers.
       temperature: of decoding; None for the mode's own.
       audio: also render audio.
+      notation: also write MusicXML.
       soundfont: for audio; None for one that is found.
       attributes: how much of which attributes is added to latents.
       kept_bars: of `vary`, the bars that stay, from 0.
@@ -98,6 +99,7 @@ class Options:
     seed: int = 0
     temperature: float | None = None
     audio: bool = False
+    notation: bool = False
     soundfont: str | None = None
     attributes: Mapping[str, float] = dataclasses.field(default_factory=dict)
     kept_bars: tuple[int, ...] = ()

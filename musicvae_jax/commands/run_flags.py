@@ -17,6 +17,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "The folder of the results. Defaul
 _AUDIO = flags.DEFINE_boolean(
     "audio", False, "Also write audio, by FluidSynth where it is installed, else as sine waves."
 )
+_NOTATION = flags.DEFINE_boolean(
+    "notation", False, "Also write notation (MusicXML), of whole songs the line of the melodies."
+)
 _SOUNDFONT = flags.DEFINE_string(
     "soundfont", None, "An .sf2 or .sf3 file for --audio. Default: one found on this machine."
 )
@@ -66,7 +69,7 @@ _HAS_MODEL = (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "studio")
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
 _WRITES = ("train_prior", "evaluate", "export", "build_data", "inspect")
 help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
-help.describe("Input and output", _MAKES_MUSIC, _AUDIO, _SOUNDFONT)
+help.describe("Input and output", _MAKES_MUSIC, _NOTATION, _AUDIO, _SOUNDFONT)
 help.describe("Model", _HAS_MODEL, _CHECKPOINT)
 help.describe("Model", (), _WORKDIR)
 help.describe(
@@ -139,6 +142,7 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
         audio=_AUDIO.value,
+        notation=_NOTATION.value,
         soundfont=_SOUNDFONT.value,
         run=loop.RunOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),

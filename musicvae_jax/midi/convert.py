@@ -214,13 +214,6 @@ def from_music21(score: "music21.stream.Stream", *, bars: int | None = None) -> 
     return _line(_track(np.array(rows).reshape(-1, 3), program), tempo_bpm, bars)
 
 
-def to_musicxml(music: Melody | Piece, name: str = "melody") -> bytes:
-    """`to_music21` as a MusicXML file."""
-    from music21.musicxml.m21ToXml import GeneralObjectExporter
-
-    return GeneralObjectExporter(to_music21(music, name)).parse()
-
-
 def _part(voice: Voice, num_steps: int) -> "music21.stream.Part":
     """A voice with rests between its notes."""
     from music21 import instrument, meter, note, pitch, stream

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from musicvae_jax.midi import audio, convert, encode
+from musicvae_jax.midi import audio, encode, musicxml
 from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import Melody
@@ -11,7 +11,7 @@ from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
-SUFFIXES = (".mid", ".midi", ".musicxml", ".wav")
+SUFFIXES = (".mid", ".midi", ".musicxml", ".mxl", ".wav")
 
 
 def write(
@@ -31,8 +31,9 @@ def write(
 
     Args:
       path: where to; `.mid` and `.midi` are MIDI (see `encode.piece_bytes`), `.musicxml`
-        is notation in 4/4 with tempo marks and instruments, of a medley its line, `.wav` is
-        sound (see `audio.render`). Case does not matter. What stood there is replaced.
+        and, compressed, `.mxl` are notation, of a medley its line (see
+        `musicxml.to_musicxml`), `.wav` is sound (see `audio.render`). Case does not matter.
+        What stood there is replaced.
       music: what to write.
       name: the title in MIDI and in notation.
       provenance: how it was made, kept as a text event in MIDI.
@@ -53,8 +54,10 @@ def write(
     if suffix == ".wav":
         audio.render(path, music, soundfont)
         return
-    if suffix == ".musicxml":
-        content = convert.to_musicxml(music.piece if isinstance(music, Medley) else music, name)
+    if suffix in (".musicxml", ".mxl"):
+        line = music.piece if isinstance(music, Medley) else music
+        content = musicxml.to_musicxml(line, name)
+        content = musicxml.packed(content) if suffix == ".mxl" else content
     elif isinstance(music, Medley):
         content = music.midi_bytes(name, provenance)
     else:

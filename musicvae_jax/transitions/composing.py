@@ -16,7 +16,6 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import play_round
 
-
 DRAFT = "dual_conductor"  # the strategy that makes drafts
 
 

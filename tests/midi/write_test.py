@@ -55,7 +55,7 @@ def test_sound_is_as_long_as_the_music_and_its_tail(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "mid", "a.mid.txt"])
 def test_an_unknown_suffix_is_told_of_with_those_that_are_known(tmp_path, name):
-    with pytest.raises(UserError, match=r"\.mid, \.midi, \.musicxml, \.wav") as caught:
+    with pytest.raises(UserError, match=r"\.mid, \.midi, \.musicxml, \.mxl, \.wav") as caught:
         write.write(tmp_path / name, MELODY)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert list(tmp_path.iterdir()) == []
