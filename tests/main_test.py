@@ -375,6 +375,8 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
         (("--mode=interpolate", "--pitch_range=60,64"), ["60,64", "at least 11"]),
         (("--mode=interpolate", "--bars=65"), ["bars", "65"]),
         (("--mode=interpolate", "--loop"), ["--loop", "--splice"]),
+        (("--mode=interpolate", "--splice", "--from=0"), ["--from=0", "counted from 1, or auto"]),
+        (("--mode=interpolate", "--to=3"), ["--to", "needs --splice"]),
         (("--mode=interpolate", "--pairs=no.csv"), ["--pairs=no.csv", "No such file"]),
         (("--mode=interpolate", "--pairs=x.csv", "--loop"), ["--loop", "--pairs"]),
         (("--mode=generate", "--checkpoint=/nowhere"), ["--checkpoint=/nowhere", "no checkpoint"]),

@@ -99,6 +99,17 @@ _ACCOMPANIMENT = flags.DEFINE_enum(
 _MELODY_ONLY = flags.DEFINE_boolean(
     "melody_only", False, "With --splice: play the melodies of the songs alone."
 )
+_FROM = flags.DEFINE_string(
+    "from",
+    None,
+    "With --splice: leave the first song after this bar of its melody, counted from 1 as in the "
+    "picture; auto: at the end of a phrase from which the bridge is good. Default: at its end.",
+)
+_TO = flags.DEFINE_string(
+    "to",
+    None,
+    "With --splice: enter the second song at this bar of its melody, or auto. Default: bar 1.",
+)
 _ORDER = flags.DEFINE_enum(
     "order",
     "given",
@@ -148,8 +159,8 @@ _MODES = ("interpolate",)
 help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
 help.describe("Transition", _MODES, _ADHERENCE)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
-help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _MELODY_ONLY, _ORDER, _LOOP, _KEY_PATH)
-help.describe("Piece", _MODES, _PROGRAMS)
+help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _MELODY_ONLY, _FROM, _TO, _ORDER, _LOOP)
+help.describe("Piece", _MODES, _KEY_PATH, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
 help.describe("Variation", ("vary",), _KEEP_BARS)
 help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
@@ -197,6 +208,8 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
         programs=value(_PROGRAMS),
         accompaniment=value(_ACCOMPANIMENT),
         melody_only=value(_MELODY_ONLY),
+        leave=options.parse_bar("from", value(_FROM)),
+        enter=options.parse_bar("to", value(_TO)),
         pairs=value(_PAIRS),
     )
 

@@ -9,7 +9,7 @@ import ml_collections
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import pairs
+from musicvae_jax.commands import pairs, places
 from musicvae_jax.commands.files import (
     input_melodies,
     input_sources,
@@ -117,13 +117,16 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     else:
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop)
-        results = _write_inputs(inputs, sources, model, plan, folder, options)
+        maker = BridgeMaker(model)
+        inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
+        results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
     write_report(folder, report(model, plan, options, results))
 
 
 def check(options: Options) -> None:
     """Raises: UserError: options exclude each other, or there are too few inputs."""
     told = options.transition
+    places.check(options)
     if told.pairs is not None:
         for flag, is_given in (
             ("input", options.inputs),
@@ -223,6 +226,7 @@ def _write_inputs(
     inputs: Mapping[str, Melody],
     sources: Mapping[str, Source],
     model: MelodyModel,
+    maker: BridgeMaker,
     plan: Plan,
     folder: pathlib.Path,
     options: Options,
@@ -236,7 +240,7 @@ def _write_inputs(
     for transition in make_transitions(
         inputs,
         model,
-        BridgeMaker(model),
+        maker,
         plan,
         sources=sources,
         **options.bridging(),

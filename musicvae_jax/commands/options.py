@@ -7,7 +7,9 @@ from typing import Any
 
 from musicvae_jax.evaluation.measure import PRIOR_SAMPLES
 from musicvae_jax.midi.reading import AS_FOUND, Reading
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.training.loop import RunOptions
+from musicvae_jax.transitions.places import AUTO
 from musicvae_jax.transitions.settings import Settings, wrong_pitch_range
 
 
@@ -30,6 +32,9 @@ class TransitionOptions:
         `accompaniment.ACCOMPANIMENTS`.
       melody_only: whether of the songs before and after a bridge the melodies alone are
         played.
+      leave: after how many bars of its melody the first song is left, `auto`, or None for
+        all of them.
+      enter: at which bar of its melody, from 1, the second song is entered, `auto`, or None.
       pairs: a CSV file of pairs, or None.
     """
 
@@ -46,6 +51,8 @@ class TransitionOptions:
     programs: str
     accompaniment: str
     melody_only: bool
+    leave: int | str | None
+    enter: int | str | None
     pairs: str | None
 
 
@@ -155,6 +162,19 @@ def parse_curve(values: list[str]) -> str | tuple[float, ...]:
         return tuple(float(value) for value in values)
     except ValueError:
         return ",".join(values)
+
+
+def parse_bar(flag: str, text: str | None) -> int | str | None:
+    """The bar of `--from` or `--to`, `auto`, or None.
+
+    Raises:
+      UserError: it is neither.
+    """
+    if text is None or text == AUTO:
+        return text
+    if not (text.isdecimal() and len(text) < 6 and int(text)):
+        raise UserError(f"--{flag}={text}: a bar of the melody, counted from 1, or auto is needed")
+    return int(text)
 
 
 def parse_pitch_range(values: list[str]) -> tuple[int, ...]:

@@ -145,6 +145,12 @@ class Source:
         """The tick with which a bar of the melody begins, counted from 0."""
         return round((self.origin + 4 * bar) * self.arrangement.ticks_per_quarter)
 
+    def between(self, first: int, last: int) -> "Source":
+        """The same file with the bars of its melody from `first` up to, and without, `last`."""
+        return dataclasses.replace(
+            self, melody=self.melody.window(first, last - first), origin=self.origin + 4 * first
+        )
+
     def step(self, tick: int) -> int:
         """The melody's step that is nearest to a tick."""
         quarters = tick / self.arrangement.ticks_per_quarter - self.origin

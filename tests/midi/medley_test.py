@@ -361,3 +361,17 @@ def test_another_library_reads_the_events_that_are_written(rows):
     for event, (_, message) in zip(track, theirs, strict=True):
         if event.channel is not None or event.message[0] == events.SYSEX:
             assert bytes(message.bytes()) == event.message
+
+
+def test_songs_are_left_and_entered_at_any_bar(sources):
+    first, second = sources[0].between(0, 9), sources[1].between(5, 16)
+    result = medley([first, second], [BRIDGE], accompaniment="none")
+    assert [section.start_bar for section in result.piece.sections] == [0, 9, 17]
+    quarters = [file.summary(1920) for file in result.files]
+    # Two bars stand before the first melody, and three before the second.
+    assert quarters[0]["stop_at_quarter"] == 4 * (2 + 9)
+    assert quarters[1]["start_at_quarter"] == 4 * (3 + 5)
+    assert quarters[1]["moved_by_quarters"] == 4 * (2 + 9 + 8 - 3 - 5)
+    line = result.piece.line.notes()
+    heard = [n for n in result.arrangement.notes if n.channel in (0, 3)]
+    assert len(heard) == len(line) + sum(16 * 9 <= start < 16 * 17 for _, start, _ in line)
