@@ -97,6 +97,9 @@ def get_config() -> ml_collections.ConfigDict:
     # Each device divides its share into that many parts, takes one after another, and adds
     # up their gradients: the same step in less memory.
     train.accumulate = 1
+    # How a step runs on all devices: 'pmap', or 'mesh' for one `jit` over a mesh of them. Both
+    # compute the same, and each goes on from the other's checkpoints.
+    train.parallel = "pmap"
     train.num_steps = 20_000
     # Stop cleanly, with a checkpoint, after that many minutes; 0: no limit. The same
     # command continues from there.

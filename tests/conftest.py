@@ -130,10 +130,10 @@ def compiled_once():
         key = ("evaluator", str(model), config.model.codec, config.train.batch_size, devices)
         return once(key, evaluator_of, model, config)
 
-    step_of, state_of = loop.pmap_train_step, loop.create_train_state
+    step_of, state_of = loop.parallel_train_step, loop.create_train_state
     evaluator_of = validation.Evaluator
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "pmap_train_step", shared_step)
+        patch.setattr(loop, "parallel_train_step", shared_step)
         patch.setattr(loop, "create_train_state", shared_state)
         patch.setattr(validation, "Evaluator", shared_evaluator)
         yield _made

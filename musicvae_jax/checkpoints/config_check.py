@@ -21,6 +21,7 @@ CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "prior.dtype": ("float32", "bfloat16"),
     "model.lstm": ("auto", "scan"),
+    "train.parallel": ("pmap", "mesh"),
     "train.sampling": ("none", "constant", "inverse_sigmoid"),
 }
 AT_LEAST_1 = (
@@ -77,7 +78,7 @@ ADDED = {
         "folder": "~/musicvae_data",
     },
     "model": {"conductor_reads": "same"},
-    "train": {"learning_rate_warmup": 0},
+    "train": {"learning_rate_warmup": 0, "parallel": "pmap"},
     "prior": default.get_config().prior.to_dict(),
 }
 

@@ -36,7 +36,7 @@ from tqdm import tqdm
 from musicvae_jax.checkpoints import load, store
 from musicvae_jax.models.vae import MusicVAE, abstract_params, create_model
 from musicvae_jax.system import files, locks, processes
-from musicvae_jax.system.devices import all_devices, host_copy, replicate, shard
+from musicvae_jax.system.devices import all_devices, host_copy, layout
 from musicvae_jax.system.errors import PreemptedError, UserError
 from musicvae_jax.system.progress import on_terminal
 from musicvae_jax.training import data as training_data
@@ -47,7 +47,7 @@ from musicvae_jax.training.step import (
     TrainState,
     create_optimizer,
     create_train_state,
-    pmap_train_step,
+    parallel_train_step,
 )
 
 logger = logging.getLogger(__name__)
@@ -201,6 +201,7 @@ class _Run:
         self._log = log
         self._options = options
         self._started = started
+        self._layout = layout(config.train.parallel, all_devices())
 
     def _is_out_of_time(self, done: int) -> bool:
         limit = self._config.train.max_minutes
@@ -213,7 +214,8 @@ class _Run:
     def _evaluate(
         self, done: int, state: TrainState, evaluator: training_validation.Evaluator
     ) -> dict[str, float]:
-        results = training_validation.evaluate(evaluator, state.params, self._data.validation)
+        params = self._layout.for_pmap(state.params)
+        results = training_validation.evaluate(evaluator, params, self._data.validation)
         self._log.write(done, "validation", results)
         return results
 
@@ -227,8 +229,8 @@ class _Run:
         """See `train`."""
         config, first, last = self._config.train, int(state.step), self._config.train.num_steps
         devices = all_devices()
-        state = replicate(state, devices)
-        step_devices = pmap_train_step(model, optimizer, self._config, devices)
+        state = self._layout.replicate(state)
+        step_devices = parallel_train_step(model, optimizer, self._config, devices)
         evaluator = training_validation.Evaluator(model, self._config)
         results: dict[str, float] = {}
         # Emulated devices that share few cores deadlock when many steps are queued.
@@ -245,7 +247,7 @@ class _Run:
             for step in _steps(first, last):
                 profile.before(step)
                 with window.waiting():
-                    batch = shard(self._data.batches(step))
+                    batch = self._layout.shard(self._data.batches(step))
                 state, metrics = step_devices(state, batch)
                 window.append(metrics)
                 if waits:

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 from jax import lax
+from jax.sharding import PartitionSpec
 
 from musicvae_jax.models import losses, noise
 from musicvae_jax.models.vae import MusicVAE, init_params
-from musicvae_jax.system.devices import AXIS
+from musicvae_jax.system.devices import AXIS, device_mesh
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import schedules
 
@@ -104,25 +105,75 @@ def _in_parts(
     return jax.tree.map(lambda leaf: leaf / parts, total)
 
 
+Step = Callable[[TrainState, jax.Array], tuple[TrainState, dict[str, jax.Array]]]
+
+
+def parallel_train_step(
+    model: MusicVAE,
+    optimizer: optax.GradientTransformation,
+    config: ml_collections.ConfigDict,
+    devices: Sequence[jax.Device],
+) -> Step:
+    """The step over devices, as `config.train.parallel` says; see the two below."""
+    over_devices = {"pmap": pmap_train_step, "mesh": mesh_train_step}
+    return over_devices[config.train.parallel](model, optimizer, config, devices)
+
+
 def pmap_train_step(
     model: MusicVAE,
     optimizer: optax.GradientTransformation,
     config: ml_collections.ConfigDict,
     devices: Sequence[jax.Device] | None = None,
-) -> Callable[[TrainState, jax.Array], tuple[TrainState, dict[str, jax.Array]]]:
-    """The step over devices, by default all; the state that goes in is given up.
+) -> Step:
+    """The step mapped over devices, by default all; the state that goes in is given up.
+
+    Arrays are laid out by `system.devices.PmapLayout`.
 
     Raises:
       UserError: a device's share of a batch does not divide into its parts.
     """
-    shares = (jax.device_count() if devices is None else len(devices)) * config.train.accumulate
-    if config.train.batch_size % shares:
+    _check_shares(config, jax.device_count() if devices is None else len(devices))
+    step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
+    return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)
+
+
+def mesh_train_step(
+    model: MusicVAE,
+    optimizer: optax.GradientTransformation,
+    config: ml_collections.ConfigDict,
+    devices: Sequence[jax.Device],
+) -> Step:
+    """The step as one `jit` over a mesh of devices; the state that goes in is given up.
+
+    Arrays are laid out by `system.devices.MeshLayout`. Each device has its own copy of the state,
+    as under pmap, so that both are the same program, and equal to the bit. A state without the
+    axis of devices was equal only up to the last bit, after some steps of Adam.
+
+    Raises:
+      UserError: a device's share of a batch does not divide into its parts.
+    """
+    _check_shares(config, len(devices))
+    step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
+
+    def on_one(*share):
+        """The step on what lies on one device, with the axis of devices in front."""
+        made = step(*jax.tree.map(lambda leaf: leaf[0], share))
+        return jax.tree.map(lambda leaf: leaf[None], made)
+
+    # Without `check_vma`, which refuses loops that begin from zeros, as ours do: those are the
+    # same on all devices, and what comes after a turn is not.
+    share = PartitionSpec(AXIS)
+    mapped = jax.shard_map(
+        on_one, mesh=device_mesh(devices), in_specs=share, out_specs=share, check_vma=False
+    )
+    return jax.jit(mapped, donate_argnums=0)
+
+
+def _check_shares(config: ml_collections.ConfigDict, devices: int) -> None:
+    if config.train.batch_size % (devices * config.train.accumulate):
         raise UserError(
-            f"config.train.batch_size={config.train.batch_size} does not divide by "
-            f"{shares // config.train.accumulate} devices times "
-            f"config.train.accumulate={config.train.accumulate} parts",
+            f"config.train.batch_size={config.train.batch_size} does not divide by {devices} "
+            f"devices times config.train.accumulate={config.train.accumulate} parts",
             "config.train.batch_size",
             "config.train.accumulate",
         )
-    step = functools.partial(train_step, model=model, optimizer=optimizer, config=config)
-    return jax.pmap(step, axis_name=AXIS, donate_argnums=0, devices=devices)

@@ -260,9 +260,10 @@ def check_same_metrics(workdir, other):
     assert compared >= 6 * len(ones) / 2
 
 
-def test_two_processes_train_and_validate_as_one_which_goes_on_alone(home, tmp_path):
+@pytest.mark.parametrize("parallel", ["pmap", pytest.param("mesh", marks=pytest.mark.slow)])
+def test_two_processes_train_and_validate_as_one_which_goes_on_alone(parallel, home, tmp_path):
     """Three steps by two processes, and three more by this one, against six by one."""
-    args = arguments(home, tmp_path / "two", num_steps=3)
+    args = arguments(home, tmp_path / "two", num_steps=3, parallel=parallel)
     run = start(home, 2, args, tmp_path / "logs")
     loop.train(config_of(home), tmp_path / "one")  # meanwhile: all build the data, one does
     assert run.wait(120) == 0, (tmp_path / "logs" / "process_1.log").read_text()

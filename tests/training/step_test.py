@@ -51,20 +51,20 @@ def run_on(devices, config, optimizer, tokens, steps):
     chosen = jax.devices()[:devices]
     params = helpers.random_params(config)
     state = training_step.create_train_state(model, optimizer, config.seed, params)
-    state = system_devices.replicate(state, chosen)
-    step = training_step.pmap_train_step(model, optimizer, config, chosen)
+    layout = system_devices.layout(config.train.parallel, chosen)
+    state = layout.replicate(state)
+    step = training_step.parallel_train_step(model, optimizer, config, chosen)
     losses = []
     for number in range(steps):
-        batch = tokens[number].reshape(devices, -1, tokens.shape[-1])
-        state, metrics = step(state, batch)
+        state, metrics = step(state, layout.shard(tokens[number]))
         losses.append(float(metrics["loss"][0]))
-    return losses, host(jax.tree.map(lambda x: x[0], state.params))
+    return losses, host(system_devices.host_copy(state.params))
 
 
 @functools.cache
-def one_step(devices, parts=1):
+def one_step(devices, parts=1, parallel="pmap"):
     """The loss of a step under plain SGD, and the parameters after it."""
-    config = copy(helpers.small_config(dropout=0.3), accumulate=parts)
+    config = copy(helpers.small_config(dropout=0.3), accumulate=parts, parallel=parallel)
     [loss], params = run_on(devices, config, optax.sgd(1.0), helpers.random_tokens(16, 32)[None], 1)
     return loss, params
 
@@ -90,6 +90,14 @@ def test_eight_devices_and_one_give_the_same_gradient():
     assert max(np.abs(a - before).max() for before, a in zip(start, one, strict=True)) > 0.1
 
 
+def test_a_mesh_of_eight_devices_gives_the_bits_of_pmap():
+    loss, params = one_step(8)
+    mesh_loss, mesh_params = one_step(8, parallel="mesh")
+    assert mesh_loss == loss
+    for one, other in zip(params, mesh_params, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_batch_in_parts_gives_the_same_step(devices):
     loss, whole = one_step(devices)
@@ -99,8 +107,9 @@ def test_a_batch_in_parts_gives_the_same_step(devices):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_the_step_is_traced_once():
-    config = helpers.small_config()
+@pytest.mark.parametrize("parallel", ["pmap", "mesh"])
+def test_the_step_is_traced_once(parallel):
+    config = copy(helpers.small_config(), parallel=parallel)
     model, optimizer = create_model(config.model), optax.sgd(0.1)
     traces = []
 
@@ -109,19 +118,21 @@ def test_the_step_is_traced_once():
             traces.append(1)
             return model.apply(*args, **kwargs)
 
-    step = training_step.pmap_train_step(Counting(), optimizer, config)
+    layout = system_devices.layout(parallel, jax.devices())
+    step = training_step.parallel_train_step(Counting(), optimizer, config, jax.devices())
     state = training_step.create_train_state(model, optimizer, 0, helpers.random_params(config))
-    state = system_devices.replicate(state)
+    state = layout.replicate(state)
     for number in range(4):
-        state, _ = step(state, system_devices.shard(helpers.random_tokens(16, 32, seed=number)))
+        state, metrics = step(state, layout.shard(helpers.random_tokens(16, 32, seed=number)))
+        jax.block_until_ready(metrics)
     assert len(traces) == 1
 
 
-def test_stop_and_resume_is_bit_identical(config, tmp_path):
-    straight, stopped = copy(config, num_steps=6), copy(config, num_steps=4)
-    loop.train(straight, tmp_path / "straight")
-    loop.train(stopped, tmp_path / "resumed")
-    loop.train(straight, tmp_path / "resumed")
+@pytest.mark.parametrize("ways", [{4: "pmap", 6: "pmap"}, {2: "pmap", 4: "mesh", 6: "pmap"}])
+def test_stop_and_resume_is_bit_identical(ways, config, tmp_path):
+    loop.train(copy(config, num_steps=6), tmp_path / "straight")
+    for steps, parallel in ways.items():
+        loop.train(copy(config, num_steps=steps, parallel=parallel), tmp_path / "resumed")
     states = []
     for name in ("straight", "resumed"):
         with store.open_manager(tmp_path / name, read_only=True) as manager:
