@@ -12,6 +12,7 @@ import mido
 import numpy as np
 import pretty_midi
 
+from musicvae_jax.midi.container import OURS
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
 from musicvae_jax.music.piece import Piece, Voice
 from musicvae_jax.music.tempo import microseconds_per_quarter
@@ -33,7 +34,10 @@ def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> byt
       provenance: how the piece was made, kept as a text event.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
-    events = [(0, mido.MetaMessage("track_name", name=_text(name)))]
+    events = [
+        (0, mido.MetaMessage("sequencer_specific", data=tuple(OURS))),
+        (0, mido.MetaMessage("track_name", name=_text(name))),
+    ]
     if provenance:
         events.append((0, mido.MetaMessage("text", text=_text(provenance))))
     events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import symusic
 
-from musicvae_jax.midi import bars
+from musicvae_jax.midi import bars, lines
 from musicvae_jax.midi.container import Container, read_container
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, Track, make_song
@@ -98,7 +98,9 @@ def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song
         # symusic makes a track of each channel and program.
         _check_count(name, "tracks", len(score.tracks), MAX_TRACKS)
         _check_count(name, "notes", sum(len(t.notes) for t in score.tracks), MAX_NOTES)
-        return bars.as_told(_song(score, container), reading)
+        song = _song(score, container)
+        is_right = reading.as_declared or container.is_ours
+        return bars.as_told(song, reading) if is_right else bars.found(song, reading)
     except (RuntimeError, ValueError) as error:
         kind, reason = "not a readable MIDI file", " ".join(str(error).split())
         raise _file_error(name, kind, f"{kind} ({reason or type(error).__name__})") from error
@@ -142,6 +144,8 @@ def _song(score: symusic.Score, container: Container) -> Song:
     if any((track.end <= track.start).any() for track in tracks):
         warnings.append("notes of no length are taken as sixteenths")
         tracks = [_with_lengths(track) for track in tracks]
+    tracks, changes = lines.as_meant(tracks)
+    warnings += changes
     meters = score.time_signatures.numpy()
     return make_song(
         tracks,

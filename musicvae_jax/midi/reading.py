@@ -24,6 +24,8 @@ class Reading:
       meter: of the whole file, whatever it says: one of `DUPLE_METERS`.
       tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
         says.
+      as_declared: whether what a MIDI file says of its bars is taken for right, whatever its
+        notes suggest.
 
     Raises:
       UserError: a value is not valid.
@@ -32,6 +34,7 @@ class Reading:
     bar_one: float | None = None
     meter: tuple[int, int] | None = None
     tempo_bpm: float | None = None
+    as_declared: bool = False
 
     def __post_init__(self) -> None:
         if self.bar_one is not None and not 0 <= self.bar_one <= MAX_BAR_ONE:

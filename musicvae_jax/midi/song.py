@@ -97,3 +97,16 @@ def make_song(
     tempos = [(quarter, round(bpm, 2)) for quarter, bpm in tempos]
     heard = tuple(track for track in tracks if track.pitch.size)
     return Song(heard, tuple(meters), tuple(tempos), tuple(warnings), title)
+
+
+def seconds_at(quarters: np.ndarray, tempos: Sequence[tuple[float, float]]) -> np.ndarray:
+    """The times in seconds of positions in quarter notes.
+
+    Args:
+      quarters: any shape.
+      tempos: as in `Song`.
+    """
+    start, bpm = np.array(tempos, np.float64).T
+    passed = np.concatenate([[0.0], np.cumsum(np.diff(start) * 60 / bpm[:-1])])
+    segment = np.clip(np.searchsorted(start, quarters, side="right") - 1, 0, None)
+    return passed[segment] + (quarters - start[segment]) * 60 / bpm[segment]

@@ -13,6 +13,7 @@ from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_tit
 from musicvae_jax.midi import arpeggio
 from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC, FileError
+from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.tokens import RollCodec
@@ -39,6 +40,7 @@ class ReadingRules:
       extraction: 'highest' as MusicVAE; 'arpeggio' as the seed; 'monophonic' as the
         seed, but chords are refused.
       programs, name_contains: the tracks that the seed's chain takes.
+      reading: what is known of their bars.
     """
 
     windows: WindowRules
@@ -46,6 +48,8 @@ class ReadingRules:
     extraction: str = "highest"
     programs: tuple[int, ...] = (0,)
     name_contains: str = "piano"
+    # Not in `repr`: the name of a published collection's data set is made of that, and stays.
+    reading: Reading = dataclasses.field(default=AS_FOUND, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +103,7 @@ def _as_text(name: str) -> str:
 
 def fingerprint(files: Iterable[MusicFile], rules: ReadingRules) -> str:
     """A hash of names, sizes, times of change and rules, to name a data set by."""
-    digest = hashlib.sha256(repr(rules).encode())
+    digest = hashlib.sha256(repr(("bars as found", rules)).encode())
     for file in files:
         status = file.path.stat()
         digest.update(repr((file.id, status.st_size, int(status.st_mtime))).encode())
@@ -153,7 +157,7 @@ def _melodies(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
 def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal]:
     """The songs of one file; raises nothing, whatever the file holds."""
     try:
-        songs = read.songs_from_bytes(read.content(file.path), str(file.path))
+        songs = read.songs_from_bytes(read.content(file.path), str(file.path), rules.reading)
     except FileError as error:
         return [Refusal(file.id, error.kind)]
     if len(songs) == 1:

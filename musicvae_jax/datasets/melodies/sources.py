@@ -18,6 +18,7 @@ from musicvae_jax.datasets.melodies.music_files import (
     read_music_files,
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -188,6 +189,8 @@ def find_source(
     if name == FOLK:
         return Source(name, rules, tuple(sorted(music21_collections)))
     if name in COLLECTIONS:
+        # Files that are known: what they say of their bars needs no check.
+        rules = dataclasses.replace(rules, reading=Reading(as_declared=True))
         return Source(name, rules, path=os.path.join(os.path.expanduser(folder), name))
     last = os.path.basename(os.path.normpath(name))
     layout = last if last in LAKH_LAYOUTS else ""
