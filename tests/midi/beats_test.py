@@ -26,7 +26,7 @@ def performed(melody, seed, accompanied):
 @pytest.mark.parametrize("name", ["ode_to_joy", "reel"])
 def test_beats_of_a_performance_are_tracked(name, accompanied):
     melody = example_melodies()[name]
-    data, seconds = performed(melody, 0, accompanied)
+    data, seconds = performed(melody, 1, accompanied)
     found = read.song_from_bytes(data, "x")
     assert any("beats were tracked" in warning for warning in found.warnings)
     sec = seconds_at(np.arange(1.0, 60.0), found.tempos) + 0.0
