@@ -12,11 +12,11 @@ import numpy as np
 
 from musicvae_jax.midi import beats, downbeats
 from musicvae_jax.midi.reading import DUPLE_METERS, Reading
-from musicvae_jax.midi.song import Song, Track, make_song, seconds_at
+from musicvae_jax.midi.song import Song, make_song, seconds_at
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 QUARTERS_PER_BAR = 4
-_EIGHTH, _SIXTEENTH = 0.5, 0.25
+_SIXTEENTH = 0.25
 # Quarter notes by which all notes must be late before they are moved, and how much better
 # they must fit then, where 1 is perfect and 0 chance.
 _MIN_OFFSET, _MIN_GAIN = 1 / 64, 0.1
@@ -79,7 +79,7 @@ def found(song: Song, reading: Reading) -> Song:
     song = as_told(song, reading)
     if reading.bar_one is None:
         song = _with_found_lines(song, counting)
-    return _with_whole_ends(_with_word_of_fine_notes(song))
+    return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
 
 
 def first_line(bar_one: float) -> float:
@@ -241,38 +241,4 @@ def _with_word_of_fine_notes(song: Song) -> Song:
         song,
         f"{count} of its notes follow another by less than a sixteenth, finer than a melody can "
         "be; of those on one sixteenth the highest is kept",
-    )
-
-
-def _with_whole_ends(song: Song) -> Song:
-    """The song with what hangs over its tracks' last bar lines cut there.
-
-    A last note that is held into a new bar for less than an eighth would make a bar of its
-    own, and so would one shorter than a sixteenth that ends at the bar line.
-    """
-    start, numerator, denominator = song.meters[-1]
-    if (numerator, denominator) not in DUPLE_METERS:
-        return song
-    return dataclasses.replace(
-        song, tracks=tuple(_with_whole_end(track, start) for track in song.tracks)
-    )
-
-
-def _with_whole_end(track: Track, first: float) -> Track:
-    """The track without what hangs over its last bar line, of those that `first` is one of."""
-    end, half = float(track.end.max()), _SIXTEENTH / 2
-    line = first + QUARTERS_PER_BAR * math.floor((end - first + half) / QUARTERS_PER_BAR)
-    is_late = track.start >= line - half - 1e-6  # it would be moved to the line
-    if end >= line + _EIGHTH or (track.end[is_late] > line + 1e-6).any():
-        return track
-    if end <= line and not is_late.any():
-        return track
-    starts = np.where(is_late, line - _SIXTEENTH, track.start)
-    order = np.lexsort((track.pitch, starts))
-    return dataclasses.replace(
-        track,
-        pitch=track.pitch[order],
-        velocity=track.velocity[order],
-        start=starts[order],
-        end=np.minimum(track.end, line)[order],
     )

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from musicvae_jax.midi.endings import with_whole_end
 from musicvae_jax.midi.reading import DUPLE_METERS, METER_NAMES
 from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
@@ -120,6 +121,11 @@ def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int,
     return list(zip(pitch.tolist(), onset.tolist(), release.tolist(), strict=True))
 
 
+def _line(song: Song, track: Track, span: tuple[float, float]) -> list[tuple[int, int, int]]:
+    """The top line of a track of a song in a stretch."""
+    return highest_line(track if song.is_exact else with_whole_end(track, span[0]), *span)
+
+
 def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
     """Finds the melody of a song: its likeliest track's top line in a stretch of it.
 
@@ -156,7 +162,7 @@ def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
         elif most_syllables and not track.num_syllables:
             decision = "not sung"
         else:
-            notes = highest_line(track, *span)
+            notes = _line(song, track, span)
             decision = _refusal(notes)
             if decision is None:
                 decision = "taken"
@@ -182,7 +188,7 @@ def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
     [track] = [report.track for report in extraction.tracks if report.decision == "taken"]
     span, melody = extraction.span, extraction.melody
     assert span is not None and melody is not None
-    notes = highest_line(track, *span)
+    notes = _line(song, track, span)
     inside = (track.start >= span[0] - 1e-6) & (track.start < span[1] - 1e-6)
     positions = (track.start[inside] - span[0]) * STEPS_PER_QUARTER
     off_grid = np.abs(positions - np.round(positions)) / STEPS_PER_QUARTER

@@ -54,6 +54,8 @@ class Song:
       tempos: `(start in quarter notes, tempo_bpm)`, at least one.
       warnings: what was odd about the file and how it was read all the same, a line each.
       title: as the file gives it, possibly empty.
+      is_exact: whether its notes end where their ends are written, as in notation; others are
+        held a little longer or shorter.
     """
 
     tracks: tuple[Track, ...]
@@ -61,6 +63,7 @@ class Song:
     tempos: tuple[tuple[float, float], ...]
     warnings: tuple[str, ...] = ()
     title: str = ""
+    is_exact: bool = True
 
     def tempo_bpm_at(self, quarter: float) -> float:
         """The tempo in force at a position in quarter notes; before 0 the first one."""
