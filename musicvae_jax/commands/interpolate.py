@@ -2,13 +2,12 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
 import numpy as np
 
-from musicvae_jax import __version__
 from musicvae_jax.commands import pairs, places
 from musicvae_jax.commands.files import (
     input_melodies,
@@ -20,76 +19,19 @@ from musicvae_jax.commands.files import (
 )
 from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
+from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import medley
 from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.medley import Medley
-from musicvae_jax.music.assembly import chain, single
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends
-from musicvae_jax.plots import piece as plots_piece
-from musicvae_jax.plots.picture import Figure, save_png
+from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
-from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.order import order_by_distance
-
-
-@dataclasses.dataclass(frozen=True)
-class Transition:
-    """The piece that leads through all inputs by one strategy.
-
-    Attributes:
-      strategy: its name.
-      stem: of its files.
-      piece: what is written, or its line.
-      shown: what is drawn: of a bridge alone, with its two melodies.
-      bridges: between each two inputs.
-      provenance: for the MIDI file.
-      medley: the whole songs with the bridges, if they are written.
-    """
-
-    strategy: str
-    stem: str
-    piece: Piece
-    shown: Piece
-    bridges: tuple[Bridge, ...]
-    provenance: str
-    medley: Medley | None = None
-
-    @property
-    def written(self) -> Piece | Medley:
-        """What is written."""
-        return self.medley or self.piece
-
-    @property
-    def score(self) -> float:
-        return round(float(np.mean([bridge.score for bridge in self.bridges])), 4)
-
-    @property
-    def output(self) -> str:
-        """The name of its MIDI file."""
-        return f"{self.stem}.mid"
-
-    @property
-    def title(self) -> str:
-        return f"transition by {self.strategy}"
-
-    def figure(self) -> Figure:
-        """The notes of what is shown, and the values of the bars of its bridges."""
-        values = plots_piece.values_of_bridges(self.shown, self.bridges)
-        notes = self.medley.notes_in_bars() if self.medley else None
-        return plots_piece.piece_figure(self.shown, values, self.title, notes)
-
-    def report(self) -> dict[str, Any]:
-        """Where it was written, what is in it, and its bridges, for JSON."""
-        entry = {"output": self.output, "score": self.score, "piece": self.written.summary()}
-        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
 
 
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -251,126 +193,3 @@ def _write_inputs(
         save_png(folder / f"{transition.stem}.png", transition.figure())
         made.append(transition)
     return report_transitions(list(inputs), made)
-
-
-def make_transitions(
-    inputs: Mapping[str, Melody],
-    model: MelodyModel,
-    maker: BridgeMaker,
-    plan: Plan,
-    *,
-    strategies: Sequence[str],
-    num: int = 1,
-    seed: int = 0,
-    temperature: float = 0.0,
-    key_path: str = "keep",
-    programs: str = "crossfade",
-    accompaniment: str = "fade",
-    loop: bool = False,
-    keep_all: bool = False,
-    sources: Mapping[str, Source] | None = None,
-) -> Iterator[Transition]:
-    """Makes the transitions between titled melodies, one strategy after the other.
-
-    Args:
-      inputs: melodies by title, in their order.
-      model: what the bridges are made with.
-      maker: of the same model.
-      plan: of the bridges.
-      strategies: names of transition strategies.
-      num: how many candidates of each bridge are made.
-      seed: of all randomness.
-      temperature: of decoding.
-      key_path, programs: see `assembly.chain`; without splicing no key is changed.
-      accompaniment: see `medley.medley`.
-      loop: whether the last bridge leads back to the first melody.
-      keep_all: whether there is a transition of each rank of candidates, or of the best
-        alone.
-      sources: by the same titles the files whole, which are then played; by default, or
-        without splicing, the melodies are.
-    """
-    keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
-    sha256 = model.checkpoint.sha256()[:12]
-    for strategy in strategies:
-        candidates = maker(keys.pairs, strategy, plan, num=num, seed=seed, temperature=temperature)
-        for rank in range(max(map(len, candidates)) if keep_all else 1):
-            bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
-            told = {"key_path": key_path, "programs": programs}
-            whole = None
-            if plan.is_spliced and sources:
-                whole = _medley(inputs, sources, bridges, accompaniment, told)
-                piece = shown = whole.piece
-            else:
-                piece, shown = _pieces(inputs, bridges, plan, **told)
-            yield Transition(
-                strategy=strategy,
-                stem=f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else ""),
-                piece=piece,
-                shown=shown,
-                bridges=bridges,
-                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
-                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
-                medley=whole,
-            )
-
-
-def report_transitions(titles: Sequence[str], transitions: Sequence[Transition]) -> dict[str, Any]:
-    """The order of the inputs, all transitions by strategy, and how they rank, for JSON."""
-    outputs: dict[str, list[dict[str, Any]]] = {}
-    for made in transitions:
-        outputs.setdefault(made.strategy, []).append(made.report())
-    ranked = sorted(transitions, key=lambda made: -made.score)
-    return {
-        "order": list(titles),
-        "ranking": [{"output": made.output, "score": made.score} for made in ranked],
-        "outputs": outputs,
-    }
-
-
-def _medley(
-    inputs: Mapping[str, Melody],
-    sources: Mapping[str, Source],
-    bridges: Sequence[Bridge],
-    accompaniment: str,
-    told: Mapping[str, str],
-) -> Medley:
-    """The whole songs with the bridges."""
-    return medley.medley(
-        [sources[title] for title in inputs],
-        [bridge.melody for bridge in bridges],
-        titles=[pathlib.Path(title).name for title in inputs],
-        curves=[bridge.curve for bridge in bridges],
-        accompaniment=accompaniment,
-        **told,
-    )
-
-
-def _pieces(
-    inputs: Mapping[str, Melody],
-    bridges: Sequence[Bridge],
-    plan: Plan,
-    *,
-    key_path: str,
-    programs: str,
-) -> tuple[Piece, Piece]:
-    """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
-    melodies = list(inputs.values())
-    lines = [bridge.melody for bridge in bridges]
-    titles = [pathlib.Path(title).name for title in inputs]
-    if plan.is_spliced:
-        piece = chain(
-            melodies,
-            lines,
-            titles=titles,
-            key_path=key_path,
-            programs=programs,
-            curves=[bridge.curve for bridge in bridges],
-        )
-        return piece, piece
-    first, second = melodies
-    ends = [  # a bridge alone has the tempo of melody 1
-        dataclasses.replace(end, tempo_bpm=first.tempo_bpm)
-        for end in bridge_ends(first, second, plan.bars, False)
-    ]
-    shown = chain(ends, lines, titles=titles, programs="keep")
-    return single(lines[0], origin="bridge", is_bridge=True), shown

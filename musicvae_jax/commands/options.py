@@ -141,7 +141,7 @@ class Options:
         }
 
     def bridging(self) -> dict[str, Any]:
-        """Keywords of `interpolate.make_transitions` and `pairs.write_pairs`."""
+        """Keywords of `transitions.make_transitions` and `pairs.write_pairs`."""
         return {
             "strategies": self.transition.strategies,
             "num": self.num_or(1),

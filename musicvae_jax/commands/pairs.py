@@ -175,7 +175,7 @@ def write_pairs(
       plan: of the bridges.
       folder: where to write.
       strategies, num, seed, temperature, key_path, programs: as for
-        `interpolate.make_transitions`; of `num` candidates the best is written.
+        `transitions.make_transitions`; of `num` candidates the best is written.
       accompaniment: of the bridges between whole songs, see `medley.medley`; None for a
         piece of the melodies alone.
 

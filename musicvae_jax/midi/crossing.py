@@ -89,7 +89,8 @@ def _lead(source: Source, way: Way, side: int) -> int:
     for note in source.arrangement.notes:
         if note.channel != DRUM_CHANNEL:
             counts[note.channel] = counts.get(note.channel, 0) + 1
-    return max(counts, key=lambda channel: counts[channel])
+    # A user may say that the melody is on the drum channel.
+    return max(counts, key=lambda channel: counts[channel], default=DRUM_CHANNEL)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,18 +17,15 @@ from musicvae_jax.midi.accompaniment import parts as accompaniment_parts
 from musicvae_jax.midi.arrangement import Arrangement, Source
 from musicvae_jax.midi.channels import assign
 from musicvae_jax.midi.crossing import Crossing, Voice, cross
-from musicvae_jax.midi.cutting import Stretch, early, stretch
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.cutting import Stretch, stretch
+from musicvae_jax.midi.events import DRUM_CHANNEL
 from musicvae_jax.midi.layout import File, Layout
 from musicvae_jax.music.assembly import chain
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys
 from musicvae_jax.music.piece import VELOCITY, Piece, Section
-from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
 
 MAX_TICKS_PER_QUARTER = 32_767
-# Over so many bars before and after a bridge, at most, a song's tempo is taken.
-_TEMPO_BARS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +97,7 @@ class Medley:
         resolution = self.arrangement.ticks_per_quarter
         told = self.piece.summary()
         for section, entry in zip(self.piece.sections, told["sections"], strict=True):
-            tick = self.origin + _ticks(section, resolution)
+            tick = self.origin + song_events.ticks_before(section, resolution)
             entry["start_sec"] = round(self.seconds_at(tick), 3)
         told["duration_sec"] = round(self.seconds_at(self.end), 3)
         whole = {
@@ -165,7 +162,7 @@ def medley(
     origin = 0 if piece.loops else scaled[0].start
     layout = Layout(resolution)
     stretches = _lay_files(layout, scaled, piece, plan, titles, origin)
-    first = _song_events(layout.files, scaled, stretches, piece, origin)
+    first = song_events.of_medley(layout.files, scaled, stretches, piece, origin)
     for number, crossing in enumerate(_crossings(scaled, piece, plan, curves, origin)):
         before, after = number, (number + 1) % len(sources)
         parts = accompaniment_parts(accompaniment, scaled[before], scaled[after], crossing.way)
@@ -212,7 +209,7 @@ def _lay_files(
         channels = assign(source, channels)
         file = File(
             title=titles[number] if titles else "",
-            shift=origin + _ticks(section, layout.resolution) - source.start,
+            shift=origin + song_events.ticks_before(section, layout.resolution) - source.start,
             semitones=plan.shifts[number],
             channels=channels,
             start=source.start if is_entered else None,
@@ -223,50 +220,6 @@ def _lay_files(
         layout.add_file(file, played)
         stretches.append(played)
     return stretches
-
-
-def _ticks(section: Section, resolution: int) -> int:
-    """The tick at which a section begins, from the piece's first bar."""
-    return section.start_step * resolution // STEPS_PER_QUARTER
-
-
-def _song_events(
-    files: Sequence[File],
-    sources: Sequence[Source],
-    stretches: Sequence[Stretch],
-    piece: Piece,
-    origin: int,
-) -> list[Event]:
-    """What concerns all tracks: tempos, meters, keys, and a marker for each section."""
-    result: list[Event] = []
-    for number, (file, source, played) in enumerate(zip(files, sources, stretches, strict=True)):
-        own = list(played.of_all)
-        if number:
-            own = [event for event in own if event.meta != events.SMPTE_OFFSET]
-        if file.start is not None:
-            low = file.start - early(source.arrangement.ticks_per_quarter)
-            own = song_events.in_force(source.arrangement, low, file.start, own) + own
-        result += [
-            song_events.in_key(event, file.semitones).at(max(event.tick + file.shift, 0))
-            for event in own
-        ]
-    count, number = len(sources), 0
-    resolution = sources[0].arrangement.ticks_per_quarter
-    for section in piece.sections:
-        tick = origin + _ticks(section, resolution)
-        text = f"{section.origin}: {section.title}" if section.title else section.origin
-        result.append(events.text(max(tick, 0), events.MARKER, text))
-        if not section.is_bridge:
-            continue
-        result.append(song_events.meter(tick))
-        bars = min(section.melody.num_bars, _TEMPO_BARS)
-        before = song_events.usual_tempo_bpm(sources[number], bars, at_end=True)
-        number = (number + 1) % count
-        after = song_events.usual_tempo_bpm(sources[number], bars, at_end=False)
-        for step, bpm in tempo_ramp(before, after, section.melody.num_bars):
-            place = tick + step * resolution // STEPS_PER_QUARTER
-            result.append(song_events.tempo(place, microseconds_per_quarter(bpm)))
-    return sorted(result, key=lambda event: event.tick)
 
 
 def _crossings(
@@ -292,7 +245,9 @@ def _crossings(
             shifts=(plan.shifts[number], plan.shifts[after]),
         )
         voices = _voices(piece, section, sources[after].melody.program, sources[number], way)
-        result.append(Crossing(way, origin + _ticks(section, resolution), tuple(voices)))
+        result.append(
+            Crossing(way, origin + song_events.ticks_before(section, resolution), tuple(voices))
+        )
     return result
 
 

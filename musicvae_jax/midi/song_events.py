@@ -6,10 +6,21 @@ import numpy as np
 
 from musicvae_jax.midi import events
 from musicvae_jax.midi.arrangement import Arrangement, Source, meter, tempo
+from musicvae_jax.midi.cutting import Stretch, early
 from musicvae_jax.midi.events import Event
+from musicvae_jax.midi.layout import File
+from musicvae_jax.music.melody import STEPS_PER_QUARTER
+from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
 
-__all__ = ["in_force", "in_key", "meter", "seconds_at", "tempo", "usual_tempo_bpm"]
 _DEFAULT_MICROSECONDS = 500_000
+# Over so many bars before and after a bridge, at most, a song's tempo is taken.
+_TEMPO_BARS = 8
+
+
+def ticks_before(section: Section, resolution: int) -> int:
+    """The tick at which a section begins, from the piece's first bar."""
+    return section.start_step * resolution // STEPS_PER_QUARTER
 
 
 def in_force(arrangement: Arrangement, low: int, line: int, own: Sequence[Event]) -> list[Event]:
@@ -79,3 +90,41 @@ def _tempo_changes(arrangement: Arrangement) -> list[tuple[int, int]]:
         for event in arrangement.of_song(events.TEMPO)
     ]
     return [(0, _DEFAULT_MICROSECONDS), *changes]
+
+
+def of_medley(
+    files: Sequence[File],
+    sources: Sequence[Source],
+    stretches: Sequence[Stretch],
+    piece: Piece,
+    origin: int,
+) -> list[Event]:
+    """What concerns all tracks: tempos, meters, keys, and a marker for each section."""
+    result: list[Event] = []
+    for number, (file, source, played) in enumerate(zip(files, sources, stretches, strict=True)):
+        own = list(played.of_all)
+        if number:
+            own = [event for event in own if event.meta != events.SMPTE_OFFSET]
+        if file.start is not None:
+            low = file.start - early(source.arrangement.ticks_per_quarter)
+            own = in_force(source.arrangement, low, file.start, own) + own
+        result += [
+            in_key(event, file.semitones).at(max(event.tick + file.shift, 0)) for event in own
+        ]
+    count, number = len(sources), 0
+    resolution = sources[0].arrangement.ticks_per_quarter
+    for section in piece.sections:
+        tick = origin + ticks_before(section, resolution)
+        text = f"{section.origin}: {section.title}" if section.title else section.origin
+        result.append(events.text(max(tick, 0), events.MARKER, text))
+        if not section.is_bridge:
+            continue
+        result.append(meter(tick))
+        bars = min(section.melody.num_bars, _TEMPO_BARS)
+        before = usual_tempo_bpm(sources[number], bars, at_end=True)
+        number = (number + 1) % count
+        after = usual_tempo_bpm(sources[number], bars, at_end=False)
+        for step, bpm in tempo_ramp(before, after, section.melody.num_bars):
+            place = tick + step * resolution // STEPS_PER_QUARTER
+            result.append(tempo(place, microseconds_per_quarter(bpm)))
+    return sorted(result, key=lambda event: event.tick)

@@ -92,7 +92,14 @@ def entering(melody: Melody, most: int, fewest_bars: int) -> list[Place]:
 
 
 def _best(found: list[Place], always: int, most: int, *, later: bool) -> list[Place]:
-    """Of equal places those that keep more of the melody come first."""
+    """Of equal places those that keep more of the melody come first.
+
+    A place that is a bar away from a better one is left out: it is another reading of the
+    same end.
+    """
     ranked = sorted(found, key=lambda p: (p.bar != always, -p.points, -p.bar if later else p.bar))
-    kept = ranked[:most]
+    kept: list[Place] = []
+    for place in ranked:
+        if len(kept) < most and all(abs(place.bar - other.bar) > 1 for other in kept):
+            kept.append(place)
     return sorted(kept, key=lambda p: (-p.points, -p.bar if later else p.bar))

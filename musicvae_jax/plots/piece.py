@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,69 +13,15 @@ from matplotlib.lines import Line2D
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
 from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.plots.bar_values import BarValues
 from musicvae_jax.plots.notes import note_boxes
 from musicvae_jax.plots.picture import Picture
-
-if TYPE_CHECKING:  # it imports JAX, which a picture does not need
-    from musicvae_jax.transitions.maker import Bridge
 
 _INK, _SOFT, _GRID, _SHADE, _PALE = "#333333", "#777777", "#E2E2E2", "#F3F3F3", "#C8C8C8"
 _IN_PER_BAR, _MIN_MUSIC_IN, _MAX_MUSIC_IN = 0.28, 9.0, 48.0
 _LEFT_IN, _RIGHT_IN = 0.75, 1.45  # for the pitches, and for the legends
 _CHARACTER_IN = 0.075  # of a label, about
 _GAP_STEPS = 0.5  # between a note and the same one struck again
-
-
-@dataclasses.dataclass(frozen=True)
-class BarValues:
-    """The values of each bar of a section; what is None is not drawn.
-
-    Attributes:
-      t_latent: [bars] float, 0 to 1, how far the latent has gone from melody 1 to melody 2.
-      t_control: [bars] float, 0 to 1, how far the notes given to the decoder have gone.
-      similarity_1, similarity_2: [bars] float, 0 to 1, to the melody before and after.
-      nll: [bars] float, nats a token.
-    """
-
-    t_latent: np.ndarray | None = None
-    t_control: np.ndarray | None = None
-    similarity_1: np.ndarray | None = None
-    similarity_2: np.ndarray | None = None
-    nll: np.ndarray | None = None
-
-    def t(self, bars: int) -> np.ndarray:
-        """How far each bar has gone, for its colour: [bars] float64."""
-        for values in (self.t_latent, self.t_control):
-            if values is not None:
-                return np.asarray(values, np.float64)
-        return np.linspace(0.0, 1.0, bars)
-
-
-def values_of_bridges(piece: Piece, bridges: Sequence[Bridge]) -> list[BarValues | None]:
-    """The values of the bars of each section of a piece; None for its melodies.
-
-    Args:
-      piece: the piece.
-      bridges: one for each bridge in the piece, in the same order.
-
-    Raises:
-      ValueError: the piece has another number of bridges.
-    """
-    expected = sum(section.is_bridge for section in piece.sections)
-    if len(bridges) != expected:
-        raise ValueError(f"the piece has {expected} bridges, got {len(bridges)}")
-    remaining = iter(bridges)
-    return [_of_bridge(next(remaining)) if s.is_bridge else None for s in piece.sections]
-
-
-def _of_bridge(bridge: Bridge) -> BarValues:
-    return BarValues(
-        t_latent=bridge.t_latent,
-        t_control=bridge.t_control,
-        similarity_1=np.asarray(bridge.by_bar.likeness_1),
-        similarity_2=np.asarray(bridge.by_bar.likeness_2),
-        nll=np.asarray(bridge.by_bar.nll),
-    )
 
 
 def piece_figure(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
+from musicvae_jax.plots import bar_values, rolls
 from musicvae_jax.plots import piece as plots_piece
-from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import Figure
 
 if TYPE_CHECKING:  # it imports JAX, which a picture does not need
@@ -47,7 +47,7 @@ def plot(
         piece has another number of bridges.
     """
     if isinstance(music, Piece):
-        values = plots_piece.values_of_bridges(music, bridges) if bridges else None
+        values = bar_values.values_of_bridges(music, bridges) if bridges else None
         return plots_piece.piece_figure(music, values, title)
     if bridges:
         raise ValueError("bridges are drawn with the piece that they are in; got no piece")

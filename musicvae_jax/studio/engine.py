@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import compose, files, interpolate, melodies
+from musicvae_jax.commands import compose, files, interpolate, melodies, transitions
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.assembly import single
@@ -117,7 +117,7 @@ class Engine:
         plan = interpolate.make_plan(self.model, len(inputs), options)
         options = interpolate.with_possible_strategies(self.model, options)
         strategies = options.transition.strategies
-        made: list[interpolate.Transition] = []
+        made: list[transitions.Transition] = []
         for number, strategy in enumerate(strategies):
             program = (strategy, plan.settings, plan.bars, options.num_or(1))
             tell(
@@ -129,7 +129,7 @@ class Engine:
                 }
             )
             alone = fields.with_strategy(options, strategy)
-            made += interpolate.make_transitions(
+            made += transitions.make_transitions(
                 inputs,
                 self.model,
                 self._maker,
@@ -139,7 +139,7 @@ class Engine:
                 keep_all=alone.transition.keep_all,
             )
             self._compiled.add(program)
-        outcome = interpolate.report_transitions(list(inputs), made)
+        outcome = transitions.report_transitions(list(inputs), made)
         report = interpolate.report(self.model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([results.of_transition(transition) for transition in ranked], report)

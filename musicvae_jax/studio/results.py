@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.commands import interpolate
+from musicvae_jax.commands import transitions
 from musicvae_jax.commands.compose import Composition
 from musicvae_jax.midi import audio, encode
 from musicvae_jax.music.assembly import single
@@ -20,8 +20,7 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_QUARTER, M
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
-from musicvae_jax.plots import piece as plots_piece
-from musicvae_jax.plots import rolls
+from musicvae_jax.plots import bar_values, rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system.errors import UserError
 
@@ -137,7 +136,7 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
     }
 
 
-def of_transition(made: interpolate.Transition) -> Item:
+def of_transition(made: transitions.Transition) -> Item:
     """A transition as an item; where it is spliced, curves are only of the bridge's bars."""
     piece = made.piece
     curves = {
@@ -146,7 +145,7 @@ def of_transition(made: interpolate.Transition) -> Item:
     }
     t = np.zeros(piece.num_bars)
     melodies = 0
-    values = plots_piece.values_of_bridges(piece, made.bridges)
+    values = bar_values.values_of_bridges(piece, made.bridges)
     for section, known in zip(piece.sections, values, strict=True):
         bars = slice(section.start_bar, section.start_bar + section.melody.num_bars)
         if known is None:

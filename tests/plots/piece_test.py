@@ -8,8 +8,9 @@ from musicvae_jax.music import assembly
 from musicvae_jax.music.colors import MELODY_COLORS
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.plots.bar_values import BarValues
 from musicvae_jax.plots.picture import save_png
-from musicvae_jax.plots.piece import BarValues, piece_figure
+from musicvae_jax.plots.piece import piece_figure
 from tests import helpers
 
 ODE, REEL = example_melodies().values()
