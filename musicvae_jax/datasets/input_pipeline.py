@@ -62,7 +62,9 @@ class Split:
 
     def sha256(self) -> str:
         """A hash of the windows and their order."""
-        return hashlib.sha256(repr(self.tokens.shape).encode() + self.tokens.tobytes()).hexdigest()
+        digest = hashlib.sha256(repr(self.tokens.shape).encode())
+        digest.update(np.ascontiguousarray(self.tokens))  # in place: it may fill much memory
+        return digest.hexdigest()
 
 
 def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig:

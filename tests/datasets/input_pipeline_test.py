@@ -1,3 +1,6 @@
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -123,3 +126,29 @@ def test_eval_subset_is_spread_over_the_split(split):
     subset = input_pipeline.eval_subset(split, 4)
     assert subset.tokens[:, 0].tolist() == [30, 43, 56, 69]
     assert len(input_pipeline.eval_subset(split, 0)) == 40
+
+
+@pytest.mark.slow
+def test_windows_as_many_as_the_lakh_collection_has_are_batched_from_memory():
+    """1.4 million windows: the memory and the time a batch; with -s they are printed."""
+    rng = np.random.default_rng(0)
+    split = Split(rng.integers(0, 90, (1_400_000, 256), np.uint8))
+    config = helpers.small_config()
+    config.train.batch_size = 512
+    config.dataset.transpose_semitones = 5
+    tracemalloc.start()
+    batches = TrainBatches(split, config)
+    batches(batches.steps_per_epoch - 1)
+    batches(batches.steps_per_epoch)  # of the second epoch, as long as a prefetcher needs both
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    start = time.perf_counter()
+    for step in range(100):
+        batches(batches.steps_per_epoch + 1 + step)
+    milliseconds = 10 * (time.perf_counter() - start)
+    held = split.tokens.nbytes
+    print(
+        f"{held / 1e6:.0f} MB of windows, {peak / 1e6:.0f} MB more, {milliseconds:.1f} ms a batch"
+    )
+    assert held == 1_400_000 * 256
+    assert peak < held / 2
