@@ -20,7 +20,7 @@ from musicvae_jax.midi.crossing import Crossing, Voice, cross
 from musicvae_jax.midi.cutting import Stretch, stretch
 from musicvae_jax.midi.events import DRUM_CHANNEL
 from musicvae_jax.midi.layout import File, Layout
-from musicvae_jax.music.assembly import chain
+from musicvae_jax.music.assembly import MadeBridge, chain
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys
 from musicvae_jax.music.piece import VELOCITY, Piece, Section
@@ -47,6 +47,10 @@ class Medley:
     files: tuple[File, ...]
     accompaniment: str
     origin: int
+
+    def _repr_html_(self) -> str:
+        """The line of the piece, for notebooks."""
+        return self.piece._repr_html_()
 
     @property
     def end(self) -> int:
@@ -112,7 +116,7 @@ class Medley:
 
 def medley(
     sources: Sequence[Source],
-    bridges: Sequence[Melody],
+    bridges: Sequence[Melody | MadeBridge],
     *,
     titles: Sequence[str] | None = None,
     key_path: str = "keep",
@@ -142,16 +146,21 @@ def medley(
 
     Args:
       sources: the files.
-      bridges, titles, key_path, programs, curves: as of `assembly.chain`; `keep` is about
-        the bridges' instrument.
+      bridges: melodies as of `assembly.chain`, or what `interpolate` made, with their curves.
+      titles, key_path, programs, curves: as of `assembly.chain`; `keep` is about the
+        bridges' instrument.
       accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
 
     Raises:
       ValueError: as of `assembly.chain`, or the accompaniment is unknown.
     """
     melodies = [source.melody for source in sources]
+    lines = [bridge if isinstance(bridge, Melody) else bridge.melody for bridge in bridges]
+    made = [bridge.curve for bridge in bridges if not isinstance(bridge, Melody)]
+    if curves is None and made and len(made) == len(bridges):
+        curves = made
     piece = chain(
-        melodies, bridges, titles=titles, key_path=key_path, programs=programs, curves=curves
+        melodies, lines, titles=titles, key_path=key_path, programs=programs, curves=curves
     )
     plan = plan_keys(melodies, key_path, piece.loops)
     resolution = shared_resolution([source.arrangement for source in sources])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from musicvae_jax.midi.medley import Medley
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.plots import bar_values, rolls
@@ -16,7 +17,12 @@ if TYPE_CHECKING:  # it imports JAX, which a picture does not need
 
 
 def plot(
-    music: Melody | Bridge | Piece | Sequence[Melody | Bridge] | Mapping[str, Melody | Bridge],
+    music: Melody
+    | Bridge
+    | Piece
+    | Medley
+    | Sequence[Melody | Bridge]
+    | Mapping[str, Melody | Bridge],
     *,
     bridges: Sequence[Bridge] = (),
     title: str = "",
@@ -32,10 +38,11 @@ def plot(
     needed, and no state of matplotlib changes.
 
     Args:
-      music: a melody, a bridge or a piece; or several melodies and bridges, drawn below
+      music: a melody, a bridge, a piece or a medley; or several melodies and bridges, drawn below
         each other with their names, which are numbers if `music` is not a mapping.
-      bridges: of a piece, the bridges in it, in order. Below the notes, each bar's place
-        on the way, similarity to both melodies, and negative log-likelihood are drawn.
+      bridges: of a piece or a medley, the bridges in it, in order. Below the notes, each
+        bar's place on the way, similarity to both melodies, and negative log-likelihood are
+        drawn.
       title: above the picture.
 
     Returns:
@@ -46,9 +53,13 @@ def plot(
       ValueError: there is nothing to draw, `bridges` are given without a piece, or the
         piece has another number of bridges.
     """
+    beside = None
+    if isinstance(music, Medley):
+        beside = music.notes_in_bars()
+        music = music.piece
     if isinstance(music, Piece):
         values = bar_values.values_of_bridges(music, bridges) if bridges else None
-        return plots_piece.piece_figure(music, values, title)
+        return plots_piece.piece_figure(music, values, title, beside)
     if bridges:
         raise ValueError("bridges are drawn with the piece that they are in; got no piece")
     figure = rolls.melodies_figure(_by_name(music))

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from musicvae_jax.midi import arrangement
+from musicvae_jax.midi.medley import medley
 from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.plots.plot import plot
 from musicvae_jax.transitions.maker import Bridge
@@ -79,3 +82,15 @@ def test_a_figure_shows_itself_in_a_notebook_as_in_its_file(tmp_path):
 def test_what_cannot_be_drawn_is_told(music, bridges, error, words):
     with pytest.raises(error, match=words):
         plot(music, bridges=bridges)
+
+
+def test_the_notes_beside_the_line_are_drawn_with_it(tmp_path):
+    low = Melody.from_notes([(40, 0, 64)], 256)
+    track = arrangement.from_melody(low).arrangement.tracks[1]
+    source = arrangement.from_melody(ODE)
+    tracks = (*source.arrangement.tracks, tuple(event.on(1) for event in track[1:]))
+    whole = dataclasses.replace(source.arrangement, tracks=tracks)
+    made = medley([dataclasses.replace(source, arrangement=whole)] * 2, [BRIDGE])
+    lines, beside = (plot(music, bridges=[BRIDGE]) for music in (made.piece, made))
+    lowest = [figure.axes[0].get_ylim()[0] for figure in (lines, beside)]
+    assert lowest[0] > 40 > lowest[1]
