@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator
 import music21
 import numpy as np
 
-from benchmarks import renditions
+from benchmarks import downbeat_weights, renditions
+from benchmarks.downbeat_weights import Example
 from benchmarks.renditions import Part
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi import read as midi_read
@@ -217,6 +218,20 @@ def measure(tested: list[Tune]) -> dict[str, list[float]]:
     }
 
 
+def write_weights(folder: str | None) -> None:
+    """Fits the weights to songs that are not tested, and writes them to the package."""
+    examples: list[Example] = []
+    for fold in range(FOLDS):
+        if fold != TEST_FOLD:
+            for tune in tunes(folder, 4, fold):
+                examples += downbeat_weights.of_tune(tune.kind, tune.parts, tune.rng)
+    if folder:
+        examples += downbeat_weights.of_drummers(pathlib.Path(folder).expanduser() / "groove")
+    path = pathlib.Path(midi_read.__file__).parent / "downbeats.csv"
+    downbeat_weights.write(examples, path)
+    print(f"wrote {path}, fitted to {len(examples)} renditions of songs")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer tunes")
@@ -224,11 +239,9 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true", help="fit the weights to the other songs")
     args = parser.parse_args()
     if args.fit:
-        from benchmarks import downbeat_weights
-
-        downbeat_weights.write(args.folder)
+        write_weights(args.folder)
         return
-    every = 60 if args.quick else 12
+    every = 60 if args.quick else 25
     tested = list(tunes(args.folder, every, TEST_FOLD))
     results = measure(tested)
     print(f"{'':46} files  downbeats       onsets (percent)")

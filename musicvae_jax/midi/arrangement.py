@@ -172,19 +172,17 @@ def from_melody(melody: Melody) -> Source:
     return Source(melody, 0.0, from_song(song))
 
 
-def from_midi(data: bytes, song: Song, tempo_bpm: float | None = None) -> Arrangement:
+def from_midi(data: bytes, song: Song, declared: Song) -> Arrangement:
     """The events of a MIDI file as they stand in it.
 
     What is damaged is left out, as `midi.read` does, and so is a tempo or a key that cannot
     be. Events of a file that counts seconds, or
-    whose beats are those of another tempo than it says, are placed on the beats to 1/960 of
-    a quarter note.
+    whose beats are others than it says, are placed on the beats to 1/960 of a quarter note.
 
     Args:
       data: the file.
-      song: as it was found in the file.
-      tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
-        says, or None.
+      song: as it is read, with the beats that are meant.
+      declared: as the file has it.
 
     Raises:
       ValueError: it is no MIDI file.
@@ -196,28 +194,30 @@ def from_midi(data: bytes, song: Song, tempo_bpm: float | None = None) -> Arrang
         tracks = [events.read_track(track) for track in container.repaired().tracks]
     tracks = [[event for event in track if events.is_sound(event)] for track in tracks]
     resolution = container.ticks_per_quarter
-    if resolution and tempo_bpm is None:
+    has_own_beats = song.tempos == declared.tempos
+    if resolution and has_own_beats:
         return Arrangement(resolution, tuple(map(tuple, tracks)))
+
+    starts = seconds_at(np.array([start for start, _ in song.tempos]), song.tempos)
 
     def placed(tick: int) -> int:
         sec: np.ndarray | float
         if container.ticks_per_sec:
             sec = tick / container.ticks_per_sec
         else:
-            sec = seconds_at(np.array(tick / resolution), song.tempos)
-        if tempo_bpm is not None:
-            return _tick(float(sec) * tempo_bpm / 60)
-        starts = seconds_at(np.array([start for start, _ in song.tempos]), song.tempos)
+            sec = seconds_at(np.array(tick / resolution), declared.tempos)
         index = max(int(np.searchsorted(starts, sec, side="right")) - 1, 0)
         start, bpm = song.tempos[index]
         return _tick(start + float(sec - starts[index]) * bpm / 60)
 
     places = {tick: placed(tick) for tick in {e.tick for track in tracks for e in track}}
-    if tempo_bpm is not None:
+    if not has_own_beats:
         tracks = [[event for event in track if event.meta != events.TEMPO] for track in tracks]
-        tracks[0].insert(0, tempo(0, microseconds_per_quarter(tempo_bpm)))
-        places[0] = 0
-    moved = (tuple(event.at(places[event.tick]) for event in track) for track in tracks)
+    moved = [tuple(event.at(places[event.tick]) for event in track) for track in tracks]
+    if not has_own_beats:
+        tempos = [tempo(_tick(start), microseconds_per_quarter(bpm)) for start, bpm in song.tempos]
+        merged = sorted([*tempos, *moved[0]], key=lambda event: event.tick)
+        moved[0] = tuple(merged)
     return Arrangement(TICKS_PER_QUARTER, tuple(moved))
 
 

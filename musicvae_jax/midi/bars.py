@@ -31,8 +31,9 @@ _PLACES = np.tile([1.0, 0.02, 0.1, 0.02], 4)
 # A song shorter than this says too little of its bars.
 _MIN_BARS, _MIN_NOTES = 6, 24
 # How many times as probable as the bars that a file declares others must be. In songs whose
-# bars are known, this moves 1 in 200 that is right, and mends 7 of 10 upbeats.
-_MIN_ODDS = 20.0
+# bars are known, this moves 1 in 200 that is right, and mends 7 of 10 upbeats. If all notes are
+# late, the file's bars are as little to be relied on.
+_MIN_ODDS, _MIN_ODDS_IF_LATE = 20.0, 4.0
 
 
 def as_told(song: Song, reading: Reading) -> Song:
@@ -69,16 +70,19 @@ def found(song: Song, reading: Reading) -> Song:
     """
     if not song.tracks:
         return as_told(song, reading)
+    has_lines = True
     if reading.tempo_bpm is None and beats.is_without_grid(song):
-        song = beats.on_tracked_beats(song) or _warned(
+        tracked = beats.on_tracked_beats(song)
+        has_lines = tracked is None
+        song = tracked or _warned(
             song, "its notes fit no grid, and no beats were found that they fit better"
         )
-    counting = ""
     if reading.meter is None:
-        song, counting = _with_simple_meters(song)
+        song, counts_beats = _with_simple_meters(song)
+        has_lines &= not counts_beats
     song = as_told(song, reading)
     if reading.bar_one is None:
-        song = _with_found_lines(song, counting)
+        song = _with_found_lines(song, has_lines)
     return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
 
 
@@ -105,15 +109,14 @@ def _warned(song: Song, warning: str) -> Song:
     return dataclasses.replace(song, warnings=(*song.warnings, warning))
 
 
-def _with_simple_meters(song: Song) -> tuple[Song, str]:
+def _with_simple_meters(song: Song) -> tuple[Song, bool]:
     """The song without meters that are none: those of no length, and those that count beats.
 
     Some programs write 1/4, or 4/2 for two bars of 4/4. A first meter that ends within a bar
     is an upbeat.
 
     Returns:
-      The song, and the meter that counts beats, as text; empty if the bars of the meters
-      have lines.
+      The song, and whether its meters only count beats, so that its bars have no lines.
     """
     end = max(float(track.end.max()) for track in song.tracks)
     starts = [start for start, _, _ in song.meters[1:]] + [max(end, song.meters[-1][0] + 1e-6)]
@@ -124,8 +127,9 @@ def _with_simple_meters(song: Song) -> tuple[Song, str]:
     ]
     counted = sum(stop - start for (start, n, _), stop in lasting if n == 1)
     if counted >= 0.5 * end and all(n == 1 or _is_duple(n, d) for (_, n, d), _ in lasting):
-        [name] = {f"1/{d}" for (_, n, d), _ in lasting if n == 1} or {""}
-        return dataclasses.replace(song, meters=((0.0, 4, 4),)), name
+        name = ", ".join(sorted({f"1/{d}" for (_, n, d), _ in lasting if n == 1}))
+        song = _warned(song, f"its meter {name} only counts beats and is read as 4/4")
+        return dataclasses.replace(song, meters=((0.0, 4, 4),)), True
     meters = [meter for meter, _ in lasting]
     if len(meters) > 1 and meters[1][0] < QUARTERS_PER_BAR and _is_duple(*meters[1][1:]):
         meters[:2] = [(meters[1][0] - QUARTERS_PER_BAR, *meters[1][1:])]
@@ -136,7 +140,7 @@ def _with_simple_meters(song: Song) -> tuple[Song, str]:
     if odd:
         song = _warned(song, f"its meter {', '.join(odd)} is read as 4/4 from the same bar lines")
         meters = [(s, 4, 4) if _is_duple(n, d) else (s, n, d) for s, n, d in meters]
-    return dataclasses.replace(song, meters=tuple(meters)), ""
+    return dataclasses.replace(song, meters=tuple(meters)), False
 
 
 def _is_duple(numerator: int, denominator: int) -> bool:
@@ -147,12 +151,12 @@ def _is_duple(numerator: int, denominator: int) -> bool:
     return (numerator, denominator) in DUPLE_METERS or (numerator > 1 and fills)
 
 
-def _with_found_lines(song: Song, counting: str) -> Song:
+def _with_found_lines(song: Song, has_lines: bool) -> Song:
     """The song with a constant offset taken off, and its bar lines where they are likely.
 
     Args:
       song: with meters that have lines.
-      counting: the meter that stood there instead, if it has none.
+      has_lines: whether bar lines are told of at all.
     """
     if not all((n, d) in DUPLE_METERS for _, n, d in song.meters):
         return song  # other meters are refused, or leave stretches that the file knows best
@@ -160,23 +164,19 @@ def _with_found_lines(song: Song, counting: str) -> Song:
     if any((start - first) % QUARTERS_PER_BAR > 1e-6 for start, _, _ in song.meters):
         return song
     offset = _offset(song)
-    declared = None if counting else round(first * STEPS_PER_QUARTER) % STEPS_PER_BAR
+    declared = round(first * STEPS_PER_QUARTER) % STEPS_PER_BAR if has_lines else None
     step, probability = _likeliest_line(song, offset, declared)
     if step == declared and not offset:
         return song
     bar_one = offset + step / STEPS_PER_QUARTER
     if offset:
         song = _warned(song, f"all of its notes are {offset:.3f} quarter notes late; taken off")
-    place = f"a bar begins at quarter note {bar_one:g}"
-    if counting:
+    if step != declared:
+        instead = "" if declared is None else f", not at {first:g}"
         song = _warned(
             song,
-            f"its meter {counting} only counts beats; read as 4/4, and {place} by its notes "
-            f"(probability {probability:.2f})",
-        )
-    elif step != declared:
-        song = _warned(
-            song, f"{place} by its notes (probability {probability:.2f}), not at {first:g}"
+            f"a bar begins at quarter note {bar_one:g} by its notes (probability "
+            f"{probability:.2f}){instead}",
         )
     return dataclasses.replace(song, meters=((first_line(bar_one), 4, 4),))
 
@@ -195,21 +195,22 @@ def _likeliest_line(song: Song, offset: float, declared: int | None) -> tuple[in
     end = max(float(track.end.max()) for track in song.tracks)
     count = sum(track.pitch.size for track in song.tracks)
     is_short = end < _MIN_BARS * QUARTERS_PER_BAR or count < _MIN_NOTES
-    if is_short or _has_triplets(song, offset):
+    if is_short or (declared is not None and not offset and _has_triplets(song)):
         return declared or 0, 1.0
     probability = downbeats.probabilities(song, offset)
     if not offset:  # it counts its beats from 0, so that bars should begin on one
         probability = probability * _PLACES
         probability /= probability.sum()
     best = int(probability.argmax())
-    if declared is not None and probability[best] < _MIN_ODDS * probability[declared]:
+    odds = _MIN_ODDS_IF_LATE if offset else _MIN_ODDS
+    if declared is not None and probability[best] < odds * probability[declared]:
         best = declared
     return best, float(probability[best])
 
 
-def _has_triplets(song: Song, offset: float) -> bool:
+def _has_triplets(song: Song) -> bool:
     """Whether many onsets lie on the first third of a quarter note, off the sixteenths."""
-    place = (beats.onsets(song) - offset) % 1
+    place = beats.onsets(song) % 1
     return bool((np.abs(place - 1 / 3) < _NEAR).mean() > _SHARE_OF_TRIPLETS)
 
 

@@ -17,9 +17,9 @@ _MAX_SEC = 1_800.0
 _MIN_ONSETS = 32
 _MANY = 4_000
 _WINDOW_SEC, _HOP_SEC = 8.0, 1.0
-# Beats of 40 to 240 a minute; without evidence 110, as listeners tap.
+# Beats of 40 to 240 a minute; without evidence 100, as listeners tap.
 _PERIODS_SEC = np.geomspace(0.25, 1.5, 96)
-_USUAL_PERIOD_SEC, _USUAL_OCTAVES = 0.55, 0.7
+_USUAL_PERIOD_SEC, _USUAL_OCTAVES = 0.6, 0.7
 # How much worse a beat may fit for a tempo that stays: in units of an autocorrelation for a
 # change by an octave, and in units of onset strength for a beat twice as long.
 _DRIFT_COST, _TIGHTNESS = 30.0, 6.0
@@ -74,6 +74,7 @@ def on_tracked_beats(song: Song) -> Song | None:
     sec = seconds_at(places, song.tempos)
     times = _whole(_refined(times, sec), sec[0], max(float(sec[-1]), times[-1]))
     index = np.arange(times.size, dtype=np.float64)
+    times, index = _from_the_beginning(times, index)
     before = max(abs(resultant(places, parts)) for parts in _GRIDS)
     after = max(abs(resultant(np.interp(sec, times, index), parts)) for parts in _GRIDS)
     if after < max(before + _MIN_GAIN, _MIN_FIT):
@@ -88,7 +89,7 @@ def on_tracked_beats(song: Song) -> Song | None:
         dataclasses.replace(track, start=moved(track.start), end=moved(track.end))
         for track in song.tracks
     ]
-    bpm = 60 / np.diff(times)
+    bpm = 60 * np.diff(index) / np.diff(times)
     tempos = list(zip(index[:-1].tolist(), bpm.tolist(), strict=True))
     warning = (
         f"its notes fit no grid ({before:.2f}, where 1 is all of them): beats were tracked, "
@@ -181,6 +182,17 @@ def _refined(times: np.ndarray, sec: np.ndarray) -> np.ndarray:
     moved = np.where(np.abs(sec[near] - times) < 0.06, sec[near], times)
     is_rising = np.diff(moved, prepend=-np.inf) > 0.1
     return moved[is_rising]
+
+
+def _from_the_beginning(times: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The beats counted so that quarter note 0 is at second 0, as the file's is.
+
+    What is before the first beat, where nothing sounds, is whole beats long, whatever tempo
+    that takes.
+    """
+    times, index = times[times > 0.01], index[times > 0.01]
+    count = max(1, round(times[0] / float(np.median(np.diff(times)))))
+    return np.append(0.0, times), np.append(0.0, index - index[0] + count)
 
 
 def _whole(times: np.ndarray, first_sec: float, last_sec: float) -> np.ndarray:

@@ -37,10 +37,11 @@ def probabilities(song: Song, offset: float = 0.0) -> np.ndarray:
     notes = cues.on_grid(song, offset)
     line = notes.line()
     score = np.zeros(STEPS_PER_BAR)
-    if _is_even(line.start):
+    has_voices = is_ensemble(notes, line)
+    if not has_voices and _is_even(line.start):
         score[line.start[0] % STEPS_PER_BAR] = 1
     else:
-        weights = _weights()[int(is_ensemble(notes, line))]
+        weights = _weights()[int(has_voices)]
         profile = cues.profile(notes, line)
         turned = np.concatenate([profile, profile], axis=1)
         for step in range(STEPS_PER_BAR):

@@ -108,9 +108,9 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
     melody, origin = melody_and_origin(song, name)
     _log_warnings(song, name)
     if kind_of(data, name) == "MIDI":
-        found = song_from_bytes(data, name)
+        declared = song_from_bytes(data, name, Reading(as_declared=True))
         try:
-            whole = arrangement.from_midi(data, found, reading.tempo_bpm)
+            whole = arrangement.from_midi(data, song, declared)
         except ValueError as error:
             unreadable = "not a readable MIDI file"
             raise FileError(f"{name}: {unreadable} ({error})", unreadable) from error

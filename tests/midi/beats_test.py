@@ -6,6 +6,7 @@ from musicvae_jax.midi import beats, read
 from musicvae_jax.midi.extraction import extract
 from musicvae_jax.midi.song import seconds_at
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.notation import read as notation_read
 from tests.midi.extraction_test import song, track
 
 
@@ -29,11 +30,10 @@ def test_beats_of_a_performance_are_tracked(name, accompanied):
     data, seconds = performed(melody, 1, accompanied)
     found = read.song_from_bytes(data, "x")
     assert any("beats were tracked" in warning for warning in found.warnings)
-    sec = seconds_at(np.arange(1.0, 60.0), found.tempos) + 0.0
-    begin = seconds_at(found.tracks[0].start[:1], found.tempos)[0]
-    heard = sec - begin + seconds[0]
-    off = np.abs(heard[:, None] - seconds[None]).min(axis=1)
-    assert np.median(off) < 0.05
+    # The seconds of the beats are those of the file.
+    heard = seconds_at(np.arange(4.0, 60.0), found.tempos)
+    off = np.abs(heard[:, None] - seconds).min(axis=1)
+    assert np.median(off) < 0.03
     notes = extract(found).melody.pitch
     assert abs(notes.size - melody.pitch.size) < 0.1 * melody.pitch.size
 
@@ -54,3 +54,13 @@ def test_noise_has_no_beats():
     by_chance = np.sort(np.random.default_rng(0).uniform(0, 200, 300))
     noise = song(track([(60, t, t + 0.1) for t in by_chance]))
     assert beats.on_tracked_beats(noise) is None
+
+
+def test_a_performance_is_kept_whole_on_its_tracked_beats():
+    data, _ = performed(example_melodies()["reel"], 1, True)
+    whole = notation_read.whole_from_bytes(data, "x.mid")
+    resolution = whole.arrangement.ticks_per_quarter
+    melody = [note for note in whole.arrangement.notes if note.channel == 0]
+    steps = np.array([4 * (note.start / resolution - whole.origin) for note in melody])
+    assert len(melody) == whole.melody.pitch.size
+    assert np.abs(np.sort(steps) - whole.melody.start).max() < 0.6

@@ -80,11 +80,11 @@ def extracted(data, reading=AS_FOUND):
         "late by 15 ticks": (melody(moved(tune(), 15)), 0.03125, "notes are 0.031 quarter"),
         "late by a 32nd": (melody(moved(tune(), 60) + JITTER), 0.125, "notes are 0.125 quarter"),
         "early": (melody(moved(tune(), 1910)), 4 - 10 / 480, "notes are -0.021 quarter"),
-        "1/4": (melody(tune(), meters=((0, 1, 4),)), 0.0, "1/4 only counts beats; read as 4/4"),
+        "1/4": (melody(tune(), meters=((0, 1, 4),)), 0.0, "a bar begins at quarter note 0"),
         "4/4 and 1/4 at once": (
             melody(tune(), meters=((0, 4, 4), (0, 1, 4))),
             0.0,
-            "1/4 only counts beats; read as 4/4, and a bar begins at quarter note 0",
+            "a bar begins at quarter note 0 by its notes",
         ),
         "4/2": (melody(tune(), meters=((0, 4, 2),)), 0.0, "4/2 is read as 4/4"),
         "changes its instrument": (
@@ -103,7 +103,11 @@ def extracted(data, reading=AS_FOUND):
             "1 key switches",
         ),
         # 25 frames of 40 ticks: an eighth is 240 ms, whatever the tempo says.
-        "seconds": (melody(tune(), division=0xE728), 0.0, "beats were tracked, 125 a minute"),
+        "seconds": (
+            melody(tune(), division=0xE728),
+            0.0,
+            "a bar begins at quarter note 0 by its notes",
+        ),
     }.values(),
 )
 def test_the_tune_is_found(data, origin, warning):
@@ -116,6 +120,13 @@ def test_the_tune_is_found(data, origin, warning):
         assert song.warnings == ()
     else:
         assert warning in song.warnings[-1]
+
+
+def test_what_was_decided_is_told():
+    counted = extracted(melody(tune(), meters=((0, 1, 4),)))[0].warnings
+    assert counted[0] == "its meter 1/4 only counts beats and is read as 4/4"
+    tracked = extracted(melody(tune(), division=0xE728))[0].warnings
+    assert "beats were tracked, 125 a minute" in tracked[1]
 
 
 @pytest.mark.parametrize(

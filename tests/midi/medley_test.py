@@ -354,7 +354,7 @@ def test_another_library_reads_the_events_that_are_written(rows):
     ticks = np.cumsum([delta for delta, _ in rows]).tolist()
     track = [events.Event(tick, message) for tick, (_, message) in zip(ticks, rows, strict=True)]
     content = events.file_bytes([track], 96, 0)
-    back = arrangement.from_midi(content, read.Song((), (), ()))
+    back = arrangement.from_midi(content, read.Song((), (), ()), read.Song((), (), ()))
     assert back == arrangement.Arrangement(96, (tuple(track),))
     theirs = absolute(file_of(content).tracks[0])
     assert [tick for tick, _ in theirs] == ticks
