@@ -241,7 +241,7 @@ def main() -> None:
     if args.fit:
         write_weights(args.folder)
         return
-    every = 60 if args.quick else 25
+    every = 60 if args.quick else 8
     tested = list(tunes(args.folder, every, TEST_FOLD))
     results = measure(tested)
     print(f"{'':46} files  downbeats       onsets (percent)")

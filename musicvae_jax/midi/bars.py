@@ -70,7 +70,7 @@ def found(song: Song, reading: Reading) -> Song:
     """
     if not song.tracks:
         return as_told(song, reading)
-    has_lines = True
+    has_lines, counting = True, ""
     if reading.tempo_bpm is None and beats.is_without_grid(song):
         tracked = beats.on_tracked_beats(song)
         has_lines = tracked is None
@@ -78,11 +78,11 @@ def found(song: Song, reading: Reading) -> Song:
             song, "its notes fit no grid, and no beats were found that they fit better"
         )
     if reading.meter is None:
-        song, counts_beats = _with_simple_meters(song)
-        has_lines &= not counts_beats
+        song, counting = _with_simple_meters(song)
+        has_lines &= not counting
     song = as_told(song, reading)
     if reading.bar_one is None:
-        song = _with_found_lines(song, has_lines)
+        song = _with_found_lines(song, has_lines, counting)
     return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
 
 
@@ -109,14 +109,14 @@ def _warned(song: Song, warning: str) -> Song:
     return dataclasses.replace(song, warnings=(*song.warnings, warning))
 
 
-def _with_simple_meters(song: Song) -> tuple[Song, bool]:
+def _with_simple_meters(song: Song) -> tuple[Song, str]:
     """The song without meters that are none: those of no length, and those that count beats.
 
     Some programs write 1/4, or 4/2 for two bars of 4/4. A first meter that ends within a bar
     is an upbeat.
 
     Returns:
-      The song, and whether its meters only count beats, so that its bars have no lines.
+      The song, and the meter that only counts beats, so that bars have no lines; or empty.
     """
     end = max(float(track.end.max()) for track in song.tracks)
     starts = [start for start, _, _ in song.meters[1:]] + [max(end, song.meters[-1][0] + 1e-6)]
@@ -128,8 +128,7 @@ def _with_simple_meters(song: Song) -> tuple[Song, bool]:
     counted = sum(stop - start for (start, n, _), stop in lasting if n == 1)
     if counted >= 0.5 * end and all(n == 1 or _is_duple(n, d) for (_, n, d), _ in lasting):
         name = ", ".join(sorted({f"1/{d}" for (_, n, d), _ in lasting if n == 1}))
-        song = _warned(song, f"its meter {name} only counts beats and is read as 4/4")
-        return dataclasses.replace(song, meters=((0.0, 4, 4),)), True
+        return dataclasses.replace(song, meters=((0.0, 4, 4),)), name
     meters = [meter for meter, _ in lasting]
     if len(meters) > 1 and meters[1][0] < QUARTERS_PER_BAR and _is_duple(*meters[1][1:]):
         meters[:2] = [(meters[1][0] - QUARTERS_PER_BAR, *meters[1][1:])]
@@ -140,7 +139,7 @@ def _with_simple_meters(song: Song) -> tuple[Song, bool]:
     if odd:
         song = _warned(song, f"its meter {', '.join(odd)} is read as 4/4 from the same bar lines")
         meters = [(s, 4, 4) if _is_duple(n, d) else (s, n, d) for s, n, d in meters]
-    return dataclasses.replace(song, meters=tuple(meters)), False
+    return dataclasses.replace(song, meters=tuple(meters)), ""
 
 
 def _is_duple(numerator: int, denominator: int) -> bool:
@@ -151,12 +150,13 @@ def _is_duple(numerator: int, denominator: int) -> bool:
     return (numerator, denominator) in DUPLE_METERS or (numerator > 1 and fills)
 
 
-def _with_found_lines(song: Song, has_lines: bool) -> Song:
+def _with_found_lines(song: Song, has_lines: bool, counting: str) -> Song:
     """The song with a constant offset taken off, and its bar lines where they are likely.
 
     Args:
       song: with meters that have lines.
       has_lines: whether bar lines are told of at all.
+      counting: the meter that counts beats instead, if there is one.
     """
     if not all((n, d) in DUPLE_METERS for _, n, d in song.meters):
         return song  # other meters are refused, or leave stretches that the file knows best
@@ -173,9 +173,10 @@ def _with_found_lines(song: Song, has_lines: bool) -> Song:
         song = _warned(song, f"all of its notes are {offset:.3f} quarter notes late; taken off")
     if step != declared:
         instead = "" if declared is None else f", not at {first:g}"
+        counted = f"its meter {counting} only counts beats, read as 4/4; " if counting else ""
         song = _warned(
             song,
-            f"a bar begins at quarter note {bar_one:g} by its notes (probability "
+            f"{counted}a bar begins at quarter note {bar_one:g} by its notes (probability "
             f"{probability:.2f}){instead}",
         )
     return dataclasses.replace(song, meters=((first_line(bar_one), 4, 4),))

@@ -16,6 +16,7 @@ from musicvae_jax.plots.picture import Picture
 
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
 _MAX_TRACKS = 12
+_MAX_BAR_LINES = 200  # more would cover the notes
 
 
 def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
@@ -125,7 +126,11 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
         axis.autoscale_view()
         axis.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         if extraction.span:
-            axis.axvspan(extraction.span[0] / 4, extraction.span[1] / 4, color=BLUE, alpha=0.06)
+            first, stop = (quarter / 4 for quarter in extraction.span)
+            axis.axvspan(first, stop, color=BLUE, alpha=0.06)
+            if stop - first < _MAX_BAR_LINES:
+                for line in np.arange(first, stop):
+                    axis.axvline(line, color=GREY, linewidth=0.3)
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
         axis.set_title(label, loc="left", fontsize=9)
         axis.tick_params(labelsize=8)
