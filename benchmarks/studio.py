@@ -1,6 +1,6 @@
 """How long the studio takes, measured in the browser, and how it bears fifty at once.
 
-Run: python benchmarks/studio.py [--quick] [--checkpoint=pretrained]
+Run: python benchmarks/studio.py [--quick] [--checkpoint=pretrained] [--picture=docs/studio.png]
 Needs: pip install -e '.[studio,browser]', and Chromium
 
 From the click until what was made is drawn, with both example melodies and a bridge of
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, sync_playwright
 
-CHOICES = {"latent": ["latent"], "dual_conductor": ["dual_conductor"], "all": None}
+CHOICES = {"composed": ["composed"], "dual_conductor": ["dual_conductor"], "all": None}
 CLICK = """async () => {
   const begin = performance.now();
   doing.textContent = "";
@@ -68,8 +68,10 @@ def memory_mib(pid: int) -> int:
 
 def click(page: Page, strategies: list[str] | None, rounds: int) -> dict[str, float]:
     """Median and slowest of the seconds until it is drawn, and the median until it sounds."""
-    for box in page.query_selector_all("#panel-interpolate fieldset input"):
-        box.set_checked(strategies is None or box.get_attribute("value") in strategies)
+    if strategies is None:
+        page.click("#compare-all")
+    else:
+        page.check(f'#ways input[value="{strategies[0]}"]')
     drawn, heard = [], []
     for seed in range(rounds):
         page.fill("#interpolate-seed", str(seed))
@@ -106,19 +108,36 @@ def ask_at_once(url: str, number: int) -> dict[str, float]:
     return {"at_once": number, "failed": failed, "at_once_sec": time.perf_counter() - begin}
 
 
+def take_picture(page: Page, path: str) -> None:
+    """Composes a bridge, loops and keeps it, and writes what the page looks like."""
+    page.evaluate(CLICK)
+    while not page.evaluate("audio.readyState"):
+        page.wait_for_timeout(5)
+    page.check("#loop")
+    page.click("#star")
+    page.wait_for_timeout(500)
+    page.screenshot(path=path, full_page=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--checkpoint", default="pretrained")
+    parser.add_argument("--picture", default="")
     args = parser.parse_args()
     rounds, number = (3, 10) if args.quick else (15, 50)
     with studio(args.checkpoint) as (url, pid, figures), sync_playwright() as tools:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         switches = ["--headless", "--no-sandbox", "--disable-gpu"]
         browser = tools.chromium.launch(executable_path=chromium, args=switches)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(url)
+        page.click("#examples")
         page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+        if args.picture:
+            take_picture(page, args.picture)
+            return
+        page.click("#panel-interpolate .more summary")
         print(f"{'':16s} {'drawn':>8s} {'slowest':>8s} {'heard':>8s}   seconds, {rounds} rounds")
         for name, strategies in CHOICES.items():
             measured = click(page, strategies, rounds)

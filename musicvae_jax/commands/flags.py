@@ -214,14 +214,17 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
     )
 
 
-def read_kept_bars() -> tuple[int, ...]:
+def read_kept_bars(texts: Mapping[str, str] | None = None) -> tuple[int, ...]:
     """The bars that are kept, from 0.
+
+    Args:
+      texts: by flag, values that replace those of the command line.
 
     Raises:
       UserError: a part is not a bar or a range of bars.
     """
     kept: list[int] = []
-    for part in value_of(_KEEP_BARS.name, {}):
+    for part in value_of(_KEEP_BARS.name, texts or {}):
         match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 1 <= first <= last:

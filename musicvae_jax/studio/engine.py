@@ -17,18 +17,17 @@ from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
-from musicvae_jax.studio import fields, results
+from musicvae_jax.studio import fields, views, ways
 from musicvae_jax.studio.jobs import Tell
 from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
-from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import BridgeMaker
 
 logger = logging.getLogger(__name__)
 # Modes other than `interpolate`, and how many inputs they take.
-_OTHERS = {"generate": 0, "reconstruct": 2, "complete": 1}
+_OTHERS = {"generate": 0, "reconstruct": 2, "complete": 1, "vary": 1}
 
 
 class Engine:
@@ -37,6 +36,8 @@ class Engine:
     Attributes:
       model: the model.
       options: of the studio.
+      ways: that a bridge can go with this model, the recommended one first.
+      modes: that the model is good for, in the order of the page.
       steps: how many parts the warm-up has.
       warmed: how many of them are done.
     """
@@ -45,10 +46,11 @@ class Engine:
         self.model = model
         self.options = options
         self.warmed = 0
-        self._strategies = transitions_strategies.possible(
-            tuple(transitions_strategies.STRATEGIES), composing.can_compose(model)
-        )
-        self.steps = len(self._strategies) + len(_OTHERS) + 1
+        can_compose = composing.can_compose(model)
+        self.ways = ways.possible(can_compose)
+        self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
+        self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
+        self.steps = len(self.ways) + len(self._others) + 1
         self._maker = BridgeMaker(model)
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
@@ -67,12 +69,14 @@ class Engine:
         """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
         examples = example_melodies()
-        for strategy in self._strategies:
-            self.make("interpolate", {"strategy": strategy, "splice": "true"}, examples, tell)
+        for way in self.ways:
+            texts = {"strategy": way.strategy, "splice": "true"}
+            self.make("interpolate", texts, examples, tell)
             self.warmed += 1
-        for mode, count in _OTHERS.items():
+        for mode, count in self._others.items():
+            texts = {"keep_bars": "1"} if mode == "vary" else {}
             try:
-                self.make(mode, {}, dict(list(examples.items())[:count]), tell)
+                self.make(mode, texts, dict(list(examples.items())[:count]), tell)
             except UserError as error:  # a model of one bar, or of more than the examples have
                 logger.info("%s is not to be had: %s", mode, error)
             self.warmed += 1
@@ -86,7 +90,7 @@ class Engine:
         """Runs a mode on inputs.
 
         Args:
-          mode: `interpolate`, `generate`, `reconstruct` or `complete`.
+          mode: `interpolate`, `generate`, `reconstruct`, `complete` or `vary`.
           texts: flags, see `fields.read`.
           inputs: titled melodies.
           tell: called with each report of progress.
@@ -98,6 +102,9 @@ class Engine:
         if mode == "interpolate":
             return self._interpolate(inputs, options, tell)
         told = melodies.keywords(mode, options)
+        lengths = tuple(melody.num_bars for melody in inputs.values())
+        program = (mode, lengths, options.bars, options.num)
+        tell({"doing": mode, "done": 0, "total": 1, "compiles": program not in self._compiled})
         if mode == "generate":
             made = compose.generate(self.model, **told)
         elif not inputs:
@@ -106,9 +113,13 @@ class Engine:
             made = compose.reconstruct(self.model, inputs, **told)
         else:
             title, melody = next(iter(inputs.items()))
-            made = compose.complete(self.model, title, melody, **told)
+            if mode == "vary":
+                made = compose.vary(self.model, title, melody, options.kept_bars, **told)
+            else:
+                made = compose.complete(self.model, title, melody, **told)
+        self._compiled.add(program)
         report = melodies.report(mode, made, self.model, options)
-        return Result(results.of_composition(made), report)
+        return Result(views.of_composition(made, options.kept_bars), report)
 
     def _interpolate(self, inputs: Mapping[str, Melody], options: Options, tell: Tell) -> Result:
         if len(inputs) != 2:
@@ -122,7 +133,7 @@ class Engine:
             program = (strategy, plan.settings, plan.bars, options.num_or(1))
             tell(
                 {
-                    "doing": strategy,
+                    "doing": ways.TITLES[strategy],
                     "done": number,
                     "total": len(strategies),
                     "compiles": program not in self._compiled,
@@ -142,7 +153,7 @@ class Engine:
         outcome = transitions.report_transitions(list(inputs), made)
         report = interpolate.report(self.model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
-        return Result([results.of_transition(transition) for transition in ranked], report)
+        return Result([views.of_transition(transition) for transition in ranked], report)
 
     @property
     def landmarks(self) -> Landmarks:
@@ -171,12 +182,12 @@ class Engine:
             shares[name] += float(weight)
         mix = {name: round(share, 3) for name, share in shares.most_common(3)}
         piece = single(melody, origin="between")
-        view = results.view_piece(piece, np.full(piece.num_bars, 0.5))
+        view = views.view_piece(piece, np.full(piece.num_bars, 0.5))
         item = Item(
             "between",
             piece,
             lambda path: save_png(path, rolls.melodies_figure({"between": melody})),
-            view | {"title": "between", "name": "between.mid", "facts": mix},
+            view | {"title": "In between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}
         report = files.report(

@@ -13,75 +13,97 @@ from absl import flags
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands.options import Options
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions import curves, strategies
+from musicvae_jax.transitions import curves
 
-# The flags that the page shows for each mode, in this order; those of MORE on request.
+# The flags that the page shows for each mode, in this order; those of MORE among the details.
 USUAL = {
-    "interpolate": (
-        "strategy",
-        "bars",
-        "curve",
-        "granularity",
-        "key_path",
-        "splice",
-        "num",
-        "temperature",
-        "seed",
-    ),
-    "generate": ("num", "attribute", "temperature", "seed"),
-    "reconstruct": ("attribute", "temperature", "seed"),
-    "complete": ("bars", "num", "temperature", "seed"),
+    "interpolate": ("bars", "key_path", "splice"),
+    "vary": ("num",),
+    "complete": ("bars", "num"),
+    "generate": ("bars", "num"),
+    "reconstruct": (),
 }
 MORE = {
     "interpolate": (
-        "keep",
-        "path",
-        "control_curve",
+        "strategy",
         "adherence",
+        "curve",
+        "control_curve",
+        "granularity",
+        "path",
         "ends",
-        "programs",
+        "num",
+        "keep",
         "scale",
         "pitch_range",
         "rhythm",
+        "programs",
+        "temperature",
+        "seed",
         "loop",
-    )
+    ),
+    "vary": ("temperature", "seed"),
+    "complete": ("temperature", "seed"),
+    "generate": ("attribute", "temperature", "seed"),
+    "reconstruct": ("attribute", "temperature", "seed"),
 }
+_MARKED = {"vary": ("keep_bars",)}  # which the page has other means to ask for
 _WORDS = {
     "adherence": "Closeness of composed to its draft",
-    "attribute": "Attributes",
-    "bars": "Bars of the bridge",
+    "attribute": "Character",
+    "bars": "Bars",
+    "complete bars": "Bars to add",
+    "interpolate bars": "Bars of the bridge",
     "control_curve": "Pace of the mixed notes",
     "curve": "Pace from A to B",
     "ends": "First and last bars",
     "granularity": "Mix the melodies by",
     "keep": "Candidates to show",
-    "key_path": "Key",
+    "key_path": "Keys",
     "loop": "End with a bridge back to A",
     "num": "How many",
-    "path": "Path of the latent",
+    "interpolate num": "Candidates of each way",
+    "path": "Path",
     "pitch_range": "Lowest and highest note",
     "programs": "Instruments",
-    "rhythm": "Rhythm of melody",
+    "rhythm": "Rhythm",
     "scale": "Scale",
     "seed": "Seed",
     "splice": "Play A, the bridge, then B",
-    "strategy": "Strategies",
-    "temperature": "Temperature",
-} | {"complete bars": "Bars to add", "interpolate num": "Candidates of each strategy"}
+    "strategy": "Ways",
+    "temperature": "Freedom",
+}
+_CHOICES = {
+    "ends": {"exact": "exactly the melodies'", "model": "as the model hears them"},
+    "granularity": {"bar": "whole bars", "note": "single notes"},
+    "keep": {"best": "the best", "all": "all"},
+    "key_path": {
+        "keep": "keep both",
+        "transpose": "all in A's",
+        "glide": "glide from A's to B's",
+    },
+    "path": {"linear": "straight", "spherical": "turning"},
+    "programs": {
+        "keep": "that of A",
+        "switch": "change in the bridge",
+        "crossfade": "fade in the bridge",
+    },
+    "rhythm": {"free": "free", "1": "that of A", "2": "that of B"},
+}
 _HINTS = {
     "attribute": "density:+1",
-    "bars": "the model's",
     "control_curve": "as the pace",
     "curve": "linear, or 0,0.2,1",
-    "num": "4",
-    "interpolate num": "1",
     "pitch_range": "55,79",
     "scale": "auto, C_major, none",
-    "temperature": "0.7",
-    "interpolate temperature": "0",
+    "interpolate temperature": "0; 0.5 of several",
+    "vary temperature": "0",
     "reconstruct temperature": "0",
 }
-_LISTS = ("attribute", "control_curve", "pitch_range")  # an empty text is a value of these
+# Numbers of modes that the flags leave open.
+_USUAL_NUMBERS = {"num": "4", "interpolate num": "1"}
+# An empty text is a value of these.
+_LISTS = ("attribute", "control_curve", "keep_bars", "pitch_range")
 # Defaults of the page, which begins with two melodies, where they are not the flags' own.
 _BEGINS = {"interpolate": {"splice": "true"}}
 MAX_NUM = 16
@@ -95,10 +117,10 @@ class Field:
     Attributes:
       name: of the flag.
       kind: `flag`, `choice`, `number`, `strategies` or `text`.
-      value: the initial text; empty if the flag has no default.
+      value: the initial text.
       words: the label.
       hint: shown while it is empty.
-      choices: all values of a choice; suggestions for a text.
+      choices: all values of a choice, with words for each; suggestions for a text.
       low, high, step: of a number.
     """
 
@@ -107,26 +129,45 @@ class Field:
     value: str
     words: str
     hint: str
-    choices: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
     low: str = ""
     high: str = ""
     step: str = ""
 
 
-def field(mode: str, name: str) -> Field:
-    """The control for a flag in a mode."""
+def usual_numbers(bars: int, temperature: float) -> dict[str, str]:
+    """What a model takes if nothing else is asked for, by flag or by mode and flag.
+
+    Args:
+      bars: that the model knows.
+      temperature: of its new melodies.
+    """
+    of_model = {"bars": str(bars), "complete bars": str(bars - bars // 2)}
+    return _USUAL_NUMBERS | of_model | {"temperature": f"{temperature:g}"}
+
+
+def field(mode: str, name: str, usual: Mapping[str, str]) -> Field:
+    """The control for a flag in a mode; `usual` is of `usual_numbers`."""
     flag = flags.FLAGS[name]
+    value = _BEGINS.get(mode, {}).get(name, _text(flag.value))
+    hint = _HINTS.get(f"{mode} {name}", _HINTS.get(name, ""))
+    if name == "temperature":  # what is usual depends on the other options
+        hint = hint or usual[name]
+    else:
+        value = value or usual.get(f"{mode} {name}", usual.get(name, ""))
     text = Field(
         name=name,
         kind="text",
-        value=_BEGINS.get(mode, {}).get(name, _text(flag.value)),
+        value=value,
         words=_WORDS.get(f"{mode} {name}", _WORDS.get(name, "")),
-        hint=_HINTS.get(f"{mode} {name}", _HINTS.get(name, "")),
+        hint=hint,
     )
     if isinstance(flag.parser, flags.BooleanParser):
         return dataclasses.replace(text, kind="flag")
     if isinstance(flag.parser, flags.EnumParser):
-        return dataclasses.replace(text, kind="choice", choices=tuple(flag.parser.enum_values))
+        words = _CHOICES[name]
+        choices = tuple((choice, words[choice]) for choice in flag.parser.enum_values)
+        return dataclasses.replace(text, kind="choice", choices=choices)
     if isinstance(flag.parser, flags.IntegerParser | flags.FloatParser):
         highest = {"num": MAX_NUM, "seed": MAX_SEED, "temperature": 5}
         return dataclasses.replace(
@@ -137,8 +178,9 @@ def field(mode: str, name: str) -> Field:
             step="1" if isinstance(flag.parser, flags.IntegerParser) else "0.1",
         )
     if name == "strategy":
-        return dataclasses.replace(text, kind="strategies", choices=tuple(strategies.STRATEGIES))
-    return dataclasses.replace(text, choices=tuple(curves.CURVES) if "curve" in name else ())
+        return dataclasses.replace(text, kind="strategies")
+    known = tuple(curves.CURVES) if "curve" in name else ()
+    return dataclasses.replace(text, choices=tuple((curve, curve) for curve in known))
 
 
 def _text(value: Any) -> str:
@@ -163,7 +205,7 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
     Raises:
       UserError: an option is unknown in this mode, or its value cannot be used.
     """
-    known = USUAL[mode] + MORE.get(mode, ())
+    known = USUAL[mode] + MORE[mode] + _MARKED.get(mode, ())
     for name in texts:
         if name not in known:
             raise UserError(f"--{name}: not an option of {mode}; there are {', '.join(known)}")
@@ -182,8 +224,14 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
             raise UserError(f"--{name}={numbers[name]}: the studio takes {highest} at most")
     transition = mode_flags.read_transition(values) if mode == "interpolate" else base.transition
     amounts = mode_flags.read_attributes(values) if "attribute" in known else {}
+    kept = mode_flags.read_kept_bars(values) if "keep_bars" in known else ()
     return dataclasses.replace(
-        base, inputs=tuple(inputs), transition=transition, attributes=amounts, **numbers
+        base,
+        inputs=tuple(inputs),
+        transition=transition,
+        attributes=amounts,
+        kept_bars=kept,
+        **numbers,
     )
 
 

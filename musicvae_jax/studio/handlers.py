@@ -21,7 +21,7 @@ from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
-from musicvae_jax.studio import events, fields, requests, results
+from musicvae_jax.studio import events, fields, requests, results, views
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.jobs import Jobs, Tell
 from musicvae_jax.system.errors import UserError
@@ -30,7 +30,8 @@ from musicvae_jax.system.workers import SafePool, WorkerFailure
 logger = logging.getLogger(__name__)
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_DOWNLOADS = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
+_OF_ITEM = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
+_DOWNLOADS = _OF_ITEM | {"json": "application/json", "zip": "application/zip"}
 
 
 class Studio:
@@ -61,17 +62,18 @@ class Studio:
 
     async def page(self, request: Request) -> Response:
         engine = self._engine
+        usual = fields.usual_numbers(engine.model.bars, engine.model.temperature)
         modes = {
             mode: {
-                "usual": [fields.field(mode, name) for name in fields.USUAL[mode]],
-                "more": [fields.field(mode, name) for name in fields.MORE.get(mode, ())],
+                "usual": [fields.field(mode, name, usual) for name in fields.USUAL[mode]],
+                "more": [fields.field(mode, name, usual) for name in fields.MORE[mode]],
             }
-            for mode in fields.USUAL
+            for mode in engine.modes
         }
         html = _template().render(
             modes=modes,
             examples=list(example_melodies()),
-            model=engine.describe(),
+            ways=engine.ways,
             most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
         )
         return Response(html, media_type="text/html")
@@ -135,7 +137,7 @@ class Studio:
         words = inspect.explain(name, song, found, rules)[1:]
         if found.melody is None:
             raise UserError(f"{name}: no usable melody: {found.refusal}")
-        return results.view_melody(name, found.melody, words)
+        return views.view_melody(name, found.melody, words)
 
     # Work.
 
@@ -200,10 +202,16 @@ class Studio:
         mode = result.report["mode"]
         return await self._file(request, result.json, "json", mode)
 
+    async def everything(self, request: Request) -> Response:
+        """A zip file of all files of a result."""
+        result = self._found(request)
+        make = functools.partial(result.zip, self._engine.options.soundfont)
+        return await self._file(request, make, "zip", result.report["mode"])
+
     async def download(self, request: Request) -> Response:
         result, suffix = self._found(request), request.path_params["suffix"]
         number = request.path_params["item"]
-        if suffix not in _DOWNLOADS or not 0 <= number < len(result.items):
+        if suffix not in _OF_ITEM or not 0 <= number < len(result.items):
             raise HTTPException(404, "there is no such file")
         item = result.items[number]
         make = {
@@ -226,7 +234,7 @@ class Studio:
         content = await events.done(self._file_jobs, lambda tell: make(), client)
         return Response(
             content,
-            media_type=_DOWNLOADS.get(suffix, "application/json"),
+            media_type=_DOWNLOADS[suffix],
             headers={"content-disposition": f'attachment; filename="{stem}.{suffix}"'},
         )
 

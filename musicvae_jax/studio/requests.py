@@ -8,13 +8,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from musicvae_jax.commands import files
-from musicvae_jax.music.melody import Melody
-from musicvae_jax.studio import results
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
+from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.studio.jobs import Client
 from musicvae_jax.system.errors import UserError
 
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
 MAX_NAME = 120
+MAX_BARS = 1000
 
 
 def clean(name: str) -> str:
@@ -74,4 +75,31 @@ def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
     if len(given) > 2:
         raise UserError(f"inputs: two at most, got {len(given)}")
     named = [(clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
-    return files.titled([(name, results.read_melody(name, told)) for name, told in named])
+    return files.titled([(name, read_melody(name, told)) for name, told in named])
+
+
+def read_melody(name: str, given: Any) -> Melody:
+    """The melody that the page gives back.
+
+    Raises:
+      UserError: it is not one that `views.view_melody` could have given.
+    """
+    try:
+        melody = Melody.from_notes(
+            given["notes"],
+            int(given["num_steps"]),
+            tempo_bpm=float(given["tempo_bpm"]),
+            program=int(given["program"]),
+        )
+        microseconds_per_quarter(melody.tempo_bpm)
+        if not 0 <= melody.program <= 127 or not melody.pitch.size:
+            raise ValueError("no notes, or no such program")
+        if melody.pitch.min() < MIN_PITCH or melody.pitch.max() > MAX_PITCH:
+            raise ValueError("pitches outside of the piano")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{name}: not a melody ({error})") from error
+    if melody.num_bars > MAX_BARS:
+        raise UserError(
+            f"{name}: {melody.num_bars} bars; the studio takes {MAX_BARS}, the command line all"
+        )
+    return melody

@@ -13,8 +13,11 @@ import time
 import pytest
 
 from musicvae_jax.checkpoints import store
+from musicvae_jax.inference import bar_prior
+from musicvae_jax.models import bar_flow, vae
 from musicvae_jax.notation import read
 from tests import command_line, helpers
+from tests.inference.writing_test import SHARES, random_prior
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,12 +41,14 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checkpoint(home):
-    """A model that was not trained, but knows what it wants."""
-    config = helpers.small_config(bars=BARS)
+    """A model that was not trained, but knows what it wants, and composes."""
+    config = helpers.small_config(bars=BARS, **SHARES)
     params = helpers.random_params(config, scale=3)
     with store.open_manager(home / "model") as manager:
         store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
         store.wait(manager, 1)
+    layout = bar_flow.layout(vae.create_model(config.model))
+    bar_prior.save(home / "model", random_prior(layout))
     return home / "model"
 
 
@@ -67,7 +72,7 @@ def url(home, checkpoint):
             stderr=log,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while not (found := re.search(r"http://\S+/", (home / "studio.log").read_text())):
                 assert studio.poll() is None and time.monotonic() < deadline
                 time.sleep(0.1)
@@ -87,8 +92,11 @@ def browser():
 
 
 @contextlib.contextmanager
-def user(browser, url, **settings):
-    """A page that is ready, of somebody of their own; nothing may fail or leave this machine."""
+def user(browser, url, examples=True, **settings):
+    """A page that is ready, of somebody of their own; nothing may fail or leave this machine.
+
+    Unless it is to be empty, the examples are taken.
+    """
     context = browser.new_context(accept_downloads=True, **settings)
     page = context.new_page()
     asked, failed = [], []
@@ -97,8 +105,10 @@ def user(browser, url, **settings):
     # That a request was refused is shown to the user, and logged by the browser as well.
     page.on("console", lambda m: m.type == "error" and failed.append(m.text))
     page.goto(url)
-    page.wait_for_selector("body[data-ready=true]", timeout=120_000)
-    page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+    page.wait_for_selector("body[data-ready=true]", timeout=300_000)
+    if examples:
+        page.click("#examples")
+        page.wait_for_selector('.melody[data-side="1"] .play:enabled')
     yield page
     assert not [text for text in failed if "status of 4" not in text]
     assert [address for address in asked if not address.startswith((url, "blob:", "data:"))] == []
@@ -114,14 +124,24 @@ def until(page, holds, timeout_sec=60):
 
 
 def until_done(page):
-    until(page, "/^Done/.test(doing.textContent) || problem.textContent")
+    until(page, "/^Done/.test(doing.textContent) || problem.textContent", timeout_sec=180)
     assert page.inner_text("#problem") == ""
 
 
 def make(page, tab="interpolate"):
     page.click(f"#tab-{tab}")
+    page.evaluate("doing.textContent = ''")
     page.click(f"#panel-{tab} button[type=submit]")
     until_done(page)
+
+
+def details(page, tab="interpolate"):
+    page.click(f"#panel-{tab} .more summary")
+
+
+def compare_all(page):
+    details(page)
+    page.click("#compare-all")
 
 
 def upload(page, side, path):
@@ -143,9 +163,11 @@ def test_each_kind_of_transition_is_that_of_the_command_line(
     with user(browser, url) as page:
         for side, song in enumerate(songs):
             upload(page, side, song)
+        compare_all(page)
         page.fill("#interpolate-seed", "3")
         page.fill("#interpolate-bars", str(BARS))  # for which the studio has compiled already
         make(page)
+        page.click("#result-details summary")
         told = page.inner_text("#command").split()
         assert told[:2] == ["musicvae", "--mode=interpolate"]
         output = tmp_path / "cli"
@@ -153,7 +175,7 @@ def test_each_kind_of_transition_is_that_of_the_command_line(
         assert done.returncode == 0, done.stderr
         report = json.loads((output / "interpolate.json").read_text())
         shown = page.locator("#alternatives li")
-        assert shown.count() == len(report["ranking"]) == 7
+        assert shown.count() == len(report["ranking"]) == 8
         for number, entry in enumerate(report["ranking"]):
             shown.nth(number).locator(".show").click()
             path = download(page, "mid", tmp_path)
@@ -165,6 +187,138 @@ def test_each_kind_of_transition_is_that_of_the_command_line(
         )
         assert download(page, "wav", tmp_path).read_bytes()[:4] == b"RIFF"
         assert download(page, "png", tmp_path).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_from_the_empty_page_to_a_bridge(browser, url, songs, tmp_path):
+    """As the page itself says; the files are dropped on it."""
+    with user(browser, url, examples=False) as page:
+        assert page.locator("#begin li").count() == 3
+        page.click("#panel-interpolate button[type=submit]")
+        playwright.expect(page.locator("#problem")).to_have_text("Choose melody A first.")
+        drop(page, *songs)
+        page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+        names = page.locator(".melody .name").all_inner_texts()
+        assert names == [song.name for song in songs]
+        assert not page.is_visible("#begin")
+        make(page)
+        assert page.inner_text("#result-title") == "Compose a bridge"
+        assert page.locator("#scores meter").count() == 3
+        assert "In key" in page.inner_text("#scores")
+        assert not page.is_visible("#command") and not page.is_visible("#alternatives-part")
+        assert download(page, "mid", tmp_path).name == "transition_composed.mid"
+        drop(page, songs[0], right=True)
+        playwright.expect(page.locator(".melody .name").nth(1)).to_have_text(songs[0].name)
+
+
+def drop(page, *paths, right=False):
+    """Drops files somewhere on the left or on the right half of the page."""
+    files = [[path.name, list(path.read_bytes())] for path in paths]
+    page.evaluate(
+        """([files, x]) => {
+          const data = new DataTransfer();
+          for (const [name, bytes] of files) {
+            data.items.add(new File([new Uint8Array(bytes)], name));
+          }
+          const told = { dataTransfer: data, clientX: x * innerWidth, bubbles: true };
+          document.body.dispatchEvent(new DragEvent("drop", told));
+        }""",
+        [files, 0.9 if right else 0.1],
+    )
+
+
+def test_ways_are_compared_and_another_one_differs(browser, url):
+    with user(browser, url) as page:
+        page.check('#ways input[value="dual_conductor"]')
+        details(page)
+        page.check('#compare input[value="cut"]')
+        assert page.is_disabled('#compare input[value="dual_conductor"]')
+        make(page)
+        assert page.locator("#alternatives li").count() == 2
+        assert "--strategy=dual_conductor,cut" in page.text_content("#command")
+        page.uncheck('#compare input[value="cut"]')
+        page.evaluate("doing.textContent = ''")
+        page.click("#panel-interpolate .another")
+        until_done(page)
+        assert "--temperature=0.5 --seed=1" in page.text_content("#command")
+        assert page.locator("#history li").count() == 2
+
+
+def test_bars_are_marked_and_composed_anew(browser, url):
+    with user(browser, url) as page:
+        page.click("#tab-vary")
+        page.click("#panel-vary button[type=submit]")
+        playwright.expect(page.locator("#problem")).to_contain_text("Mark the bars")
+        bars = page.locator("#marks .bars button")
+        bars.nth(1).hover()
+        page.mouse.down()
+        bars.nth(3).hover()
+        page.mouse.up()
+        bars.nth(5).focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Space")
+        assert page.inner_text("#marked") == "Bars 2 to 4, 7 will be new."
+        make(page, "vary")
+        told = page.text_content("#command")
+        assert "--mode=vary" in told and "--keep_bars=1,5-6,8-16" in told
+        assert page.locator("#labels b").all_inner_texts() == [*("Kept", "New") * 2, "Kept"]
+        make(page)
+        page.click("#rewrite")
+        words = f"Bars 17 to {16 + BARS} will be new."
+        playwright.expect(page.locator("#marked")).to_have_text(words)
+        make(page, "vary")
+        assert len(page.text_content("#command").splitlines()) == 2
+
+
+def test_results_are_looped_kept_and_compared(browser, url, tmp_path):
+    with user(browser, url) as page:
+        details(page)
+        page.check('#compare input[value="cut"]')
+        make(page)
+        until(page, "audio.readyState >= 1")
+        page.fill("#loop-from", "2")
+        page.fill("#loop-to", "2")
+        page.check("#loop")
+        page.click("#play")
+        until(page, "audio.currentTime >= 2")  # the second bar is that of 2 to 4 seconds
+        until(page, "audio.currentTime > 3.8")
+        until(page, "audio.currentTime < 3")
+        title = page.inner_text("#result-title")
+        page.click("#star")
+        page.click("#hold")
+        page.locator("#alternatives .show").nth(1).click()
+        for shown in (title, "Cut and paste" if title != "Cut and paste" else "Compose a bridge"):
+            page.click("#switch")
+            assert page.inner_text("#result-title") == shown
+            until(page, "!audio.paused && audio.currentTime > 1.9")
+        page.click("#switch")
+        until(page, "audio.readyState >= 1")
+        page.click("#play")
+        box = page.locator("#roll").bounding_box()
+        page.click("#roll", position={"x": 3 * box["width"] / 4, "y": 50})
+        until(page, "audio.currentTime > 30")
+        with page.expect_download() as waiting:
+            page.click("#get-zip")
+        assert waiting.value.suggested_filename == "interpolate.zip"
+        make(page, "generate")
+        assert page.locator("#history li").count() == 2
+        page.check("#only-kept")
+        assert page.locator("#history li").all_inner_texts() == [
+            f"★ 1. {title} · ode to joy → reel"
+        ]
+        with page.expect_download() as waiting:
+            page.click("#save")
+        waiting.value.save_as(tmp_path / "session.json")
+    with user(browser, url, examples=False) as page:
+        page.set_input_files("#open", tmp_path / "session.json")
+        page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+        assert page.locator("#history li").count() == 2
+        page.locator("#history button").nth(1).click()
+        until(page, "audio.readyState >= 1")
+        assert page.inner_text("#result-title") == title
+        assert download(page, "mid", tmp_path).read_bytes()[:4] == b"MThd"
+        (tmp_path / "session.json").write_text("{}")
+        page.set_input_files("#open", tmp_path / "session.json")
+        playwright.expect(page.locator("#problem")).to_contain_text("not a session file")
 
 
 def test_what_was_made_can_be_heard_and_the_cursor_moves(browser, url):
@@ -192,7 +346,7 @@ def test_all_tabs_and_a_result_as_the_next_input(browser, url):
         page.click('.melody[data-side="0"] .surprise')
         playwright.expect(page.locator(".melody .name").nth(0)).to_contain_text("surprise_")
         make(page)
-        lines = page.inner_text("#command").splitlines()
+        lines = page.text_content("#command").splitlines()
         assert [re.search(r"--mode=(\w+)", line).group(1) for line in lines] == [
             *("generate", "complete", "interpolate")
         ]
@@ -207,9 +361,9 @@ def test_the_map_is_heard_where_it_is_touched(browser, url):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         until_done(page)
-        assert page.inner_text("#result-title") == "between"
+        assert page.inner_text("#result-title") == "In between"
         page.click("#map .point.side-0")
-        playwright.expect(page.locator("#result-facts")).to_contain_text("100 % ode_to_joy")
+        playwright.expect(page.locator("#result-facts")).to_contain_text("100 % ode to joy")
 
 
 def test_a_bad_file_is_told_beside_its_melody(browser, url, tmp_path):
@@ -228,28 +382,43 @@ def test_a_bad_file_is_told_beside_its_melody(browser, url, tmp_path):
 def test_two_users_at_once(browser, url):
     with user(browser, url) as one, user(browser, url) as two:
         for seed, page in enumerate((one, two)):
+            details(page)
             page.fill("#interpolate-seed", str(seed))
             page.fill("#interpolate-temperature", "1")
             page.click("#panel-interpolate button[type=submit]")
         for page in (one, two):
             until_done(page)
-        titles = [page.inner_text("#command") for page in (one, two)]
+        titles = [page.text_content("#command") for page in (one, two)]
         assert "--seed=1" not in titles[0] and "--seed=1" in titles[1]
 
 
 def test_the_keyboard_is_enough(browser, url):
     with user(browser, url) as page:
         page.focus("#tab-interpolate")
-        page.keyboard.press("ArrowRight")
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.id") == "tab-generate"
         assert page.is_visible("#panel-generate") and not page.is_visible("#panel-interpolate")
         page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.id") == "generate-num"
+        assert page.evaluate("document.activeElement.id") == "generate-bars"
         page.keyboard.press("Enter")
         until_done(page)
         assert page.evaluate("document.activeElement.id") == "result-title"
         page.keyboard.press("Tab")
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("?")
+        playwright.expect(page.locator("#keys")).to_contain_text("play or pause")
+        page.keyboard.press("Escape")
+        page.focus("#result-title")
+        until(page, "audio.readyState >= 1")
+        page.keyboard.press("Space")
+        until(page, "!audio.paused")
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("l")
+        assert page.evaluate("audio.paused") and page.is_checked("#loop")
+        page.keyboard.press("k")
+        assert page.inner_text("#star") == "★ Kept"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -259,7 +428,7 @@ def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, scheme, t
     with user(browser, url, viewport=size, color_scheme=scheme) as page:
         shift = page.evaluate(
             "new Promise(done => { let sum = 0; new PerformanceObserver(list => "
-            "list.getEntries().forEach(e => sum += e.value))"
+            "list.getEntries().forEach(e => sum += e.hadRecentInput ? 0 : e.value))"
             ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 300); })"
         )
         assert shift < 0.02
@@ -267,6 +436,7 @@ def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, scheme, t
         until(page, "audio.readyState >= 1")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0
+        page.click("#result-details summary")
         pictures = os.environ.get("STUDIO_SCREENSHOTS")
         if pictures:
             page.screenshot(path=f"{pictures}/{width}_{scheme}.png", full_page=True)
@@ -274,7 +444,7 @@ def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, scheme, t
             pytest.skip(f"no axe-core at {AXE}; $AXE_CORE names another place")
         page.evaluate(AXE.read_text())
         found = []
-        for tab in ("interpolate", "map"):
+        for tab in ("interpolate", "vary", "map"):
             page.click(f"#tab-{tab}")
             page.wait_for_selector(f"#panel-{tab}")
             for violation in page.evaluate("axe.run()")["violations"]:

@@ -20,19 +20,17 @@ from absl import flags
 from starlette.testclient import TestClient
 
 from musicvae_jax import main, modes
-from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import attribute_vectors
-from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import convert, encode
 from musicvae_jax.music import attributes
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read as music_files
-from musicvae_jax.studio import fields, guard, results
+from musicvae_jax.studio import fields, guard, requests, results, views, ways
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
@@ -42,6 +40,7 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import strategies
 from tests import helpers
+from tests.inference.writing_test import SHARES, composing_model
 
 BARS = 2
 LOCAL = {"base_url": "http://127.0.0.1:7860"}
@@ -56,9 +55,7 @@ def command_line():
 
 @pytest.fixture(scope="module")
 def model():
-    config = helpers.small_config(bars=BARS)
-    params = helpers.random_params(config, scale=3)
-    model = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
+    model = composing_model(bars=BARS, **SHARES)
     measured = attributes.measure(helpers.random_tokens(50, 16 * BARS))
     latents = np.random.default_rng(0).normal(size=(50, *model.model.latent_shape))
     model.attributes = attribute_vectors.fit(latents, measured)
@@ -127,6 +124,7 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
             audio="strategy" in told,  # FluidSynth takes a second for each
             soundfont=None,
             attributes=mode_flags.read_attributes(texts),
+            kept_bars=mode_flags.read_kept_bars(texts),
             **numbers,
         ),
     )
@@ -174,6 +172,7 @@ def test_a_transition_is_what_the_command_line_writes(
         ("reconstruct", {}, 2),
         ("reconstruct", {"attribute": "density:+1,range:0.5"}, 2),
         ("complete", {"bars": "3", "num": "2"}, 1),
+        ("vary", {"keep_bars": "1,3-4", "num": "2", "seed": "3"}, 1),
     ],
 )
 def test_other_modes_are_what_the_command_line_writes(
@@ -190,6 +189,37 @@ def test_other_modes_are_what_the_command_line_writes(
     report = client.get(f"/api/result/{result['id']}/report.json").content
     if count:  # without inputs the command line names its examples
         assert report == (tmp_path / f"{mode}.json").read_bytes()
+
+
+def test_new_bars_leave_the_others_note_by_note(client, songs):
+    [song] = [read(client, songs[0])]
+    made = make(client, "vary", {"keep_bars": "1,3-4", "num": "2"}, [song])
+    given = Melody.from_notes(song["melody"]["notes"], song["melody"]["num_steps"])
+    for item in made["items"]:
+        version = Melody.from_notes(item["notes"], 16 * item["bars"])
+        assert [version.window(n, 1) for n in (0, 2)] == [given.window(n, 1) for n in (0, 2)]
+        assert version.window(1, 1) != given.window(1, 1)
+        parts = [(part["label"], part["start_bar"], part["bars"]) for part in item["sections"]]
+        assert parts == [("kept", 0, 1), ("new", 1, 1), ("kept", 2, 2)]
+        assert item["t"] == [0.0, 0.5, 0.0, 0.0]
+    for kept, part in (("1-4", "none is left"), ("5", "has 4 bars"), ("x", "--keep_bars=x")):
+        asked = {"mode": "vary", "options": {"keep_bars": kept}, "inputs": [song]}
+        assert part in events(client, "/api/make", asked)[-1]["error"]
+
+
+def test_a_zip_file_of_all(client, songs):
+    inputs = [read(client, path) for path in songs]
+    result = make(client, "interpolate", {"strategy": "latent,cut", "bars": "1"}, inputs)
+    answer = client.get(f"/api/result/{result['id']}/all.zip")
+    assert 'filename="interpolate.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        stems = ("transition_latent", "transition_cut")
+        names = {f"{stem}.{suffix}" for stem in stems for suffix in ("mid", "png", "wav")}
+        assert set(archive.namelist()) == names | {"interpolate.json"}
+        for number, item in enumerate(result["items"]):
+            single_file = client.get(f"/api/result/{result['id']}/{number}.mid").content
+            assert archive.read(item["name"]) == single_file
 
 
 def test_the_command_that_is_shown_means_the_same(client, base, songs):
@@ -210,7 +240,7 @@ def test_examples_are_read_like_uploads_and_keep_their_names(client):
     for name, melody in example_melodies().items():
         example = client.get(f"/api/example/{name}").json()
         assert example["name"] == name
-        assert results.read_melody(name, example["melody"]) == melody
+        assert requests.read_melody(name, example["melody"]) == melody
         assert any("taken" in line for line in example["explanation"])
     assert client.get("/api/example/nothing").status_code == 404
 
@@ -335,9 +365,9 @@ def test_what_only_the_model_can_refuse_comes_as_the_last_event(client, songs):
     ],
 )
 def test_melodies_that_no_reader_gave_are_refused(songs, change):
-    good = results.view_melody("a", example_melodies()["reel"], [])["melody"]
+    good = views.view_melody("a", example_melodies()["reel"], [])["melody"]
     with pytest.raises(UserError, match="a: "):
-        results.read_melody("a", good | change)
+        requests.read_melody("a", good | change)
 
 
 def test_requests_that_are_no_json_or_too_large(client):
@@ -388,17 +418,47 @@ def test_loopback_is_what_no_other_machine_can_reach():
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.1", "example.com", "")))
 
 
-def test_the_controls_are_the_flags(client):
+def test_the_controls_are_the_flags(client, model):
     page = client.get("/").text
+    usual = fields.usual_numbers(model.bars, model.temperature)
     for mode in fields.USUAL:
-        for name in fields.USUAL[mode] + fields.MORE.get(mode, ()):
-            control = fields.field(mode, name)
+        for name in fields.USUAL[mode] + fields.MORE[mode]:
+            control = fields.field(mode, name, usual)
             assert control.words
-            assert f"--{name}" in page
+            assert f'title="--{name}"' in page
             if control.kind == "choice":
-                assert control.choices == tuple(flags.FLAGS[name].parser.enum_values)
-    for strategy in strategies.STRATEGIES:
-        assert f'value="{strategy}"' in page
+                values = tuple(value for value, _ in control.choices)
+                assert values == tuple(flags.FLAGS[name].parser.enum_values)
+            if control.kind == "number":
+                assert (control.value or control.hint)[0].isdigit()
+
+
+def test_every_strategy_is_a_way_in_words_and_one_is_recommended(client):
+    page = client.get("/").text
+    assert set(ways.TITLES) == set(strategies.STRATEGIES)
+    assert len(set(ways.TITLES.values())) == len(ways.TITLES)
+    for title in ways.TITLES.values():
+        assert f"<b>{title}</b>" in page
+    radios = re.findall(r'<input type="radio" name="way" value="(\w+)" (checked)?', page)
+    assert dict(radios) == dict.fromkeys(ways.TITLES, "") | {"composed": "checked"}
+    assert page.count("recommended</i>") == 1
+    boxes = re.findall(r'<input type="checkbox" value="(\w+)"( checked)?', page)
+    assert dict(boxes) == dict.fromkeys(ways.TITLES, "")
+
+
+def test_a_model_without_a_composer_has_other_ways(model, base):
+    engine = Engine(model.with_composer(None), base)
+    assert engine.ways[0].strategy == "dual_conductor"
+    assert "composed" not in [way.strategy for way in engine.ways]
+    assert "vary" not in engine.modes
+
+
+def test_scores_in_words_are_the_parts_of_the_score(client, songs):
+    inputs = [read(client, path) for path in songs]
+    for item in make(client, "interpolate", {"strategy": "latent,cut"}, inputs)["items"]:
+        smooth, in_key, tuneful = (item["scores"][n] for n in ("smooth", "in_key", "tuneful"))
+        assert (smooth**2 * in_key * tuneful) ** 0.25 == pytest.approx(item["score"], abs=2e-3)
+        assert item["facts"]["key_stability"] == pytest.approx(in_key, abs=1e-4)
 
 
 def test_the_page_becomes_ready(client):

@@ -1,7 +1,12 @@
 // What the page asks of the studio.
 
-/** Something to tell the user, in words. */
-export class Problem extends Error {}
+/** Something to tell the user, in words; `status` is that of the answer, if there was one. */
+export class Problem extends Error {
+  constructor(words, status = 0) {
+    super(words);
+    this.status = status;
+  }
+}
 
 // Pages take turns, so the studio has to tell this one from others at the same address.
 const PAGE = String(crypto.getRandomValues(new Uint32Array(1))[0]);
@@ -21,7 +26,7 @@ async function ask(path, options = {}) {
   } catch {
     // Not from the studio itself; the number says what is known.
   }
-  throw new Problem(words);
+  throw new Problem(words, response.status);
 }
 
 const post = (path, content, signal) =>

@@ -6,10 +6,11 @@ import { drawRoll } from "./roll.js";
 
 const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix of a file
 const places = [...document.querySelectorAll(".melody")];
+const begins = document.getElementById("begin");
 const chosen = [null, null];
 const hearers = [];
 
-/** Calls `hear` whenever a melody was chosen. */
+/** Calls `hear` whenever a melody was chosen, with 0 for A and 1 for B. */
 export const onChoice = (hear) => hearers.push(hear);
 
 /** The first `count` melodies, as the studio takes them. */
@@ -19,6 +20,9 @@ export function inputs(count) {
   if (missing >= 0) throw new Problem(`Choose melody ${"AB"[missing]} first.`);
   return taken.map(({ name, melody }) => ({ name, melody }));
 }
+
+/** Melody A (0) or B (1), or null. */
+export const at = (side) => chosen[side];
 
 /** Those of A and B that are chosen, with their sides. */
 export const known = () =>
@@ -30,6 +34,11 @@ export const known = () =>
 export const preparations = (count) =>
   [...new Set(chosen.slice(0, count).map((input) => input?.command))].filter(Boolean);
 
+/** The first steps are hidden once both melodies are there, or on their way. */
+function hideBeginning() {
+  begins.hidden = places.every((place, side) => chosen[side] || place.hasAttribute("aria-busy"));
+}
+
 function show(side) {
   const place = places[side];
   const input = chosen[side];
@@ -40,6 +49,7 @@ function show(side) {
   place.querySelector(".facts").textContent =
     `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes`;
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
+  place.classList.add("known");
   place.querySelector(".play").disabled = false;
 }
 
@@ -49,21 +59,34 @@ async function choose(side, give) {
   const problem = place.querySelector(".problem");
   problem.textContent = "";
   place.setAttribute("aria-busy", "true");
+  // At once, or what is below would move while it is used.
+  hideBeginning();
   try {
     chosen[side] = await give();
     show(side);
-    hearers.forEach((hear) => hear());
+    hearers.forEach((hear) => hear(side));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problem.textContent = error.message;
   } finally {
     place.removeAttribute("aria-busy");
+    hideBeginning();
   }
 }
 
-/** Takes the MIDI file of a result as melody A (0) or B (1). */
-export const use = (side, path, name, command) =>
-  choose(side, async () => ({ ...(await readMusic(await getBlob(path), name)), command }));
+/** The melody in the MIDI file of a result. */
+export const ofResult = async (path, name, command) => ({
+  ...(await readMusic(await getBlob(path), name)),
+  command,
+});
+
+/** Takes what `give` makes as melody A (0) or B (1). */
+export const use = (side, give) => choose(side, give);
+
+/** Takes the melodies of a session. */
+export function restore(inputs) {
+  [0, 1].forEach((side) => inputs[side]?.view && choose(side, async () => inputs[side]));
+}
 
 const takeExample = (side, name) =>
   choose(side, () => getJson(`/api/example/${encodeURIComponent(name)}`));
@@ -114,26 +137,40 @@ places.forEach((place, side) => {
   example.addEventListener("change", () => example.value && takeExample(side, example.value));
   place.querySelector(".surprise").addEventListener("click", () => surprise(side));
   place.querySelector(".play").addEventListener("click", () => play(side));
-  place.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    place.classList.add("over");
-  });
-  place.addEventListener("dragleave", () => place.classList.remove("over"));
-  place.addEventListener("drop", (event) => {
-    event.preventDefault();
-    place.classList.remove("over");
-    if (event.dataTransfer.files.length) takeFile(side, event.dataTransfer.files[0]);
-  });
 });
 
-/** Begins with the shipped examples, so that there is something to hear at once. */
-export function begin() {
-  places.forEach((place, side) => {
-    const example = place.querySelector(".example");
-    const name = example.options[side + 1]?.value;
-    if (name) {
+/** Takes the shipped examples, so that there is something to hear at once. */
+export function takeExamples() {
+  return Promise.all(
+    places.map((place, side) => {
+      const example = place.querySelector(".example");
+      const name = example.options[side + 1]?.value;
+      if (!name) return null;
       example.value = name;
-      takeExample(side, name);
-    }
+      return takeExample(side, name);
+    }),
+  );
+}
+
+/** Takes files that are dropped anywhere: two as A and B, one as that on whose half it falls. */
+export function begin(takeSession) {
+  const drop = document.getElementById("drop");
+  const sideOf = (event) => Number(event.clientX > innerWidth / 2);
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.hidden = false;
+    drop.dataset.side = sideOf(event);
+    drop.textContent = `Melody ${"AB"[sideOf(event)]}`;
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) drop.hidden = true;
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.hidden = true;
+    const files = [...event.dataTransfer.files];
+    if (files[0]?.name.toLowerCase().endsWith(".json")) takeSession(files[0]);
+    else if (files.length > 1) files.slice(0, 2).forEach((file, side) => takeFile(side, file));
+    else if (files.length) takeFile(sideOf(event), files[0]);
   });
 }

@@ -1,26 +1,44 @@
 // One player for everything on the page; the cursor of what is heard moves with it.
 
-import { moveCursor, secondsAt } from "./roll.js";
+import { moveCursor, secondsAt, stepAt } from "./roll.js";
 
 const audio = document.getElementById("audio");
 const title = document.getElementById("playing");
+const MOST_SOUNDS = 8; // of some ten megabytes each
+const sounds = new Map(); // by view, the latest last
 let current = null; // { view, places, url }
+let region = null; // { view, from, to } in steps, what is looped
 let latest = 0;
 
 function follow() {
   if (!current) return;
-  moveCursor(current.places(), current.view, audio.currentTime);
+  const { view } = current;
+  if (region?.view === view && !audio.paused) {
+    const end = Math.min(secondsAt(view, region.to), audio.duration || Infinity);
+    if (audio.currentTime >= end - 0.01) audio.currentTime = secondsAt(view, region.from);
+  }
+  moveCursor(current.places(), view, audio.currentTime);
   if (!audio.paused && !audio.ended) requestAnimationFrame(follow);
 }
 
-for (const event of ["play", "seeked", "pause", "loadeddata"]) audio.addEventListener(event, follow);
+for (const event of ["play", "seeked", "pause", "loadeddata", "timeupdate"]) {
+  audio.addEventListener(event, follow);
+}
+
+async function soundOf(view, fetchSound) {
+  const known = sounds.get(view) || (await fetchSound());
+  sounds.delete(view);
+  sounds.set(view, known);
+  if (sounds.size > MOST_SOUNDS) sounds.delete(sounds.keys().next().value);
+  return known;
+}
 
 /**
- * Loads sound, and plays it if `start`.
+ * Loads sound, and plays it from a step if `start`.
  *
  * `places` gives the rolls that show it; `fetchSound` gives the sound, as a blob.
  */
-export async function load(words, view, places, fetchSound, start) {
+export async function load(words, view, places, fetchSound, start, from = 0) {
   const number = (latest += 1);
   if (current) {
     audio.pause();
@@ -31,12 +49,13 @@ export async function load(words, view, places, fetchSound, start) {
   title.textContent = `${words}: the sound is being made…`;
   audio.removeAttribute("src");
   audio.load(); // or the sound before it could still be played
-  const sound = await fetchSound();
+  const sound = await soundOf(view, fetchSound);
   if (number !== latest) return; // something else was asked for meanwhile
   const url = URL.createObjectURL(sound);
   current = { view, places, url };
   audio.src = url;
   audio.loop = Boolean(view.loops);
+  if (from) audio.currentTime = secondsAt(view, from);
   title.textContent = words;
   if (start) await audio.play();
 }
@@ -48,19 +67,42 @@ export function fail(words) {
 
 /** Goes to a share of what is loaded, if that is `view`. */
 export function seek(view, share) {
-  if (current && current.view === view) audio.currentTime = secondsAt(view, share * view.bars * 16);
+  if (isLoaded(view)) audio.currentTime = secondsAt(view, share * view.bars * 16);
+}
+
+/** Goes some bars on, or back. */
+export function skip(bars) {
+  if (!current) return;
+  const { view } = current;
+  const bar = Math.floor(stepAt(view, audio.currentTime) / 16 + 1e-6) + bars;
+  audio.currentTime = secondsAt(view, 16 * Math.min(Math.max(bar, 0), view.bars));
+}
+
+/** The step that is heard, or 0. */
+export const step = () => (current ? stepAt(current.view, audio.currentTime) : 0);
+
+/** Plays the bars `from` to `to` of a view again and again, counted from 1; null: no more. */
+export function loop(view, bars) {
+  region = bars && { view, from: (bars.from - 1) * 16, to: bars.to * 16 };
+  if (region && isLoaded(view)) {
+    const now = step();
+    if (now < region.from || now >= region.to) audio.currentTime = secondsAt(view, region.from);
+  }
 }
 
 /** Calls `hear` with whether something plays, whenever that changes, and what is loaded. */
 export function onChange(hear) {
-  const tell = () => hear(!audio.paused && !audio.ended, current?.view);
+  const tell = () => hear(isPlaying(), current?.view);
   for (const event of ["play", "pause", "ended", "emptied"]) audio.addEventListener(event, tell);
 }
+
+export const isPlaying = () => !audio.paused && !audio.ended;
 
 /** Whether `view` is loaded. */
 export const isLoaded = (view) => Boolean(current) && current.view === view;
 
 export function toggle() {
+  if (!current) return;
   if (audio.paused) audio.play();
   else audio.pause();
 }

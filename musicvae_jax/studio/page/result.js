@@ -1,62 +1,101 @@
 // What was made: the one that is looked at, and all of them beside each other.
 
-import { getBlob } from "./api.js";
+import { getBlob, work } from "./api.js";
+import * as history from "./history.js";
 import * as melodies from "./melodies.js";
 import * as player from "./player.js";
-import { drawCurves, drawLabels, drawRoll } from "./roll.js";
+import { drawCurves, drawLabels, drawRegion, drawRoll } from "./roll.js";
+import * as scores from "./scores.js";
 
 const byId = (id) => document.getElementById(id);
 const FACTS = {
   monotonicity: "monotonicity",
   largest_jump: "largest jump",
-  tracking_error: "tracking error",
+  tracking_error: "off the curve",
   nll_excess: "NLL excess",
-  key_stability: "key stability",
-  sampled_accuracy: "sampled accuracy",
-  teacher_forced_accuracy: "teacher-forced accuracy",
-  log_prob_per_token: "log probability a token",
+  key_stability: "share in key",
 };
-let result = null;
+const SHARES = { sampled_accuracy: "as it was", teacher_forced_accuracy: "with a prompter" };
+let entry = null; // of the history
 let number = 0;
+let held = null; // { entry, number }
 
-const path = (index, suffix) => `/api/result/${result.id}/${index}.${suffix}`;
-const item = () => result.items[number];
-const rolls = (index) => {
+const path = (of, index, suffix) => `/api/result/${of.made.id}/${index}.${suffix}`;
+/** What is shown, or undefined. */
+export const item = () => entry?.made.items[number];
+const rolls = (of, index) => {
+  if (of !== entry) return [];
   const card = byId("alternatives").children[index]?.querySelector(".roll");
   return [...(index === number ? [byId("roll"), byId("curves")] : []), ...(card ? [card] : [])];
 };
 
-function describe(view) {
-  const score = "score" in view ? [`score ${view.score.toFixed(3)}`] : [];
-  const facts = Object.entries(view.facts || {}).map(([name, value]) =>
-    name in FACTS ? `${FACTS[name]} ${value.toFixed(2)}` : `${Math.round(100 * value)} % ${name}`,
+/** Makes a result again that the studio no longer has; the same request gives the same. */
+async function freshen(of) {
+  of.made = { ...(await work(of.path, of.content, () => {})), items: of.made.items };
+  of.isFresh = true;
+  if (of === entry) setLinks();
+}
+
+/** Does `act` with a result that the studio has. */
+async function fresh(of, act) {
+  if (!of.isFresh) await freshen(of);
+  try {
+    return await act();
+  } catch (error) {
+    if (error.status !== 410) throw error;
+    await freshen(of);
+    return act();
+  }
+}
+
+function facts(view) {
+  const told = Object.entries(view.facts || {});
+  const share = (name, value) => `${Math.round(100 * value)} % ${name.replaceAll("_", " ")}`;
+  const shares = told.filter(([name]) => !(name in FACTS) && name !== "log_prob_per_token");
+  const words = shares.map(([name, value]) => share(SHARES[name] || name, value));
+  return [`${view.bars} bars`, `${view.duration_sec.toFixed(0)} s`, ...words].join(" · ");
+}
+
+function numbers(view) {
+  const told = Object.entries(view.facts || {}).map(
+    ([name, value]) => `${FACTS[name] || name.replaceAll("_", " ")} ${value.toFixed(3)}`,
   );
-  return [...score, `${view.bars} bars`, `${view.duration_sec.toFixed(1)} s`, ...facts].join(" · ");
+  const score = "score" in view ? [`score ${view.score.toFixed(3)}`] : [];
+  return [view.name, ...score, ...told].join(" · ");
+}
+
+function setLinks() {
+  for (const suffix of ["mid", "wav", "png"]) byId(`get-${suffix}`).href = path(entry, number, suffix);
+  byId("get-json").href = `/api/result/${entry.made.id}/report.json`;
+  byId("get-zip").href = `/api/result/${entry.made.id}/all.zip`;
 }
 
 function look(index) {
   number = index;
   const view = item();
   byId("result-title").textContent = view.title;
-  byId("result-facts").textContent = describe(view);
+  byId("result-facts").textContent = facts(view);
+  byId("result-numbers").textContent = numbers(view);
+  scores.draw(byId("scores"), view.scores);
   byId("roll").closest(".stretch").style.setProperty("--bars", view.bars);
   drawLabels(byId("labels"), view);
   drawRoll(byId("roll"), view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
   drawCurves(byId("curves"), byId("legend"), view);
-  for (const suffix of ["mid", "wav", "png"]) byId(`get-${suffix}`).href = path(index, suffix);
-  byId("get-json").href = `/api/result/${result.id}/report.json`;
+  setLinks();
+  setRegion();
+  drawStar();
   [...byId("alternatives").children].forEach((card, place) => {
     card.classList.toggle("chosen", place === index);
     card.querySelector(".show").setAttribute("aria-pressed", String(place === index));
   });
 }
 
-async function hear(index, start) {
-  const view = result.items[index];
+async function hear(of, index, start, step = 0) {
+  const view = of.made.items[index];
   if (player.isLoaded(view)) return start && player.toggle();
-  const source = path(index, "wav");
+  const sound = () => fresh(of, () => getBlob(path(of, index, "wav")));
   try {
-    await player.load(view.title, view, () => rolls(index), () => getBlob(source), start);
+    await player.load(view.title, view, () => rolls(of, index), sound, start, step);
   } catch (error) {
     player.fail(error.message);
   }
@@ -72,53 +111,142 @@ function button(words, label, act) {
 }
 
 function card(view, index) {
-  const entry = document.createElement("li");
+  const place = document.createElement("li");
   const title = document.createElement("p");
   const strong = document.createElement("strong");
   strong.textContent = view.title;
-  const score = "score" in view ? `, score ${view.score.toFixed(3)}` : "";
-  title.append(`${index + 1}. `, strong, score);
+  title.append(`${index + 1}. `, strong);
   const roll = document.createElement("div");
   roll.className = "roll";
   drawRoll(roll, view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
+  const words = document.createElement("p");
+  words.textContent = view.scores ? scores.inWords(view.scores) : "";
   const row = document.createElement("div");
   row.className = "row";
   const show = button("Show", `Show ${view.title}`, () => look(index));
   show.classList.add("show");
-  row.append(show, button("Play", `Play ${view.title}`, () => hear(index, true)));
-  entry.append(title, roll, row);
-  return entry;
+  row.append(show, button("Play", `Play ${view.title}`, () => hear(entry, index, true)));
+  place.append(title, roll, words, row);
+  return place;
 }
 
-/** Shows a result, and loads the sound of its first item. */
-export function show(made, commands, start) {
-  result = made;
-  number = 0;
+/** Shows an item of an entry of the history. */
+function show(of, index = 0) {
+  entry = of;
+  const { made, commands } = of;
   byId("result").hidden = false;
   byId("alternatives").replaceChildren(...made.items.map(card));
   byId("alternatives-part").hidden = made.items.length < 2;
   byId("command-part").hidden = !commands.length;
   byId("command").textContent = commands.join("\n");
   byId("copy").textContent = "Copy";
-  look(0);
+  const bridge = made.items[index].sections.find((section) => section.is_bridge);
+  byId("loop-from").value = bridge ? bridge.start_bar + 1 : 1;
+  byId("loop-to").value = bridge ? bridge.start_bar + bridge.bars : made.items[index].bars;
+  byId("loop").checked = false;
+  look(index);
+  history.mark(of);
+  if (!of.isFresh) freshen(of).catch((error) => player.fail(error.message));
+}
+
+/** Adds a result to the history, shows it, and loads the sound of its first item. */
+export function add(asked, content, made, commands, start) {
+  const names = (content.inputs || []).map((input) => input.name.replaceAll("_", " "));
+  const label = [made.items[0].title, names.join(" → ")].filter(Boolean).join(" · ");
+  show(history.add({ path: asked, content, made, commands, label }));
   byId("result-title").focus({ preventScroll: true });
   byId("result").scrollIntoView({ block: "nearest" });
-  hear(0, start);
+  hear(entry, 0, start);
+}
+
+/** Shows what was made last, if anything. */
+export function showLatest() {
+  const latest = history.entries.at(-1);
+  if (latest) show(latest, latest.kept[0] ?? 0);
+  else byId("result").hidden = true;
+}
+
+/** The melody of what is shown; null if nothing is. */
+export const melody = () =>
+  entry &&
+  fresh(entry, () =>
+    melodies.ofResult(path(entry, number, "mid"), item().name, byId("command").textContent),
+  );
+
+function drawStar() {
+  const isKept = entry.kept.includes(number);
+  byId("star").setAttribute("aria-pressed", String(isKept));
+  byId("star").textContent = isKept ? "★ Kept" : "☆ Keep";
+  const other = held && held.entry.made.items[held.number];
+  byId("switch").hidden = !other || other === item();
+  if (other) byId("switch").textContent = `Switch to ${other.title}`;
+}
+
+function setRegion() {
+  const view = item();
+  const [from, to] = ["from", "to"].map((name) => {
+    const field = byId(`loop-${name}`);
+    field.max = view.bars;
+    return Math.min(Math.max(Math.round(Number(field.value)) || 1, 1), view.bars);
+  });
+  const bars = byId("loop").checked ? { from: Math.min(from, to), to: Math.max(from, to) } : null;
+  drawRegion(byId("roll"), view, bars);
+  player.loop(view, bars);
+}
+
+/** Clicks go to a place; what is drawn over is looped. */
+function watchRoll(place) {
+  const share = (event) => {
+    const box = place.getBoundingClientRect();
+    return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+  };
+  let begin = null;
+  place.addEventListener("pointerdown", (event) => (begin = share(event)));
+  place.addEventListener("pointerup", (event) => {
+    if (begin === null) return;
+    const [from, to] = [begin, share(event)].sort((a, b) => a - b);
+    const { bars } = item();
+    begin = null;
+    if ((to - from) * bars < 0.5) return player.seek(item(), from);
+    byId("loop-from").value = Math.floor(from * bars) + 1;
+    byId("loop-to").value = Math.min(Math.ceil(to * bars), bars);
+    byId("loop").checked = true;
+    setRegion();
+  });
+  place.addEventListener("pointercancel", () => (begin = null));
 }
 
 player.onChange((plays, view) => {
-  byId("play").textContent = plays && result && view === item() ? "Pause" : "Play";
+  byId("play").textContent = plays && entry && view === item() ? "Pause" : "Play";
 });
-byId("play").addEventListener("click", () => hear(number, true));
-byId("roll").addEventListener("click", (event) => {
-  const box = byId("roll").getBoundingClientRect();
-  player.seek(item(), (event.clientX - box.left) / box.width);
+byId("play").addEventListener("click", () => hear(entry, number, true));
+watchRoll(byId("roll"));
+for (const id of ["loop", "loop-from", "loop-to"]) byId(id).addEventListener("change", setRegion);
+byId("star").addEventListener("click", () => {
+  history.star(entry, number);
+  drawStar();
+});
+byId("hold").addEventListener("click", () => {
+  held = { entry, number };
+  drawStar();
+});
+byId("switch").addEventListener("click", () => {
+  const plays = player.isPlaying();
+  const step = player.step();
+  const other = held;
+  held = { entry, number };
+  if (other.entry === entry) look(other.number);
+  else show(other.entry, other.number);
+  drawStar();
+  if (!player.isLoaded(item())) hear(entry, number, plays, step);
 });
 ["a", "b"].forEach((letter, side) =>
-  byId(`use-${letter}`).addEventListener("click", () =>
-    melodies.use(side, path(number, "mid"), item().name, byId("command").textContent),
-  ),
+  byId(`use-${letter}`).addEventListener("click", () => melodies.use(side, melody)),
 );
+byId("result-details").addEventListener("toggle", () => {
+  byId("curves").hidden = !byId("result-details").open;
+});
+byId("curves").hidden = true;
 byId("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(byId("command").textContent);
@@ -127,4 +255,8 @@ byId("copy").addEventListener("click", async () => {
     // Without the permission the text is selected, to be copied by hand.
     getSelection().selectAllChildren(byId("command"));
   }
+});
+history.begin((of, index) => {
+  show(of, index);
+  hear(of, index, false);
 });

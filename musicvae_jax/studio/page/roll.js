@@ -66,7 +66,14 @@ export function drawRoll(place, view, label, side = 0) {
 }
 
 // What the command line calls 1 and 2.
-const NAMES = { "melody 1": "Melody A", "melody 2": "Melody B", bridge: "Bridge" };
+const NAMES = {
+  "melody 1": "Melody A",
+  "melody 2": "Melody B",
+  bridge: "Bridge",
+  continuation: "Continuation",
+  kept: "Kept",
+  new: "New",
+};
 
 /** Names above the roll the parts of a piece. */
 export function drawLabels(place, view) {
@@ -141,6 +148,17 @@ function addLegend(legend, words, draw) {
   draw(icon);
   entry.append(icon, words);
   legend.append(entry);
+}
+
+/** Shows which bars are looped, counted from 1; none if `bars` is null. */
+export function drawRegion(place, view, bars) {
+  place.querySelector(".region")?.remove();
+  if (!bars) return;
+  const region = document.createElement("div");
+  region.className = "region";
+  region.style.left = `${(100 * (bars.from - 1)) / view.bars}%`;
+  region.style.width = `${(100 * (bars.to - bars.from + 1)) / view.bars}%`;
+  place.append(region);
 }
 
 /** The step that sounds at a time, by the piece's tempos. */

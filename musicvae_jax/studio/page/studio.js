@@ -1,9 +1,14 @@
 // The page: its tabs, its forms, and the work that they ask for.
 
 import { getJson, Problem, work } from "./api.js";
+import * as keys from "./keys.js";
 import * as map from "./map.js";
+import * as marks from "./marks.js";
 import * as melodies from "./melodies.js";
+import * as player from "./player.js";
 import * as result from "./result.js";
+import * as session from "./session.js";
+import * as ways from "./ways.js";
 
 const byId = (id) => document.getElementById(id);
 const INPUTS = { interpolate: 2, generate: 0, reconstruct: 2, complete: 1 };
@@ -11,23 +16,18 @@ const tabs = [...document.querySelectorAll("[role=tab]")];
 let abort = null;
 
 function texts(form) {
-  const result = {};
+  const told = {};
   for (const control of form.querySelectorAll("[data-flag]")) {
     const name = control.dataset.flag;
-    if (control.matches("fieldset")) {
-      const boxes = [...control.querySelectorAll("input")];
-      const ticked = boxes.filter((box) => box.checked).map((box) => box.value);
-      if (!ticked.length) throw new Problem("Tick a strategy.");
-      result[name] = ticked.length === boxes.length ? "all" : ticked.join();
-    } else if (control.type === "checkbox") {
-      result[name] = String(control.checked);
+    if (control.type === "checkbox") {
+      told[name] = String(control.checked);
     } else if (control.validity.badInput) {
-      throw new Problem(`--${name}: not a number`);
+      throw new Problem(`${control.labels[0].textContent.trim()}: not a number`);
     } else {
-      result[name] = control.value;
+      told[name] = control.value;
     }
   }
-  return result;
+  return told;
 }
 
 function hear(event) {
@@ -37,8 +37,10 @@ function hear(event) {
     return;
   }
   byId("progress").value = event.done / event.total;
-  const compiles = event.compiles ? ", for the first time so; this takes some seconds" : "";
-  byId("doing").textContent = `${event.doing} (${event.done + 1} of ${event.total})${compiles}`;
+  const compiles = event.compiles ? ", of this length for the first time; this takes a while" : "";
+  const count = event.total > 1 ? ` (${event.done + 1} of ${event.total})` : "";
+  const tab = byId(`tab-${event.doing}`);
+  byId("doing").textContent = `${tab ? tab.textContent : event.doing}${count}${compiles}`;
 }
 
 /** Does work, with its progress and its problems told; `content` gives what to ask. */
@@ -51,8 +53,9 @@ async function run(path, content, done) {
   byId("cancel").disabled = false;
   const begin = performance.now();
   try {
-    const made = await work(path, content(), hear, mine.signal);
-    done(made);
+    const asked = content();
+    const made = await work(path, asked, hear, mine.signal);
+    done(made, asked);
     const seconds = (performance.now() - begin) / 1000;
     byId("doing").textContent = `Done in ${seconds.toFixed(2)} s.`;
     byId("doing").dataset.seconds = seconds;
@@ -71,20 +74,52 @@ async function run(path, content, done) {
   }
 }
 
-for (const form of document.querySelectorAll("form")) {
+/** What a form asks for, and the commands that make its inputs. */
+function request(mode, form) {
+  const options = texts(form);
+  if (mode === "vary") {
+    const { input, keep_bars } = marks.asked();
+    const { name, melody, command } = input;
+    const content = { mode, options: { keep_bars, ...options }, inputs: [{ name, melody }] };
+    return { content, before: [command].filter(Boolean) };
+  }
+  const count = INPUTS[mode];
+  const inputs = melodies.inputs(count);
+  if (mode === "interpolate") options.strategy = ways.strategies();
+  return { content: { mode, options, inputs }, before: melodies.preparations(count) };
+}
+
+for (const form of document.querySelectorAll("form[data-mode]")) {
   const { mode } = form.dataset;
+  const another = form.querySelector(".another");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const content = () => ({ mode, options: texts(form), inputs: melodies.inputs(INPUTS[mode]) });
-    run("/api/make", content, (made) =>
-      result.show(made, [...melodies.preparations(INPUTS[mode]), made.command], false),
-    );
+    let before = [];
+    const content = () => {
+      const asked = request(mode, form);
+      ({ before } = asked);
+      return asked.content;
+    };
+    run("/api/make", content, (made, asked) => {
+      result.add("/api/make", asked, made, [...before, made.command], false);
+      another.hidden = mode === "reconstruct";
+    });
+  });
+  another.addEventListener("click", () => {
+    const seed = form.querySelector("[data-flag=seed]");
+    seed.value = Number(seed.value) + 1;
+    const freedom = form.querySelector("[data-flag=temperature]");
+    // Without any freedom the likeliest bridge is found again, whatever the seed.
+    if (mode === "interpolate" && !ways.isDrawn() && !Number(freedom.value)) freedom.value = "0.5";
+    form.requestSubmit();
   });
 }
 
 byId("cancel").addEventListener("click", () => abort?.abort());
+byId("examples").addEventListener("click", melodies.takeExamples);
 
-const askMap = (content) => run("/api/map", () => content, (made) => result.show(made, [], true));
+const askMap = (content) =>
+  run("/api/map", () => content, (made, asked) => result.add("/api/map", asked, made, [], true));
 
 async function drawMap() {
   try {
@@ -130,7 +165,7 @@ async function watch() {
       const status = await getJson("/api/status");
       byId("warmth").value = status.done / status.total;
       byId("status").textContent = status.ready
-        ? `Ready · ${status.bars} bars, step ${status.step}`
+        ? "Ready"
         : `Warming up, ${status.done} of ${status.total}…`;
       document.body.dataset.ready = status.ready;
       if (status.ready) return;
@@ -142,7 +177,46 @@ async function watch() {
   }
 }
 
+async function openSession(file) {
+  byId("problem").textContent = "";
+  try {
+    await session.open(file);
+    result.showLatest();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    byId("problem").textContent = error.message;
+  }
+}
+
+byId("save").addEventListener("click", session.save);
+byId("open").addEventListener("change", () => {
+  const [file] = byId("open").files;
+  byId("open").value = "";
+  if (file) openSession(file);
+});
+byId("rewrite")?.addEventListener("click", async () => {
+  choose(byId("tab-vary"));
+  byId("work").scrollIntoView({ block: "start" });
+  byId("tab-vary").focus({ preventScroll: true });
+  await marks.takeResult(result.item());
+});
+
+const press = (selector) => () => document.querySelector(selector)?.click();
+keys.begin({
+  " ": ["play or pause", player.toggle],
+  ArrowLeft: ["a bar back", () => player.skip(-1)],
+  ArrowRight: ["a bar on", () => player.skip(1)],
+  l: ["loop, or no longer", press("#loop")],
+  b: ["compose", press("[role=tabpanel]:not([hidden]) button[type=submit]")],
+  n: ["another one", press("[role=tabpanel]:not([hidden]) .another:not([hidden])")],
+  k: ["keep what is shown, or no longer", press("#star")],
+  h: ["hold what is shown, to compare", press("#hold")],
+  x: ["switch between what is held and what is shown", press("#switch")],
+  d: ["download MIDI", press("#get-mid")],
+  s: ["save the session", press("#save")],
+});
 map.begin(askMap);
 melodies.onChoice(() => byId("tab-map").getAttribute("aria-selected") === "true" && drawMap());
-melodies.begin();
+melodies.begin(openSession);
+marks.begin(result.melody);
 watch();

@@ -1,0 +1,71 @@
+// A session as a file: melodies, options, and all that was made.
+
+import { Problem } from "./api.js";
+import * as history from "./history.js";
+import * as melodies from "./melodies.js";
+import * as ways from "./ways.js";
+
+const VERSION = 1;
+const PATHS = ["/api/make", "/api/map"]; // that results come from
+const controls = (form) => [...form.querySelectorAll("[data-flag]")];
+
+function fields() {
+  const told = {};
+  for (const form of document.querySelectorAll("form[data-mode]")) {
+    told[form.dataset.mode] = Object.fromEntries(
+      controls(form).map((c) => [c.dataset.flag, c.type === "checkbox" ? String(c.checked) : c.value]),
+    );
+  }
+  return told;
+}
+
+function setFields(told) {
+  for (const form of document.querySelectorAll("form[data-mode]")) {
+    const texts = told[form.dataset.mode] || {};
+    for (const control of controls(form)) {
+      const text = texts[control.dataset.flag];
+      if (typeof text !== "string") continue;
+      if (control.type === "checkbox") control.checked = text === "true";
+      else control.value = text;
+    }
+  }
+}
+
+/** Downloads the session. */
+export function save() {
+  const told = {
+    studio: VERSION,
+    melodies: [0, 1].map(melodies.at),
+    strategies: ways.strategies(),
+    fields: fields(),
+    results: history.entries.map(({ isFresh, ...entry }) => entry),
+  };
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(told)], { type: "application/json" }));
+  link.download = "session.json";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/**
+ * Brings a session back. What was made is shown from the file, and made again when it is needed.
+ *
+ * Throws a `Problem` if the file is no session.
+ */
+export async function open(file) {
+  let told;
+  try {
+    told = JSON.parse(await file.text());
+    if (told.studio !== VERSION) throw new Error("not a session of this studio");
+    for (const { path, content, made, commands, kept } of told.results) {
+      const isWhole = content && made.items.length && commands.map && kept.map;
+      if (!isWhole || !PATHS.includes(path)) throw new Error("not a result");
+    }
+  } catch {
+    throw new Problem(`${file.name}: not a session file of the studio`);
+  }
+  melodies.restore(told.melodies);
+  ways.choose(told.strategies);
+  setFields(told.fields);
+  history.restore(told.results);
+}
