@@ -21,13 +21,11 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     if not options.inputs:
         raise UserError("--mode=inspect needs --input, one or more music files")
     bars = config.model.bars if config is not None else WindowRules().bars
-    songs = {
-        name: read.read_song(name, reading)
-        for name, reading in zip(options.inputs, options.input_readings(), strict=True)
-    }
+    readings = dict(zip(options.inputs, options.input_readings(), strict=True))
+    songs = {name: read.read_song(name, reading) for name, reading in readings.items()}
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
-        extraction = midi_extraction.extract(song)
+        extraction = midi_extraction.extract(song, track=readings[name].track)
         lines = explain(name, song, extraction, WindowRules(bars=bars))
         print("\n".join(lines))
         stem = f"inspect_{number:02d}"
@@ -50,8 +48,9 @@ def explain(
     lines.append("  tracks, the likeliest melody first:")
     for report in extraction.tracks:
         track = report.track
+        name_shown = f"{report.number:3d} {track.name or '(no name)':24.24s}"
         lines.append(
-            f"    {track.name or '(no name)':24.24s} program {track.program:3d}  "
+            f"    {name_shown} program {track.program:3d}  "
             f"{track.pitch.size:6d} notes  score {report.score:5.2f}  {report.decision}"
         )
     if extraction.melody is None:

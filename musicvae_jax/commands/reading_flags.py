@@ -49,6 +49,12 @@ _TEMPO = flags.DEFINE_list(
     "Quarter notes a minute at which the beats of a file lie, whatever it says; one for each "
     "input, or one for all.",
 )
+_TRACK = flags.DEFINE_list(
+    "track",
+    [],
+    "The track that is the melody, by its number as inspect prints it, or by its name; one for "
+    "each input, or one for all. Default: the track that looks most like one.",
+)
 help.describe(
     "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _INPUT
 )
@@ -58,6 +64,9 @@ help.describe(
     _BAR_ONE,
     _METER,
     _TEMPO,
+)
+help.describe(
+    "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _TRACK
 )
 
 
@@ -74,10 +83,10 @@ def read_readings(num_inputs: int) -> tuple["Reading", ...]:
     """
     from musicvae_jax.midi.reading import make_reading
 
-    bar_one, meter, tempo = (_one_each(flag, num_inputs) for flag in (_BAR_ONE, _METER, _TEMPO))
+    told = (_one_each(flag, num_inputs) for flag in (_BAR_ONE, _METER, _TEMPO, _TRACK))
     return tuple(
-        make_reading(_number(_BAR_ONE, one), beats or None, _number(_TEMPO, bpm))
-        for one, beats, bpm in zip(bar_one, meter, tempo, strict=True)
+        make_reading(_number(_BAR_ONE, one), beats or None, _number(_TEMPO, bpm), track or None)
+        for one, beats, bpm, track in zip(*told, strict=True)
     )
 
 

@@ -102,7 +102,8 @@ def _at_tempo(song: Song, tempo_bpm: float) -> Song:
         for track in song.tracks
     ]
     meters = [(float(moved(np.array(start))), n, d) for start, n, d in song.meters]
-    return make_song(tracks, meters, [(0.0, tempo_bpm)], song.warnings, song.title)
+    syllables = moved(np.array(song.syllables, np.float64)).tolist()
+    return make_song(tracks, meters, [(0.0, tempo_bpm)], song.warnings, song.title, syllables)
 
 
 def _warned(song: Song, warning: str) -> Song:

@@ -95,7 +95,8 @@ def on_tracked_beats(song: Song) -> Song | None:
         f"its notes fit no grid ({before:.2f}, where 1 is all of them): beats were tracked, "
         f"{np.median(bpm):.0f} a minute, which they fit by {after:.2f}"
     )
-    return make_song(tracks, [], tempos, [*song.warnings, warning], song.title)
+    syllables = moved(np.array(song.syllables, np.float64)).tolist()
+    return make_song(tracks, [], tempos, [*song.warnings, warning], song.title, syllables)
 
 
 def _strength(song: Song) -> tuple[np.ndarray, float]:

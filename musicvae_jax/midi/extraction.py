@@ -3,21 +3,18 @@
 import dataclasses
 import itertools
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from musicvae_jax.midi import melody_track, top_line
 from musicvae_jax.midi.endings import with_whole_end
 from musicvae_jax.midi.reading import DUPLE_METERS, METER_NAMES
 from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
 from musicvae_jax.system.errors import UserError
 
-# In English, and whole words of other languages: "chant" must not be found in "Enchanted".
-_MELODY_NAME = re.compile(
-    r"melod|lead|vocal|voice|solo|tune|right hand|sopran|"
-    r"\b(singstimme|gesang|oberstimme|chant|voix|canto|cantus|cant|voce|voz|zang|sång)\b",
-    re.IGNORECASE,
-)
 MIN_NOTES = 4
 
 
@@ -28,12 +25,14 @@ class TrackReport:
     Attributes:
       track: the track.
       score: by which tracks are ranked; 0 for drums.
-      decision: for people.
+      decision: for people; "taken" for the melody's.
+      number: of the track in the song, counted from 1.
     """
 
     track: Track
     score: float
     decision: str
+    number: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,28 +74,6 @@ def duple_stretches(song: Song) -> list[tuple[float, float]]:
     return stretches
 
 
-def _melody_score(track: Track, song_end: float, most_syllables: int) -> float:
-    """How much a track looks like the melody.
-
-    Whether it is sung, with half of the words of the wordiest track at least; its name,
-    the share of its notes that no other one overlaps, its register (two octaves count as
-    one), and the share of the song's bars in which it plays; a bass is marked down.
-
-    Args:
-      track: with at least one note.
-      song_end: where the song ends, in quarter notes.
-      most_syllables: of any track of the song.
-    """
-    is_sung = 0 < most_syllables <= 2 * track.num_syllables
-    overlaps = track.start[1:] < track.end[:-1] - 0.1
-    one_voice = 1.0 - overlaps.mean() if overlaps.size else 1.0
-    named = _MELODY_NAME.search(track.name) is not None
-    bars = np.unique(track.start // 4).size / max(song_end / 4, 1.0)
-    bass = 32 <= track.program < 40
-    register = float(track.pitch.mean()) / 24
-    return 10.0 * is_sung + 2.0 * named + one_voice + register + min(bars, 1.0) - 2.0 * bass
-
-
 def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int, int]]:
     """The top line of a track on the sixteenth grid, as `(pitch, start, end)` in steps.
 
@@ -122,60 +99,127 @@ def highest_line(track: Track, start: float, end: float) -> list[tuple[int, int,
 
 
 def _line(song: Song, track: Track, span: tuple[float, float]) -> list[tuple[int, int, int]]:
-    """The top line of a track of a song in a stretch."""
-    return highest_line(track if song.is_exact else with_whole_end(track, span[0]), *span)
+    """The top line of a track of a song in a stretch, without what can only accompany it."""
+    line = top_line.melodic(track)
+    return highest_line(line if song.is_exact else with_whole_end(line, span[0]), *span)
 
 
-def extract(song: Song, span: tuple[float, float] | None = None) -> Extraction:
+class _Ranked(NamedTuple):
+    number: int
+    track: Track
+    score: float
+
+
+def extract(
+    song: Song, span: tuple[float, float] | None = None, track: str | None = None
+) -> Extraction:
     """Finds the melody of a song: its likeliest track's top line in a stretch of it.
 
-    Bars before the first note are dropped. Of a song with words only what is sung is a melody,
-    not the accompaniment of a stretch in which nobody sings.
+    Bars before the first note are dropped. Of a song with words below its notes only what is
+    sung is a melody, not the accompaniment of a stretch in which nobody sings.
 
     Args:
       song: the song.
       span: one of its `duple_stretches`; by default the longest.
+      track: the number or the name of the track that is the melody, whatever it looks like;
+        by default the likeliest one.
+
+    Raises:
+      UserError: there is no such track.
     """
-    song_end = max((float(track.end.max()) for track in song.tracks), default=0.0)
-    most_syllables = max((track.num_syllables for track in song.tracks), default=0)
-    scored = [(t, _melody_score(t, song_end, most_syllables)) for t in song.tracks if not t.is_drum]
-    pitched = sorted(scored, key=lambda pair: pair[1], reverse=True)
-    drums = tuple(TrackReport(t, 0.0, "drums") for t in song.tracks if t.is_drum)
-    if not pitched:
-        kind = "only drum tracks" if drums else "no notes"
-        return Extraction(drums, None, None, f"the file has {kind}")
+    ranked = _ranked(song)
+    wanted = None if track is None else find_track(song, track)
+    is_sung = any(one.num_syllables for one in song.tracks)
+    decisions: list[str] = []
+    for number, one, _ in ranked:
+        if wanted is not None:
+            decisions.append("" if wanted == number else "not asked for")
+        elif one.is_drum:
+            decisions.append("drums")
+        else:
+            decisions.append("not sung" if is_sung and not one.num_syllables else "")
     if span is None:
-        stretches = duple_stretches(song)
-        span = max(stretches, key=lambda s: s[1] - s[0], default=None)
-    if span is None:
+        span = max(duple_stretches(song), key=lambda s: s[1] - s[0], default=None)
+    refusal = ""
+    if "" not in decisions:
+        refusal = f"the file has {'only drum tracks' if ranked else 'no notes'}"
+    elif span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
         refusal = f"the meter is {meters}; valid are {METER_NAMES}"
-        reports = tuple(TrackReport(track, score, "not looked at") for track, score in pitched)
-        return Extraction(reports + drums, None, None, refusal)
-    looked_at: list[TrackReport] = []
+        decisions = [decision or "not looked at" for decision in decisions]
+    if refusal or span is None:
+        return Extraction(_reports(ranked, decisions), None, None, refusal)
+    return _first_usable(song, span, ranked, decisions)
+
+
+def find_track(song: Song, wanted: str) -> int:
+    """The number, from 1, of a track that is called by its number or its name.
+
+    Of several tracks of that name the one that looks most like a melody.
+
+    Raises:
+      UserError: there is none; lists those that there are.
+    """
+    named = [
+        number
+        for number, one, _ in _ranked(song)
+        if one.name.casefold() == wanted.strip().casefold() != ""
+    ]
+    if named:
+        return named[0]
+    if re.fullmatch(r"\s*[1-9][0-9]{0,3}\s*", wanted) and int(wanted) <= len(song.tracks):
+        return int(wanted)
+    tracks = ", ".join(f"{n} {t.name}".strip() for n, t in enumerate(song.tracks, start=1))
+    raise UserError(f"track={wanted}: no such track; there are {tracks or 'none'}", "track")
+
+
+def _ranked(song: Song) -> list[_Ranked]:
+    """The tracks of a song with their scores, the likeliest melody first, drums last."""
+    numbered = list(enumerate(song.tracks, start=1))
+    drums = [_Ranked(number, track, 0.0) for number, track in numbered if track.is_drum]
+    pitched = [(number, track) for number, track in numbered if not track.is_drum]
+    if not pitched:
+        return drums
+    scores = melody_track.scores([track for _, track in pitched], song.syllables).tolist()
+    scored = [_Ranked(*pair, score) for pair, score in zip(pitched, scores, strict=True)]
+    return sorted(scored, key=lambda ranked: ranked.score, reverse=True) + drums
+
+
+def _reports(ranked: Sequence[_Ranked], decisions: Sequence[str]) -> tuple[TrackReport, ...]:
+    return tuple(
+        TrackReport(one.track, one.score, decision, one.number)
+        for one, decision in zip(ranked, decisions, strict=True)
+    )
+
+
+def _first_usable(
+    song: Song,
+    span: tuple[float, float],
+    ranked: Sequence[_Ranked],
+    decisions: list[str],
+) -> Extraction:
+    """The melody of the first track that has one, of those without a decision."""
     refused: list[str] = []
     melody = origin = None
-    for track, score in pitched:
-        decision: str | None
+    for index, (_, track, _) in enumerate(ranked):
+        if decisions[index]:
+            continue
         if melody is not None:
-            decision = "not needed"
-        elif most_syllables and not track.num_syllables:
-            decision = "not sung"
-        else:
-            notes = _line(song, track, span)
-            decision = _refusal(notes)
-            if decision is None:
-                decision = "taken"
-                tempo_bpm = song.tempo_bpm_at(span[0] + notes[0][1] / STEPS_PER_QUARTER)
-                blank = notes[0][1] // STEPS_PER_BAR * STEPS_PER_BAR
-                melody = _trimmed(notes, blank, tempo_bpm, track.program)
-                origin = span[0] + blank / STEPS_PER_QUARTER
-            else:
-                label = f"{track.name!r}, " if track.name else ""
-                refused.append(f"track ({label}program {track.program}) {decision}")
-        looked_at.append(TrackReport(track, score, decision))
+            decisions[index] = "not needed"
+            continue
+        notes = _line(song, track, span)
+        refusal = _refusal(notes)
+        decisions[index] = refusal or "taken"
+        if refusal:
+            label = f"{track.name!r}, " if track.name else ""
+            refused.append(f"track ({label}program {track.program}) {refusal}")
+            continue
+        tempo_bpm = song.tempo_bpm_at(span[0] + notes[0][1] / STEPS_PER_QUARTER)
+        blank = notes[0][1] // STEPS_PER_BAR * STEPS_PER_BAR
+        melody = _trimmed(notes, blank, tempo_bpm, track.program)
+        origin = span[0] + blank / STEPS_PER_QUARTER
     refusal = "" if melody else "; ".join(refused)
-    return Extraction((*looked_at, *drums), span, melody, refusal, origin)
+    return Extraction(_reports(ranked, decisions), span, melody, refusal, origin)
 
 
 def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
@@ -188,7 +232,9 @@ def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
     [track] = [report.track for report in extraction.tracks if report.decision == "taken"]
     span, melody = extraction.span, extraction.melody
     assert span is not None and melody is not None
+    line = top_line.melodic(track)
     notes = _line(song, track, span)
+    melodic = np.count_nonzero((line.start >= span[0] - 1e-6) & (line.start < span[1] - 1e-6))
     inside = (track.start >= span[0] - 1e-6) & (track.start < span[1] - 1e-6)
     positions = (track.start[inside] - span[0]) * STEPS_PER_QUARTER
     off_grid = np.abs(positions - np.round(positions)) / STEPS_PER_QUARTER
@@ -200,29 +246,31 @@ def explain_changes(song: Song, extraction: Extraction) -> tuple[str, ...]:
         f"onsets moved to the nearest sixteenth: by {off_grid.mean():.3f} quarter notes on "
         f"average, {off_grid.max():.3f} at most; {len(song.tempos)} tempos in the file, "
         "the grid follows them",
-        f"{inside.sum() - len(notes)} notes dropped below another that begins with them; "
+        f"{inside.sum() - melodic} notes dropped that accompany or adorn others of the track, "
+        f"{melodic - len(notes)} below another that begins with them; "
         f"{len(notes)} are left, {shortened} of which end where the next begins",
         f"{blank} blank bars dropped at the beginning; {melody.num_bars} bars of 4/4 are left",
     )
 
 
-def extract_melody(song: Song, source: str) -> Melody:
+def extract_melody(song: Song, source: str, track: str | None = None) -> Melody:
     """The melody of a song; see `extract`.
 
     Args:
       song: the song.
       source: the file's name, for messages.
+      track: as for `extract`.
 
     Raises:
       UserError: there is no usable melody; says which track was looked at and why
-        it was refused.
+        it was refused. Or there is no such track.
     """
-    return melody_and_origin(song, source)[0]
+    return melody_and_origin(song, source, track)[0]
 
 
-def melody_and_origin(song: Song, source: str) -> tuple[Melody, float]:
+def melody_and_origin(song: Song, source: str, track: str | None = None) -> tuple[Melody, float]:
     """`extract_melody`, and where in the song it begins; see `Extraction.origin`."""
-    extraction = extract(song)
+    extraction = extract(song, track=track)
     if extraction.melody is None or extraction.origin is None:
         raise UserError(f"{source}: no usable melody: {extraction.refusal}")
     return extraction.melody, extraction.origin

@@ -17,6 +17,7 @@ import symusic
 
 from musicvae_jax.midi import bars, lines
 from musicvae_jax.midi.container import Container, read_container
+from musicvae_jax.midi.lyrics import syllable_ticks
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER
@@ -159,6 +160,7 @@ def _song(score: symusic.Score, container: Container) -> Song:
         ),
         list(zip(quarters(tempos["time"]).tolist(), bpm.tolist(), strict=True)),
         warnings,
+        syllables=quarters(np.array(syllable_ticks(container.tracks), np.float64)).tolist(),
     )
 
 

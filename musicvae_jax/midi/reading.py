@@ -26,6 +26,7 @@ class Reading:
         says.
       as_declared: whether what a MIDI file says of its bars is taken for right, whatever its
         notes suggest.
+      track: the number or the name of the track that is the melody.
 
     Raises:
       UserError: a value is not valid.
@@ -35,6 +36,7 @@ class Reading:
     meter: tuple[int, int] | None = None
     tempo_bpm: float | None = None
     as_declared: bool = False
+    track: str | None = None
 
     def __post_init__(self) -> None:
         if self.bar_one is not None and not 0 <= self.bar_one <= MAX_BAR_ONE:
@@ -59,7 +61,10 @@ AS_FOUND = Reading()
 
 
 def make_reading(
-    bar_one: float | None = None, meter: str | None = None, tempo_bpm: float | None = None
+    bar_one: float | None = None,
+    meter: str | None = None,
+    tempo_bpm: float | None = None,
+    track: str | None = None,
 ) -> Reading:
     """A reading with a meter such as `4/4` as text.
 
@@ -69,4 +74,5 @@ def make_reading(
     match = re.fullmatch(r"\s*(\d{1,2})/(\d{1,2})\s*", meter) if meter is not None else None
     if meter is not None and match is None:
         raise UserError(f"meter={meter}: not a meter; valid are {METER_NAMES}", "meter")
-    return Reading(bar_one, (int(match[1]), int(match[2])) if match else None, tempo_bpm)
+    beats = (int(match[1]), int(match[2])) if match else None
+    return Reading(bar_one, beats, tempo_bpm, track=track)

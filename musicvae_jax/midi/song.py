@@ -56,6 +56,7 @@ class Song:
       title: as the file gives it, possibly empty.
       is_exact: whether its notes end where their ends are written, as in notation; others are
         held a little longer or shorter.
+      syllables: where words are sung, in quarter notes, as far as a MIDI file tells.
     """
 
     tracks: tuple[Track, ...]
@@ -64,6 +65,7 @@ class Song:
     warnings: tuple[str, ...] = ()
     title: str = ""
     is_exact: bool = True
+    syllables: tuple[float, ...] = ()
 
     def tempo_bpm_at(self, quarter: float) -> float:
         """The tempo in force at a position in quarter notes; before 0 the first one."""
@@ -77,13 +79,14 @@ def make_song(
     tempos: Sequence[tuple[float, float]],
     warnings: Sequence[str] = (),
     title: str = "",
+    syllables: Sequence[float] = (),
 ) -> Song:
     """A song with what the MIDI standard assumes until told otherwise: 4/4 at 120.
 
     Args:
       tracks: those without notes are left out.
       meters, tempos: as in `Song`, in order, possibly empty.
-      warnings, title: as in `Song`.
+      warnings, title, syllables: as in `Song`.
 
     Raises:
       ValueError: a note lies beyond `MAX_QUARTERS`, or a position is not finite.
@@ -99,7 +102,9 @@ def make_song(
     # A MIDI tempo is in whole microseconds a quarter: rounding gives back what was written.
     tempos = [(quarter, round(bpm, 2)) for quarter, bpm in tempos]
     heard = tuple(track for track in tracks if track.pitch.size)
-    return Song(heard, tuple(meters), tuple(tempos), tuple(warnings), title)
+    return Song(
+        heard, tuple(meters), tuple(tempos), tuple(warnings), title, syllables=tuple(syllables)
+    )
 
 
 def seconds_at(quarters: np.ndarray, tempos: Sequence[tuple[float, float]]) -> np.ndarray:

@@ -40,11 +40,12 @@ def read(
     bar_one: float | None = None,
     meter: str | None = None,
     tempo_bpm: float | None = None,
+    track: str | int | None = None,
 ) -> Melody:
     """The melody of a music file: the top line of the part that looks most like one.
 
-    That is the part with words below its notes, or one that is named as a melody, or the
-    likeliest by its notes. Repeats are played out. Of several tunes in a file the first
+    That is the part with words below its notes, or else the likeliest track by its notes and
+    its name. Repeats are played out. Of several tunes in a file the first
     is taken.
 
     >>> import musicvae_jax as mv
@@ -61,12 +62,14 @@ def read(
       meter: such as `4/4`, whatever the file says.
       tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
         says.
+      track: the number, from 1, or the name of the track that is the melody.
 
     Raises:
       UserError: the file cannot be read, or has no usable melody; says why. Or an argument
         is not valid.
     """
-    return read_melody(path, make_reading(bar_one, meter, tempo_bpm))
+    name = None if track is None else str(track)
+    return read_melody(path, make_reading(bar_one, meter, tempo_bpm, name))
 
 
 def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
@@ -76,7 +79,7 @@ def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
       UserError: as for `read`.
     """
     song = read_song(path, reading)
-    melody = extract_melody(song, str(path))
+    melody = extract_melody(song, str(path), reading.track)
     _log_warnings(song, str(path))
     return melody
 
@@ -105,7 +108,7 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
       UserError: as for `read`.
     """
     song = song_from_bytes(data, name, reading)
-    melody, origin = melody_and_origin(song, name)
+    melody, origin = melody_and_origin(song, name, reading.track)
     _log_warnings(song, name)
     if kind_of(data, name) == "MIDI":
         declared = song_from_bytes(data, name, Reading(as_declared=True))

@@ -113,7 +113,7 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
     """
     if not extraction.tracks:
         raise ValueError("there is no track to draw")
-    reports = [report for report in extraction.tracks if not report.track.is_drum]
+    reports = [r for r in extraction.tracks if r.decision == "taken" or not r.track.is_drum]
     reports = (reports or list(extraction.tracks))[:_MAX_TRACKS]
     melody = extraction.melody
     figure, axes = _rows(len(reports) + (melody is not None))

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 
@@ -11,6 +12,7 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.statistics import corpus_statistics
 from musicvae_jax.midi import write
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.notation import read
@@ -70,6 +72,19 @@ def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
     write.write(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
     inspect.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
+
+
+def test_inspect_numbers_the_tracks_by_which_they_are_asked_for(tmp_path, capsys):
+    [path] = synthetic_midi.write_files(tmp_path, 1)
+    song = read.read_song(path)
+    for number, track in enumerate(song.tracks, start=1):
+        told = dataclasses.replace(
+            options(tmp_path / "out", path), readings=(Reading(track=str(number)),)
+        )
+        inspect.inspect(None, told)
+        [line] = [line for line in capsys.readouterr().out.splitlines() if "taken" in line]
+        assert line.split()[0] == str(number)
+        assert f"{track.pitch.size} notes" in line
 
 
 def test_inspect_needs_files(tmp_path):

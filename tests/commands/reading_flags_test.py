@@ -34,6 +34,9 @@ def test_each_input_may_be_known_by_itself(monkeypatch):
         Reading(bar_one=1.0, meter=(4, 4)),
         Reading(bar_one=1.0),
     )
+    told(monkeypatch, track=["Vocals", "2"])
+    assert [reading.track for reading in reading_flags.read_readings(2)] == ["Vocals", "2"]
+    told(monkeypatch, track=[])
     with pytest.raises(UserError, match="--meter=4/4,: 2 values for 3 inputs"):
         reading_flags.read_readings(3)
     told(monkeypatch, bar_one=["one"], meter=[])
