@@ -1,7 +1,8 @@
 """What each augmentation and each source brings: short runs from one checkpoint.
 
 Run: python benchmarks/ablation.py [--quick] [--steps=400] [--checkpoint=pretrained] \
-       [--config=hier_mixture] [--folder=FOLDER] [--names shift,drop] [--output=runs/ablation]
+       [--config=hier_mixture] [--folder=FOLDER] [--names=shift,drop] [--kinds=only,but,without] \
+       [--output=runs/ablation]
 Needs: pip install -e . and the collections of the configuration in FOLDER
 
 All runs begin with the same parameters and train for as many steps, at a rate that falls to a
@@ -55,15 +56,17 @@ class Run:
     reference: str = "none"
 
 
-def runs(names: list[str], sources: list[str]) -> dict[str, Run]:
+def runs(names: list[str], sources: list[str], kinds: list[str]) -> dict[str, Run]:
     """The runs, by name; a reference comes before those that are compared with it."""
     made = {"none": Run((), reference="before")}
-    made |= {f"only {name}": Run((name,)) for name in names}
+    if "only" in kinds:
+        made |= {f"only {name}": Run((name,)) for name in names}
     made["all"] = Run(tuple(names))
-    for name in names:
-        others = tuple(n for n in names if n != name)
-        made[f"all but {name}"] = Run(others, reference="all")
-    if len(sources) > 1:
+    if "but" in kinds:
+        for name in names:
+            others = tuple(n for n in names if n != name)
+            made[f"all but {name}"] = Run(others, reference="all")
+    if "without" in kinds and len(sources) > 1:
         for source in sources:
             made[f"without {source}"] = Run(tuple(names), source, "all")
     return made
@@ -165,6 +168,7 @@ def main() -> None:
     parser.add_argument("--config", default="hier_mixture")
     parser.add_argument("--folder", default="", help="of the published collections")
     parser.add_argument("--names", default=",".join(AUGMENTATIONS), help="augmentations to try")
+    parser.add_argument("--kinds", default="only,but,without", help="of runs, beside none and all")
     parser.add_argument("--output", default="runs/ablation")
     args = parser.parse_args()
     names = args.names.split(",")
@@ -175,7 +179,7 @@ def main() -> None:
     base = configs.load(args.config)
     base.dataset.folder = args.folder or base.dataset.folder
     splits = measured_splits(base, args.windows)
-    planned = runs(names, [name for name, _ in base.dataset.sources])
+    planned = runs(names, [name for name, _ in base.dataset.sources], args.kinds.split(","))
     made = {"before": reconstruct(args.checkpoint, splits)}
     figures = {"before": compare(made["before"], None)}
     for name, run in planned.items():
