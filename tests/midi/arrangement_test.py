@@ -1,12 +1,14 @@
 import dataclasses
 import struct
 
+import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import arrangement, events, medley
+from musicvae_jax.midi import arrangement, events, medley, song_events
 from musicvae_jax.midi.arrangement import Arrangement
 from musicvae_jax.midi.reading import Reading
+from musicvae_jax.midi.song import seconds_at
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
 from tests import songs
@@ -38,9 +40,43 @@ def test_events_lie_where_the_reader_has_the_notes(tmp_path, is_smpte, reading):
     places = [np.sort([place for _, place in rows]) for rows in (found, expected)]
     np.testing.assert_allclose(*places, atol=0.02)
     tempos = [event.message[2:] for event in whole.of_song(events.TEMPO)]
-    assert len(tempos) == (1 if reading.tempo_bpm else 3)
+    assert (len(tempos) == 1) == (reading.tempo_bpm is not None)
     first = source.step(min(n.start for n in whole.notes if n.channel == 0))
     assert first == source.melody.start[0]
+    seconds = [song_events.seconds_at(whole, note.start) for note in whole.notes]
+    own = read.read_song(path, Reading(as_declared=True))
+    starts = [seconds_at(track.start, own.tempos) for track in own.tracks]
+    np.testing.assert_allclose(np.sort(seconds), np.sort(np.concatenate(starts)), atol=0.01)
+
+
+def test_a_performance_without_a_grid_is_played_as_it_was(tmp_path):
+    """Its beats wander, and the file says 120 throughout: the reader tracks them."""
+    path = songs.write_song(tmp_path / "a.mid", ODE, before=0, after=0)
+    file = mido.MidiFile(path)
+    for track in file.tracks:
+        ticks = np.cumsum([message.time for message in track])
+        wandering = np.rint(ticks * 0.83 + 900 * np.sin(ticks / 9000.0)).astype(int)
+        for message, time in zip(track, np.diff(wandering, prepend=0).tolist(), strict=True):
+            message.time = max(time, 0)
+        kept = [message for message in track if message.type != "set_tempo"]
+        track[:] = kept
+    file.save(path)
+    declared = read.read_song(path, Reading(as_declared=True))
+    song = read.read_song(path)
+    pairs = zip(declared.tracks, song.tracks, strict=True)
+    assert (
+        max(np.abs(one.start - other.start).max() for one, other in pairs) > 0.5
+    )  # so the beats were tracked
+    source = read.read_whole(path)
+    steps = [source.step(n.start) for n in source.arrangement.notes if n.channel == 0]
+    assert np.isin(source.melody.start, steps).mean() > 0.95
+    seconds = [
+        song_events.seconds_at(source.arrangement, n.start) for n in source.arrangement.notes
+    ]
+    starts = [seconds_at(track.start, declared.tempos) for track in declared.tracks]
+    starts = np.sort(np.concatenate(starts))
+    lateness = np.sort(seconds) - starts
+    np.testing.assert_allclose(lateness - np.median(lateness), 0, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +110,7 @@ def test_what_cannot_be_is_left_out():
         events.meta(0, events.METER, b"\x04\x02"),
     ]
     data = events.file_bytes([[*odd, sound]], 96, 0)
-    assert arrangement.from_midi(data, read.Song((), (), ())).tracks == ((sound,),)
+    assert arrangement.from_midi(data, *2 * [read.Song((), (), ())]).tracks == ((sound,),)
 
 
 def test_a_melody_on_the_drum_channel_can_be_spliced():
