@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import convert
+from musicvae_jax.midi import musicxml
 from musicvae_jax.midi.extraction import duple_stretches, extract
+from musicvae_jax.music import assembly
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
@@ -24,7 +25,7 @@ NUMBERS = (b"0", b"-1", b"1", b"7", b"999999999", b"00000", b"1.5", b"", b"/")
 
 def seeds() -> list[tuple[str, bytes]]:
     """Small valid files and their suffixes."""
-    xml = convert.to_musicxml(example_melodies()["reel"].window(0, 2))
+    xml = musicxml.to_musicxml(assembly.single(example_melodies()["reel"].window(0, 2)))
     kern = kern_test.HYMN.replace(" ", "\t").encode()
     repeats = b"X:1\nT:x\nM:2/4\nL:1/8\nQ:1/4=90\nK:Ador\nA|:[CE]2(3DEF|1G>A B-:|2B4||Z2&c2|]\n"
     return [

@@ -11,7 +11,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from musicvae_jax.midi import convert, write
+from musicvae_jax.midi import musicxml, write
+from musicvae_jax.music import assembly
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
@@ -39,7 +40,7 @@ def melodies(draw) -> Melody:
 @settings(max_examples=30, deadline=None)
 @given(melodies())
 def test_melodies_come_back_from_musicxml(melody):
-    data = convert.to_musicxml(melody)
+    data = musicxml.to_musicxml(assembly.single(melody))
     assert read.extract_melody(read.song_from_bytes(data, "x.musicxml"), "x") == melody
 
 
@@ -54,7 +55,7 @@ def test_files_that_we_write_come_back(tmp_path):
 def test_a_kind_of_file_is_known_by_its_name_or_else_by_its_content():
     tune = b"X:1\nK:C\nCDEF\n"
     kern = b"!!!OTL: x\n**kern\n4c\n4d\n4e\n4f\n*-\n"
-    xml = convert.to_musicxml(example_melodies()["reel"])
+    xml = musicxml.to_musicxml(assembly.single(example_melodies()["reel"]))
     for data, suffix in ((tune, ".ABC"), (kern, ".krn"), (xml, ".Xml")):
         named = read.song_from_bytes(data, f"dir.d/a{suffix}")
         assert named.tracks[0].pitch.size >= 4

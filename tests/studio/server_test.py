@@ -24,7 +24,7 @@ from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import attribute_vectors
-from musicvae_jax.midi import convert, encode
+from musicvae_jax.midi import encode, musicxml
 from musicvae_jax.music import attributes
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
@@ -283,7 +283,7 @@ def test_a_bad_file_gives_one_clear_line(client, content, code, parts):
 
 def test_uploads_of_notation(client, songs):
     """Compressed and plain MusicXML of what is a MIDI file too; a larger file is allowed."""
-    xml = convert.to_musicxml(music_files.read(songs[0]))
+    xml = musicxml.to_musicxml(single(music_files.read(songs[0])))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("score.xml", xml)
