@@ -1,4 +1,4 @@
-"""Fits the weights of `musicvae_jax/midi/downbeats.csv` to songs whose bars are known.
+"""Fits the weights of `musicvae_jax/midi/analysis/downbeats.csv` to songs whose bars are known.
 
 `python benchmarks/downbeats.py --fit` calls it. Songs are taken whole and cut at random sixteenths,
 by one voice alone and by several; each kind of music counts the same, up to a factor of three.
@@ -14,8 +14,8 @@ import scipy.optimize
 
 from benchmarks import renditions
 from benchmarks.renditions import Part
-from musicvae_jax.midi import cues, downbeats
 from musicvae_jax.midi import read as midi_read
+from musicvae_jax.midi.analysis import cues, downbeats
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.music.melody import STEPS_PER_BAR

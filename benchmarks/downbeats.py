@@ -28,6 +28,7 @@ from benchmarks.downbeat_weights import Example
 from benchmarks.renditions import Part
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi import read as midi_read
+from musicvae_jax.midi.analysis import downbeats
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, seconds_at
 from musicvae_jax.notation import read
@@ -227,7 +228,7 @@ def write_weights(folder: str | None) -> None:
                 examples += downbeat_weights.of_tune(tune.kind, tune.parts, tune.rng)
     if folder:
         examples += downbeat_weights.of_drummers(pathlib.Path(folder).expanduser() / "groove")
-    path = pathlib.Path(midi_read.__file__).parent / "downbeats.csv"
+    path = pathlib.Path(downbeats.__file__).parent / "downbeats.csv"
     downbeat_weights.write(examples, path)
     print(f"wrote {path}, fitted to {len(examples)} renditions of songs")
 

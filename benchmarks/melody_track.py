@@ -10,7 +10,7 @@ any, and tracks change places in half of the songs. Songs are split as for train
 share of songs in which the right track is taken (or one with the same notes, perhaps in another
 octave) and the mean F1 of its onsets, by the rule of version 0.1 and by the present one; of
 hymns in one track the F1 of the top line. `--fit` fits the weights to the train split first and
-prints them, to be written into `musicvae_jax/midi/melody_track.py`. The last line is JSON.
+prints them, to be written into `musicvae_jax/midi/analysis/melody_track.py`. The last line is JSON.
 """
 
 import argparse
@@ -24,7 +24,8 @@ import numpy as np
 import scipy.optimize
 
 from musicvae_jax.datasets.melodies import corpus, music_files, sources
-from musicvae_jax.midi import extraction, melody_track, top_line
+from musicvae_jax.midi import extraction
+from musicvae_jax.midi.analysis import melody_track, top_line
 from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read

@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
     from musicvae_jax.inference.load import load_model
     from musicvae_jax.inference.melody_model import MelodyModel
     from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
-    from musicvae_jax.midi.medley import medley
     from musicvae_jax.midi.song import Song
+    from musicvae_jax.midi.whole.medley import medley
     from musicvae_jax.midi.write import write
     from musicvae_jax.music.assembly import splice
     from musicvae_jax.music.examples import example_melodies

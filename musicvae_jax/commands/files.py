@@ -11,10 +11,11 @@ from musicvae_jax import __version__
 from musicvae_jax.checkpoints import config_check, load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import arrangement, audio, write
-from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi import audio, write
 from musicvae_jax.midi.reading import Reading
+from musicvae_jax.midi.whole import arrangement
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies

@@ -21,7 +21,7 @@ from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import has_onsets
 from musicvae_jax.music.windows import bridge_ends

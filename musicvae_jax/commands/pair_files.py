@@ -5,9 +5,9 @@ import pathlib
 import time
 
 from musicvae_jax.midi import encode
-from musicvae_jax.midi.arrangement import Source
 from musicvae_jax.midi.extraction import extract_melody
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read

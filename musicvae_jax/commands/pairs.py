@@ -19,9 +19,9 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.medley import Medley, medley
 from musicvae_jax.midi.read import TIMEOUT_SEC
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.medley import Medley, medley
 from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicvae_jax.commands.options import Options
-from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import BridgeMaker, Plan

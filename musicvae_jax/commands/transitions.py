@@ -9,9 +9,9 @@ import numpy as np
 
 from musicvae_jax import __version__
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi import medley
-from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi.whole import medley
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.assembly import chain, single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys

@@ -17,7 +17,7 @@ import numpy as np
 import pretty_midi
 
 from musicvae_jax.midi import encode, read
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError

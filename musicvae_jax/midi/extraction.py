@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicvae_jax.midi import melody_track, top_line
-from musicvae_jax.midi.endings import with_whole_end
+from musicvae_jax.midi.analysis import melody_track, top_line
+from musicvae_jax.midi.analysis.endings import with_whole_end
 from musicvae_jax.midi.reading import DUPLE_METERS, METER_NAMES
 from musicvae_jax.midi.song import Song, Track
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody

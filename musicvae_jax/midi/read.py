@@ -15,9 +15,9 @@ from collections.abc import Callable
 import numpy as np
 import symusic
 
-from musicvae_jax.midi import bars, lines
+from musicvae_jax.midi.analysis import bars, lines
+from musicvae_jax.midi.analysis.lyrics import syllable_ticks
 from musicvae_jax.midi.container import Container, read_container
-from musicvae_jax.midi.lyrics import syllable_ticks
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, Track, make_song
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER

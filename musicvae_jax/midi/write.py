@@ -4,7 +4,7 @@ import os
 import pathlib
 
 from musicvae_jax.midi import audio, encode, musicxml
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece

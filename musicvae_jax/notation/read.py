@@ -9,13 +9,14 @@ import logging
 import os
 import re
 
-from musicvae_jax.midi import arrangement, bars
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi.arrangement import Source
+from musicvae_jax.midi.analysis import bars
 from musicvae_jax.midi.extraction import extract_melody, melody_and_origin
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.midi.song import Song
+from musicvae_jax.midi.whole import arrangement
+from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import abc, kern, musicxml
 from musicvae_jax.notation.archive import MAX_XML_BYTES

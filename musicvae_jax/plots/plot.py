@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from musicvae_jax.midi.medley import Medley
+from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.plots import bar_values, rolls

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from musicvae_jax.midi import arrangement
-from musicvae_jax.midi.medley import medley
+from musicvae_jax.midi.whole import arrangement
+from musicvae_jax.midi.whole.medley import medley
 from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody

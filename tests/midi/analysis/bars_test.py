@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import bars
+from musicvae_jax.midi.analysis import bars
 from musicvae_jax.midi.extraction import extract
 from musicvae_jax.midi.reading import Reading, make_reading
 from musicvae_jax.system.errors import UserError

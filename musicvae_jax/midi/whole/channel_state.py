@@ -7,8 +7,8 @@ played, needs the settings that it would have if its own file had been played up
 import collections
 from collections.abc import Iterable, Mapping
 
-from musicvae_jax.midi import events
-from musicvae_jax.midi.events import Event
+from musicvae_jax.midi.whole import events
+from musicvae_jax.midi.whole.events import Event
 
 # By the setting, the messages without their channel that make it. A setting that is not
 # there is as MIDI has it at the beginning.

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 
 from benchmarks import arranged_songs
-from musicvae_jax.midi import extraction, top_line
+from musicvae_jax.midi import extraction
+from musicvae_jax.midi.analysis import top_line
 from tests import helpers
 
 

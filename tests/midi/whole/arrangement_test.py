@@ -5,10 +5,10 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import arrangement, events, medley, song_events
-from musicvae_jax.midi.arrangement import Arrangement
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.midi.song import seconds_at
+from musicvae_jax.midi.whole import arrangement, events, medley, song_events
+from musicvae_jax.midi.whole.arrangement import Arrangement
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
 from tests import songs

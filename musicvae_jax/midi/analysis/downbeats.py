@@ -13,8 +13,8 @@ import importlib.resources
 
 import numpy as np
 
-from musicvae_jax.midi import cues
-from musicvae_jax.midi.cues import CUES, GridNotes, Line
+from musicvae_jax.midi.analysis import cues
+from musicvae_jax.midi.analysis.cues import CUES, GridNotes, Line
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.melody import STEPS_PER_BAR
 

@@ -3,10 +3,10 @@
 import dataclasses
 from typing import Any
 
-from musicvae_jax.midi import channel_state
-from musicvae_jax.midi.channel_state import State
-from musicvae_jax.midi.cutting import Stretch
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.whole import channel_state
+from musicvae_jax.midi.whole.channel_state import State
+from musicvae_jax.midi.whole.cutting import Stretch
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 
 
 @dataclasses.dataclass(frozen=True)

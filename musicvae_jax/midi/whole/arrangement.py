@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicvae_jax.midi import events
-from musicvae_jax.midi.bars import seconds_at
+from musicvae_jax.midi.analysis.bars import seconds_at
 from musicvae_jax.midi.container import read_container
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
 from musicvae_jax.midi.song import Song, Track
+from musicvae_jax.midi.whole import events
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.piece import VELOCITY
 from musicvae_jax.music.tempo import microseconds_per_quarter

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from musicvae_jax.midi import beats, downbeats
+from musicvae_jax.midi.analysis import beats, downbeats
 from musicvae_jax.midi.reading import DUPLE_METERS, Reading
 from musicvae_jax.midi.song import Song, make_song, seconds_at
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER

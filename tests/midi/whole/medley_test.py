@@ -6,10 +6,10 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import arrangement, events
-from musicvae_jax.midi.accompaniment import ACCOMPANIMENTS
-from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.medley import medley
+from musicvae_jax.midi.whole import arrangement, events
+from musicvae_jax.midi.whole.accompaniment import ACCOMPANIMENTS
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.medley import medley
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import renditions
-from musicvae_jax.midi import bars, cues, downbeats
+from musicvae_jax.midi.analysis import bars, cues, downbeats
 from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.song import make_song
 from musicvae_jax.music.examples import example_melodies

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from musicvae_jax.midi import events
-from musicvae_jax.midi.arrangement import Note, Source
-from musicvae_jax.midi.channel_state import EXPRESSION, SUSTAIN, VOLUME
-from musicvae_jax.midi.cutting import early
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.whole import events
+from musicvae_jax.midi.whole.arrangement import Note, Source
+from musicvae_jax.midi.whole.channel_state import EXPRESSION, SUSTAIN, VOLUME
+from musicvae_jax.midi.whole.cutting import early
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 from musicvae_jax.music.modulation import Key, fifths_on_the_way, glide_pitches
 
 # none: the melody of the bridge alone.

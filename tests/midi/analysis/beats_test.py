@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks import renditions
-from musicvae_jax.midi import beats, read
+from musicvae_jax.midi import read
+from musicvae_jax.midi.analysis import beats
 from musicvae_jax.midi.extraction import extract
 from musicvae_jax.midi.song import seconds_at
 from musicvae_jax.music.examples import example_melodies

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.midi import events, song_events
-from musicvae_jax.midi.accompaniment import Way
-from musicvae_jax.midi.accompaniment import parts as accompaniment_parts
-from musicvae_jax.midi.arrangement import Arrangement, Source
-from musicvae_jax.midi.channels import assign
-from musicvae_jax.midi.crossing import Crossing, Voice, cross
-from musicvae_jax.midi.cutting import Stretch, stretch
-from musicvae_jax.midi.events import DRUM_CHANNEL
-from musicvae_jax.midi.layout import File, Layout
+from musicvae_jax.midi.whole import events, song_events
+from musicvae_jax.midi.whole.accompaniment import Way
+from musicvae_jax.midi.whole.accompaniment import parts as accompaniment_parts
+from musicvae_jax.midi.whole.arrangement import Arrangement, Source
+from musicvae_jax.midi.whole.channels import assign
+from musicvae_jax.midi.whole.crossing import Crossing, Voice, cross
+from musicvae_jax.midi.whole.cutting import Stretch, stretch
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL
+from musicvae_jax.midi.whole.layout import File, Layout
 from musicvae_jax.music.assembly import MadeBridge, chain
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import arranged_songs
-from musicvae_jax.midi import extraction, melody_track
+from musicvae_jax.midi import extraction
+from musicvae_jax.midi.analysis import melody_track
 from musicvae_jax.midi.song import make_song
 from musicvae_jax.music.examples import example_melodies
 

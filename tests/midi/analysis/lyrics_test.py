@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musicvae_jax.midi import lyrics
+from musicvae_jax.midi.analysis import lyrics
 from musicvae_jax.notation import read
 from tests.midi.fuzz_test import END, chunk, header
 

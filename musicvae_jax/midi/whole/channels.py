@@ -1,8 +1,8 @@
 """Which channel of a medley each channel of a file gets."""
 
-from musicvae_jax.midi import accompaniment
-from musicvae_jax.midi.arrangement import PITCHED_CHANNELS, Source
-from musicvae_jax.midi.events import DRUM_CHANNEL
+from musicvae_jax.midi.whole import accompaniment
+from musicvae_jax.midi.whole.arrangement import PITCHED_CHANNELS, Source
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL
 
 
 def assign(source: Source, used: dict[int, int]) -> dict[int, int]:

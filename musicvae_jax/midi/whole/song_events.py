@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.midi import events
-from musicvae_jax.midi.arrangement import Arrangement, Source, meter, tempo
-from musicvae_jax.midi.cutting import Stretch, early
-from musicvae_jax.midi.events import Event
-from musicvae_jax.midi.layout import File
+from musicvae_jax.midi.whole import events
+from musicvae_jax.midi.whole.arrangement import Arrangement, Source, meter, tempo
+from musicvae_jax.midi.whole.cutting import Stretch, early
+from musicvae_jax.midi.whole.events import Event
+from musicvae_jax.midi.whole.layout import File
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp

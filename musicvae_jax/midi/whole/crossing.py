@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musicvae_jax.midi import accompaniment, channel_state, events
-from musicvae_jax.midi.accompaniment import Part, Way, bars_beside
-from musicvae_jax.midi.arrangement import Source
-from musicvae_jax.midi.channel_state import SUSTAIN, State
-from musicvae_jax.midi.cutting import early
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
-from musicvae_jax.midi.layout import Layout
+from musicvae_jax.midi.whole import accompaniment, channel_state, events
+from musicvae_jax.midi.whole.accompaniment import Part, Way, bars_beside
+from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.midi.whole.channel_state import SUSTAIN, State
+from musicvae_jax.midi.whole.cutting import early
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.whole.layout import Layout
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 

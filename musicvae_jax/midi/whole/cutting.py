@@ -3,9 +3,9 @@
 import collections
 import dataclasses
 
-from musicvae_jax.midi import events
-from musicvae_jax.midi.arrangement import Arrangement
-from musicvae_jax.midi.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.whole import events
+from musicvae_jax.midi.whole.arrangement import Arrangement
+from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 
 # Meta events that concern all tracks; MIDI has them in the first one.
 OF_ALL_TRACKS = (
