@@ -335,7 +335,10 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
     [
         ((), ["--mode=train needs a --config"]),
         (("--config=configs/no.py",), ["configs/no.py", "no such", "hier"]),
-        (("--config=no",), ["--config=no: no such configuration", "flat, hier, hier_mixture"]),
+        (
+            ("--config=no",),
+            ["--config=no: no such configuration", "flat, hier, hier_large, hier_mixture"],
+        ),
         (("--config=/",), ["--config=/: no such configuration", "hier"]),
         (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
