@@ -70,7 +70,7 @@ _HOMES = {
     "example_melodies": "music.examples",
     "interpolate": "transitions.interpolate",
     "load_model": "inference.load",
-    "medley": "midi.medley",
+    "medley": "midi.whole.medley",
     "plot": "plots.plot",
     "read": "notation.read",
     "read_song": "notation.read",
