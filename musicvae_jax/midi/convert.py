@@ -6,6 +6,7 @@ together the highest is taken, and a note ends at the latest where the next begi
 and ends move to the nearest sixteenth.
 """
 
+import functools
 import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,7 @@ import pretty_midi
 
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.extraction import highest_line
-from musicvae_jax.midi.song import Song, Track, make_song
+from musicvae_jax.midi.song import Song, Track, make_song, quarters_at
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.piece import VELOCITY, Piece, Voice
@@ -119,13 +120,7 @@ def song_from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Song:
       ValueError: a note lies too far away.
     """
     change_sec, bpm = midi.get_tempo_changes()
-    # Quarter notes passed at each tempo change; within a tempo, time is linear.
-    change_quarter = np.concatenate([[0.0], np.cumsum(np.diff(change_sec) * bpm[:-1] / 60)])
-
-    def quarters(sec: np.ndarray) -> np.ndarray:
-        segment = np.clip(np.searchsorted(change_sec, sec, side="right") - 1, 0, None)
-        return change_quarter[segment] + (sec - change_sec[segment]) * bpm[segment] / 60
-
+    quarters = functools.partial(quarters_at, change_sec=change_sec, bpm=bpm)
     tracks = []
     for instrument in midi.instruments:
         if not instrument.notes:
@@ -147,7 +142,7 @@ def song_from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Song:
         (float(quarters(np.array([meter.time]))[0]), meter.numerator, meter.denominator)
         for meter in midi.time_signature_changes
     ]
-    tempos = [(float(q), float(t)) for q, t in zip(change_quarter, bpm, strict=True)]
+    tempos = [(float(q), float(t)) for q, t in zip(quarters(change_sec), bpm, strict=True)]
     return make_song(tracks, meters, tempos)
 
 

@@ -19,7 +19,7 @@ from musicvae_jax.midi.analysis import bars, lines
 from musicvae_jax.midi.analysis.lyrics import syllable_ticks
 from musicvae_jax.midi.container import Container, read_container
 from musicvae_jax.midi.reading import AS_FOUND, Reading
-from musicvae_jax.midi.song import Song, Track, make_song
+from musicvae_jax.midi.song import Song, Track, make_song, quarters_at
 from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_QUARTER
 from musicvae_jax.system.errors import UserError
 
@@ -181,14 +181,7 @@ def _beat_grid(
     is_first = bool(change.size) and change[0] <= 0
     change_sec = np.concatenate([[] if is_first else [0.0], change / container.ticks_per_sec])
     bpm = np.concatenate([[] if is_first else [DEFAULT_TEMPO_BPM], bpm])
-    passed = np.concatenate([[0.0], np.cumsum(np.diff(change_sec) * bpm[:-1] / 60)])
-
-    def quarters(tick: np.ndarray) -> np.ndarray:
-        sec = tick / container.ticks_per_sec
-        segment = np.clip(np.searchsorted(change_sec, sec, side="right") - 1, 0, None)
-        return passed[segment] + (sec - change_sec[segment]) * bpm[segment] / 60
-
-    return quarters
+    return lambda tick: quarters_at(tick / container.ticks_per_sec, change_sec, bpm)
 
 
 def _track(track: symusic.Track, quarters: Callable[[np.ndarray], np.ndarray]) -> Track:

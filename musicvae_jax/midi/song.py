@@ -118,3 +118,15 @@ def seconds_at(quarters: np.ndarray, tempos: Sequence[tuple[float, float]]) -> n
     passed = np.concatenate([[0.0], np.cumsum(np.diff(start) * 60 / bpm[:-1])])
     segment = np.clip(np.searchsorted(start, quarters, side="right") - 1, 0, None)
     return passed[segment] + (quarters - start[segment]) * 60 / bpm[segment]
+
+
+def quarters_at(sec: np.ndarray, change_sec: np.ndarray, bpm: np.ndarray) -> np.ndarray:
+    """The positions in quarter notes of times in seconds.
+
+    Args:
+      sec: any shape.
+      change_sec, bpm: [tempos] when each tempo begins, the first at 0, and the tempo.
+    """
+    passed = np.concatenate([[0.0], np.cumsum(np.diff(change_sec) * bpm[:-1] / 60)])
+    segment = np.clip(np.searchsorted(change_sec, sec, side="right") - 1, 0, None)
+    return passed[segment] + (sec - change_sec[segment]) * bpm[segment] / 60

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musicvae_jax.midi.analysis.bars import seconds_at
 from musicvae_jax.midi.container import read_container
-from musicvae_jax.midi.song import Song, Track
+from musicvae_jax.midi.song import Song, Track, seconds_at
 from musicvae_jax.midi.whole import events
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
@@ -198,19 +197,16 @@ def from_midi(data: bytes, song: Song, declared: Song) -> Arrangement:
     if resolution and has_own_beats:
         return Arrangement(resolution, tuple(map(tuple, tracks)))
 
-    starts = seconds_at(np.array([start for start, _ in song.tempos]), song.tempos)
-
-    def placed(tick: int) -> int:
-        sec: np.ndarray | float
-        if container.ticks_per_sec:
-            sec = tick / container.ticks_per_sec
-        else:
-            sec = seconds_at(np.array(tick / resolution), declared.tempos)
-        index = max(int(np.searchsorted(starts, sec, side="right")) - 1, 0)
-        start, bpm = song.tempos[index]
-        return _tick(start + float(sec - starts[index]) * bpm / 60)
-
-    places = {tick: placed(tick) for tick in {e.tick for track in tracks for e in track}}
+    ticks = sorted({event.tick for track in tracks for event in track})
+    if container.ticks_per_sec:
+        sec = np.array(ticks, np.float64) / container.ticks_per_sec
+    else:
+        sec = seconds_at(np.array(ticks, np.float64) / resolution, declared.tempos)
+    start, bpm = np.array(song.tempos, np.float64).T
+    starts_sec = seconds_at(start, song.tempos)
+    segment = np.clip(np.searchsorted(starts_sec, sec, side="right") - 1, 0, None)
+    quarters = start[segment] + (sec - starts_sec[segment]) * bpm[segment] / 60
+    places = {tick: _tick(quarter) for tick, quarter in zip(ticks, quarters.tolist(), strict=True)}
     if not has_own_beats:
         tracks = [[event for event in track if event.meta != events.TEMPO] for track in tracks]
     moved = [tuple(event.at(places[event.tick]) for event in track) for track in tracks]
