@@ -18,6 +18,7 @@ from musicvae_jax.datasets.melodies.music_files import ReadingRules
 from musicvae_jax.datasets.melodies.sources import find_source
 from musicvae_jax.midi import write
 from musicvae_jax.models import vae
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.windows import WindowRules
 
@@ -133,6 +134,30 @@ def melodies(draw, min_pitch: int = 21, max_pitch: int = 108) -> Melody:
         if draw(st.booleans()):
             notes.append((draw(st.integers(min_pitch, max_pitch)), start, end))
     return Melody.from_notes(notes, num_steps)
+
+
+@st.composite
+def drums(draw, min_bars: int = 1, min_hits: int = 1, on_ticks: bool = False) -> Drums:
+    """Drums of up to three bars, with a hit in the first and in the last one.
+
+    Args:
+      min_bars, min_hits: at least so many.
+      on_ticks: whether MIDI can tell each hit's time exactly.
+    """
+    bars = draw(st.integers(min_bars, 3))
+    cell = st.integers(0, 16 * 9 - 1)
+    ends = [draw(cell), (bars - 1) * 144 + draw(cell)]
+    others = draw(st.lists(st.integers(0, bars * 144 - 1), min_size=min_hits, max_size=30))
+    cells = np.unique([*ends, *others])
+    while len(cells) < min_hits:
+        cells = np.unique(np.append(cells, (cells[-1] + 1) % (bars * 144)))
+    step, piece = np.divmod(cells, 9)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    ticks = rng.integers(-60, 60, len(cells)) if on_ticks else rng.uniform(-60, 60, len(cells))
+    ticks = np.where(step == 0, np.abs(ticks) % 60, ticks)
+    tempo_bpm = round(draw(st.floats(40, 300)), 2)
+    velocity = rng.integers(1, 128, len(cells))
+    return Drums(piece, step, velocity, ticks / 120, bars * 16, tempo_bpm)
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""Pieces as MIDI files.
+"""Pieces and drums as MIDI files.
 
 They are written with mido, on which pretty_midi rests: it takes ticks as they are, where
 pretty_midi takes seconds, rounds them back to ticks, and has no public way to write a
@@ -13,13 +13,18 @@ import numpy as np
 import pretty_midi
 
 from musicvae_jax.midi.container import OURS
+from musicvae_jax.music.drum_kit import PITCHES
+from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
 from musicvae_jax.music.piece import Piece, Voice
 from musicvae_jax.music.tempo import microseconds_per_quarter
 
 TICKS_PER_QUARTER = 480
 TICKS_PER_STEP = TICKS_PER_QUARTER // STEPS_PER_QUARTER
-_CHANNELS = [channel for channel in range(16) if channel != 9]  # 9 plays drums
+_DRUM_CHANNEL = 9  # counted from 0: channel 10
+_CHANNELS = [channel for channel in range(16) if channel != _DRUM_CHANNEL]
+# A drum rings as long as it likes, whatever its note says; a 32nd leaves room for the next hit.
+_HIT_TICKS = TICKS_PER_STEP // 2
 
 
 def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> bytes:
@@ -57,6 +62,60 @@ def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> byt
     content = io.BytesIO()
     file.save(file=content)
     return content.getvalue()
+
+
+def drums_bytes(drums: Drums, name: str = "drums", provenance: str = "") -> bytes:
+    """Drums as a MIDI file of one track, on channel 10.
+
+    `midi.drums` gives back what was read of such a file: steps, pieces, velocities, and offsets, as
+    far as ticks of 1/120 of a step can tell them. A hit before the beginning of the file is
+    moved to it.
+
+    Args:
+      drums: what to write.
+      name: of the track.
+      provenance: how they were made, kept as a text event.
+    """
+    file = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
+    events: list[tuple[int, mido.MetaMessage | mido.Message]] = [
+        (0, mido.MetaMessage("sequencer_specific", data=tuple(OURS))),
+        (0, mido.MetaMessage("track_name", name=_text(name))),
+    ]
+    if provenance:
+        events.append((0, mido.MetaMessage("text", text=_text(provenance))))
+    tempo = microseconds_per_quarter(drums.tempo_bpm)
+    events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
+    events.append((0, mido.MetaMessage("set_tempo", tempo=tempo)))
+    events.append((0, mido.Message("program_change", channel=_DRUM_CHANNEL, program=drums.program)))
+    events += _hit_events(drums)
+    end = drums.num_bars * STEPS_PER_BAR * TICKS_PER_STEP
+    file.tracks.append(_track(events, max(end, max(tick for tick, _ in events))))
+    content = io.BytesIO()
+    file.save(file=content)
+    return content.getvalue()
+
+
+def _hit_events(drums: Drums, first_step: int = 0) -> list[tuple[int, mido.Message]]:
+    """The notes of hits, with their ticks, from `first_step` on."""
+    tick = _ticks_of(drums) + first_step * TICKS_PER_STEP
+    events = []
+    for piece in range(len(PITCHES)):
+        mine = np.flatnonzero(drums.piece == piece)
+        starts = tick[mine]
+        # The next hit of the piece ends this one at the latest.
+        ends = np.minimum(starts + _HIT_TICKS, np.append(starts[1:], np.iinfo(np.int64).max))
+        for start, end, velocity in zip(starts, ends, drums.velocity[mine], strict=True):
+            told = {"channel": _DRUM_CHANNEL, "note": PITCHES[piece]}
+            events.append((int(start), mido.Message("note_on", velocity=int(velocity), **told)))
+            events.append((int(end), mido.Message("note_off", velocity=0, **told)))
+    return events
+
+
+def _ticks_of(drums: Drums) -> np.ndarray:
+    """When each hit begins: [hits] int64 ticks."""
+    half = TICKS_PER_STEP // 2
+    off = np.clip(np.rint(drums.offset * TICKS_PER_STEP), -half, half - 1).astype(np.int64)
+    return np.maximum(drums.step * TICKS_PER_STEP + off, 0)
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,49 @@
+"""The codec of drums: one token for each set of pieces that are struck together."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from musicvae_jax.music.drum_kit import PIECES
+from musicvae_jax.music.drums import Drums
+
+
+def token_hits(tokens: np.ndarray) -> np.ndarray:
+    """Which pieces each token strikes: [...] int -> [..., 9] bool."""
+    return (np.asarray(tokens)[..., None] >> np.arange(len(PIECES)) & 1).astype(bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class DrumCodec:
+    """512 classes, one for each set of the nine pieces (Roberts et al. 2018, section 5).
+
+    Bit i of a token says whether piece i of `drum_kit.PIECES` is struck, so 0 is silence. How
+    hard and when exactly is not in it.
+    """
+
+    vocab: int = 1 << len(PIECES)
+    silence: int = 0
+    hold: int | None = None
+
+    def encode(self, drums: Drums) -> np.ndarray:
+        """Returns tokens: [steps] int32."""
+        tokens = np.zeros(drums.num_steps, np.int32)
+        np.bitwise_or.at(tokens, drums.step, 1 << drums.piece)
+        return tokens
+
+    def decode(self, tokens: np.ndarray, **fields: Any) -> Drums:
+        """Returns the drums of tokens: [steps] int, on the grid and struck alike.
+
+        Raises:
+          ValueError: a token is not in 0..511.
+        """
+        tokens = np.asarray(tokens)
+        if tokens.ndim != 1:
+            raise ValueError(f"tokens must be [steps], got shape {tokens.shape}")
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= self.vocab):
+            raise ValueError(
+                f"tokens must lie in 0..{self.vocab - 1}, got {tokens.min()}..{tokens.max()}"
+            )
+        step, piece = np.nonzero(token_hits(tokens))
+        return Drums.from_hits(zip(piece, step, strict=True), tokens.size, **fields)
