@@ -16,9 +16,9 @@ def get_config() -> ml_collections.ConfigDict:
     # (("folk", 1.0), ("lieder", 0.7), ("~/my_songs", 2.0)). An epoch has each window of a
     # source with weight 2 twice, and with weight 0.5 every other one. A source is 'folk',
     # traditional tunes inside the music21 package; 'lieder', 'ceol_rince', 'open_hymnal' or
-    # 'openewld', published collections (docs/data.md); or your own music: a path, with a
-    # slash, of a folder or a glob. lmd_full, lmd_matched, lmd_aligned and clean_midi are
-    # known by their names.
+    # 'openewld', published collections, or 'groove', drums (docs/data.md); or your own music: a
+    # path, with a slash, of a folder or a glob. lmd_full, lmd_matched, lmd_aligned and
+    # clean_midi are known by their names.
     dataset.sources = (("folk", 1.0),)
     # If given, the only source: a folder or a glob of your own music.
     dataset.path = ""
@@ -30,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
     # How a file becomes one voice. 'highest': the top line of the likeliest track, as
     # in MusicVAE. 'arpeggio': as in the notebook of 2021, over all tracks of `programs` whose
     # name contains `name_contains`, in C major or A minor. 'monophonic': the same, but chords
-    # are refused instead of broken up.
+    # are refused instead of broken up. 'drums': the drums, for `model.codec` of that name.
     dataset.extraction = "highest"
     dataset.programs = (0,)
     dataset.name_contains = "piano"
@@ -41,14 +41,15 @@ def get_config() -> ml_collections.ConfigDict:
     # Pairs of a name and a weight, such as (("shift", 1.0), ("drop", 0.5)): ways to change
     # training examples, in musicvae_jax/datasets/augmentation.py. The names are
     # borrow_pitches, half_speed, double_speed, shift, scatter, drop, shorten, nudge,
-    # move_pitches, octave and transpose.
+    # move_pitches, octave and transpose; for drums those of drum_augmentation.py beside it.
     dataset.augment = ()
     # Share of the training examples that are changed, each epoch anew. Each of them gets one
     # to three of the ways above, drawn by their weights.
     dataset.augment_share = 0.0
 
     config.model = model = ml_collections.ConfigDict()
-    # 'melody': 90 classes of events; 'roll': 61 classes of sounding pitch.
+    # 'melody': 90 classes of events; 'roll': 61 classes of sounding pitch; 'drums': 512 sets of
+    # pieces of a kit.
     model.codec = "melody"
     # Bars of a melody.
     model.bars = 16

@@ -1,18 +1,20 @@
 """The values that a configuration may have; ml_collections checks names and types."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
 
 from musicvae_jax.configs import default
-from musicvae_jax.datasets.augmentation import AUGMENTATIONS
+from musicvae_jax.datasets.augmentation import OF_CODEC
+from musicvae_jax.datasets.melodies.music_files import CODEC_OF
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
-    "dataset.extraction": ("highest", "arpeggio", "monophonic"),
+    "dataset.extraction": tuple(CODEC_OF),
     "model.codec": tuple(CODECS),
     "model.latent": ("global", "per_bar"),
     "model.encoder_reads": ("final", "bars"),
@@ -136,8 +138,17 @@ def check(config: ml_collections.ConfigDict) -> None:
             f"config.prior.features={features}: must divide by the {heads} heads (prior.heads)",
             "config.prior.features",
         )
+    extraction, codec = values["dataset.extraction"], values["model.codec"]
+    if CODECS[codec].stored != CODECS[CODEC_OF[extraction]].stored:
+        raise UserError(
+            f"config.model.codec={codec}: does not go with what config.dataset.extraction="
+            f"{extraction} takes from a song",
+            "config.model.codec",
+            "config.dataset.extraction",
+        )
     _check_sources(config.dataset.sources)
-    _check_augmentation(config.dataset.augment, config.dataset.augment_share)
+    ways = OF_CODEC[CODECS[config.model.codec].stored]
+    _check_augmentation(config.dataset.augment, config.dataset.augment_share, tuple(ways))
 
 
 def _is_weighted_name(pair: Any) -> bool:
@@ -175,14 +186,14 @@ def _check_sources(sources: Any) -> None:
             )
 
 
-def _check_augmentation(augment: Any, share: float) -> None:
+def _check_augmentation(augment: Any, share: float, valid: Sequence[str]) -> None:
     names_field, share_field = "config.dataset.augment", "config.dataset.augment_share"
     if not 0 <= share <= 1:
         raise UserError(f"{share_field}={share}: must lie in 0..1", share_field)
-    for name in _check_weighted(names_field, augment, '("shift", 1.0)'):
-        if name not in AUGMENTATIONS:
+    for name in _check_weighted(names_field, augment, f'("{valid[0]}", 1.0)'):
+        if name not in valid:
             raise UserError(
-                f"{names_field}: {name!r} is unknown; valid are {', '.join(AUGMENTATIONS)}",
+                f"{names_field}: {name!r} is unknown; valid are {', '.join(valid)}",
                 names_field,
             )
     if bool(augment) != (share > 0):

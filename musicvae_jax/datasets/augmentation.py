@@ -23,8 +23,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from musicvae_jax.datasets.batch_notes import read, together, write
+from musicvae_jax.datasets.drum_augmentation import DRUM_AUGMENTATIONS
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR
-from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, transpose_tokens
+from musicvae_jax.music.tokens import CODECS, FIRST_ONSET, HOLD, StoredCodec, transpose_tokens
 
 LAST_ONSET = FIRST_ONSET + MAX_PITCH - MIN_PITCH
 MAX_SHIFT = STEPS_PER_BAR - 1
@@ -225,6 +226,12 @@ AUGMENTATIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarr
     "octave": octave,
     "transpose": transpose,
 }
+# By the codec of the windows that they change. No name occurs twice.
+OF_CODEC: dict[StoredCodec, dict[str, Callable[..., np.ndarray]]] = {
+    CODECS["melody"].stored: AUGMENTATIONS,
+    CODECS["drums"].stored: DRUM_AUGMENTATIONS,
+}
+_ALL = {name: way for ways in OF_CODEC.values() for name, way in ways.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,7 +239,7 @@ class Draws:
     """What chance decides for the windows of a batch.
 
     Attributes:
-      names: of the augmentations, in the order of `AUGMENTATIONS`.
+      names: of the augmentations, in the order of their table.
       is_chosen: [batch, names] bool, which of them each window gets.
       uniform: [batch, at most 3, steps] float64 in [0, 1), the random numbers of the
         first, second and third that a window gets.
@@ -263,12 +270,12 @@ def draw(
 
     Args:
       rng: the state decides everything, whatever the order of `weights`.
-      weights: names in `AUGMENTATIONS`, each once, with positive weights; at least one.
+      weights: names of one of the tables, each once, with positive weights; at least one.
       share: 0..1.
       batch: windows.
       steps: of a window.
     """
-    ordered = sorted(weights, key=lambda pair: list(AUGMENTATIONS).index(pair[0]))
+    ordered = sorted(weights, key=lambda pair: list(_ALL).index(pair[0]))
     names = tuple(name for name, _ in ordered)
     is_augmented = rng.random(batch) < share
     most = min(MAX_AT_ONCE, len(names))
@@ -285,16 +292,16 @@ def augment(tokens: np.ndarray, others: np.ndarray, draws: Draws) -> np.ndarray:
     """Gives windows the augmentations that were drawn for them.
 
     Args:
-      tokens, others: [batch, steps] uint8; see above.
+      tokens, others: [batch, steps]; see above, or `drum_augmentation`.
       draws: for the same windows.
 
     Returns:
-      [batch, steps] uint8.
+      [batch, steps], of the dtype of `tokens`.
     """
     result = tokens.copy()
     place = draws.is_chosen.cumsum(axis=1) - 1  # in the sequence of a window's augmentations
     for number, name in enumerate(draws.names):
         windows = np.flatnonzero(draws.is_chosen[:, number])
         uniform = draws.uniform[windows, place[windows, number]]
-        result[windows] = AUGMENTATIONS[name](result[windows], others[windows], uniform)
+        result[windows] = _ALL[name](result[windows], others[windows], uniform)
     return result

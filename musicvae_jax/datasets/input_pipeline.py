@@ -19,7 +19,7 @@ from musicvae_jax.datasets import augmentation
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.datasets.melodies.music_files import ReadingRules
 from musicvae_jax.datasets.melodies.sources import find_source
-from musicvae_jax.music.tokens import CODECS, transpose_tokens
+from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system.errors import UserError
 
@@ -35,7 +35,8 @@ class Split:
     """One split of a data set.
 
     Attributes:
-      tokens: [windows, steps] uint8, of `MelodyCodec`, in a fixed order.
+      tokens: [windows, steps] uint8 or uint16, of the codec in which data sets store them, in
+        a fixed order.
       source: [windows] uint8, the number of each one's source; by default 0.
       sources: the names of the sources.
     """
@@ -146,7 +147,7 @@ def _read_examples(builder: melodies.Builder, name: str) -> Iterator[list[dict[s
 
 
 def read_chunks(builder: melodies.Builder, name: str) -> Iterator[np.ndarray]:
-    """The tokens of a split, a few thousand windows [windows, steps] uint8 at a time."""
+    """The tokens of a split, a few thousand windows [windows, steps] at a time."""
     for examples in _read_examples(builder, name):
         yield np.stack([example["tokens"] for example in examples])
 
@@ -157,7 +158,8 @@ def load_split(builder: melodies.Builder, name: str) -> Split:
     size = builder.info.splits[name].num_examples if name in builder.info.splits else 0
     sources = tuple(source.name for source in builder.builder_config.sources)
     number_of = {source.encode(): number for number, source in enumerate(sources)}
-    tokens, source = np.zeros((size, steps), np.uint8), np.zeros(size, np.uint8)
+    dtype = builder.info.features["tokens"].np_dtype
+    tokens, source = np.zeros((size, steps), dtype), np.zeros(size, np.uint8)
     examples = itertools.chain.from_iterable(_read_examples(builder, name))
     for window, example in enumerate(examples):
         tokens[window], source[window] = example["tokens"], number_of[example["source"]]
@@ -181,8 +183,8 @@ def load_start_bars(builder: melodies.Builder, name: str) -> np.ndarray:
 
 
 def convert(tokens: np.ndarray, codec: str) -> np.ndarray:
-    """Stored tokens [batch, steps] uint8 in a codec, by its name: [batch, steps] int32."""
-    return CODECS[codec].from_melody_tokens(tokens).astype(np.int32)
+    """Stored tokens [batch, steps] in a codec, by its name: [batch, steps] int32."""
+    return CODECS[codec].from_stored(tokens).astype(np.int32)
 
 
 class _Weighted:
@@ -251,6 +253,7 @@ class TrainBatches:
             )
         self._seed = config.seed
         self._codec = config.model.codec
+        self._stored = CODECS[self._codec].stored
         self._semitones = config.dataset.transpose_semitones
         self._augment = tuple(config.dataset.augment)
         self._augment_share = config.dataset.augment_share
@@ -274,7 +277,7 @@ class TrainBatches:
         windows, shifts = self._epoch(epoch)
         first = batch * self._batch_size
         local = np.arange(first, first + self._batch_size)[self._local]
-        tokens = transpose_tokens(self._tokens[windows[local]], shifts[local])
+        tokens = self._stored.transpose(self._tokens[windows[local]], shifts[local])
         if self._augment:
             tokens = self._augmented(tokens, windows, shifts, step)
         return convert(tokens, self._codec)
@@ -285,7 +288,7 @@ class TrainBatches:
         """Drawn for the global batch, so that a window does not depend on who makes it."""
         rng = np.random.default_rng((self._seed, step, AUGMENTATION_STREAM))
         chosen = rng.integers(len(windows), size=self._batch_size)[self._local]
-        others = transpose_tokens(self._tokens[windows[chosen]], shifts[chosen])
+        others = self._stored.transpose(self._tokens[windows[chosen]], shifts[chosen])
         draws = augmentation.draw(
             rng, self._augment, self._augment_share, self._batch_size, tokens.shape[1]
         )

@@ -79,7 +79,7 @@ class DecodedWindows:
     @property
     def target(self) -> np.ndarray:
         """[windows, steps], the truth in the model's codec."""
-        return CODECS[self.codec].from_melody_tokens(self.truth)
+        return CODECS[self.codec].from_stored(self.truth)
 
 
 def write(path: pathlib.Path, reconstruction: DecodedWindows) -> None:

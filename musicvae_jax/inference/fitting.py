@@ -6,7 +6,7 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.inference import attribute_vectors, latent_prior
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes
-from musicvae_jax.music.tokens import transpose_tokens
+from musicvae_jax.music.tokens import CODECS
 
 # More are not needed to fit some hundreds of numbers for each attribute.
 _ATTRIBUTE_WINDOWS = 50_000
@@ -35,6 +35,6 @@ def fit_attributes(
     split = input_pipeline.eval_subset(train, _ATTRIBUTE_WINDOWS)
     semitones = config.dataset.transpose_semitones
     shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
-    tokens = transpose_tokens(split.tokens, shifts)
+    tokens = CODECS[config.model.codec].stored.transpose(split.tokens, shifts)
     mu = model.encode_tokens(input_pipeline.convert(tokens, config.model.codec)).mu
     return attribute_vectors.fit(mu, attributes.measure(tokens))

@@ -25,6 +25,13 @@ class DrumCodec:
     vocab: int = 1 << len(PIECES)
     silence: int = 0
     hold: int | None = None
+    sustains: bool = False
+    has_pitches: bool = False
+    dtype: type[np.unsignedinteger] = np.uint16
+
+    @property
+    def stored(self) -> "DrumCodec":
+        return self
 
     def encode(self, drums: Drums) -> np.ndarray:
         """Returns tokens: [steps] int32."""
@@ -47,3 +54,23 @@ class DrumCodec:
             )
         step, piece = np.nonzero(token_hits(tokens))
         return Drums.from_hits(zip(piece, step, strict=True), tokens.size, **fields)
+
+    def from_stored(self, tokens: np.ndarray) -> np.ndarray:
+        """The tokens themselves."""
+        return tokens
+
+    def token_pitches(self) -> np.ndarray:
+        """The number of each set of pieces, which is the token's, or -1 for silence: [512] int."""
+        return np.where(np.arange(self.vocab) == self.silence, -1, np.arange(self.vocab))
+
+    def onsets(self, tokens: np.ndarray) -> np.ndarray:
+        """Where something is struck: [...] bool."""
+        return tokens != self.silence
+
+    def transpose(self, tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
+        """The tokens themselves: drums have no key."""
+        return tokens
+
+    def comparable(self, tokens: np.ndarray) -> np.ndarray:
+        """The tokens themselves."""
+        return tokens

@@ -1,8 +1,9 @@
-"""Codecs between melodies and token sequences, in NumPy, both ways.
+"""Codecs between music and token sequences, in NumPy, both ways.
 
 `MelodyCodec` is the vocabulary of Roberts et al. 2018 (arXiv 1803.05428, section
 5): events on a sixteenth grid, so a held note is one note. `RollCodec` is the
-2021 project's one-hot piano roll, which says only what sounds at each step.
+2021 project's one-hot piano roll, which says only what sounds at each step. `DrumCodec`, in
+`music.drum_codec`, is that of drums.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from musicvae_jax.music.drum_codec import DrumCodec
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 
 HOLD = 0  # nothing happens: a note goes on sounding, or silence goes on
@@ -26,7 +28,12 @@ class Codec(Protocol):
       vocab: number of tokens.
       silence: the token with which silence begins.
       hold: the token that lets a note or silence go on; None for a codec that says at each
-        step what sounds. Such a codec has no onsets: a note begins where another pitch sounds.
+        step what sounds.
+      sustains: whether what sounds goes on until something else does. If it does and there is
+        no `hold`, tokens have no onsets: a note begins where another pitch sounds. If it does
+        not, every token that is not silent strikes.
+      has_pitches: whether what sounds has a pitch, and so a key and a range.
+      stored: the codec in which data sets store the same music, often the codec itself.
     """
 
     @property
@@ -38,19 +45,51 @@ class Codec(Protocol):
     @property
     def hold(self) -> int | None: ...
 
+    @property
+    def sustains(self) -> bool: ...
+
+    @property
+    def has_pitches(self) -> bool: ...
+
+    @property
+    def stored(self) -> "StoredCodec": ...
+
     def __hash__(self) -> int: ...
 
-    def encode(self, melody: Melody) -> np.ndarray:
+    def encode(self, music: Any) -> np.ndarray:
         """Returns tokens: [steps] int32."""
 
-    def decode(self, tokens: np.ndarray, **melody_fields: Any) -> Melody:
-        """Returns the melody of tokens: [steps] int; sets `tempo_bpm`, `program`."""
+    def decode(self, tokens: np.ndarray, **fields: Any) -> Any:
+        """Returns the music of tokens: [steps] int; sets `tempo_bpm`, `program`."""
 
-    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
-        """Converts tokens of `MelodyCodec`, as data sets store them: [batch, steps] int."""
+    def from_stored(self, tokens: np.ndarray) -> np.ndarray:
+        """Converts tokens of `stored`: [batch, steps] int."""
 
     def token_pitches(self) -> np.ndarray:
-        """The MIDI pitch that each token stands for, or `SILENCE`: [vocab] int."""
+        """What each token stands for, or `SILENCE`: [vocab] int.
+
+        That is a MIDI pitch, or without pitches any number, another one for each sound.
+        """
+
+
+class StoredCodec(Codec, Protocol):
+    """A codec in which data sets store tokens.
+
+    Attributes:
+      dtype: in which they are stored.
+    """
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger]: ...
+
+    def onsets(self, tokens: np.ndarray) -> np.ndarray:
+        """Where something is struck: [...] bool of tokens [...]."""
+
+    def transpose(self, tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
+        """Tokens [batch, steps] transposed by [batch] int semitones, as far as it makes sense."""
+
+    def comparable(self, tokens: np.ndarray) -> np.ndarray:
+        """The same [windows, steps] int for windows that count as the same, and only then."""
 
 
 def _check_tokens(tokens: np.ndarray, vocab: int) -> np.ndarray:
@@ -74,6 +113,13 @@ class MelodyCodec:
     vocab: int = FIRST_ONSET + MAX_PITCH - MIN_PITCH + 1
     silence: int = NOTE_OFF
     hold: int | None = HOLD
+    sustains: bool = True
+    has_pitches: bool = True
+    dtype: type[np.unsignedinteger] = np.uint8
+
+    @property
+    def stored(self) -> "MelodyCodec":
+        return self
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32.
@@ -111,7 +157,7 @@ class MelodyCodec:
             **melody_fields,
         )
 
-    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
+    def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """The tokens themselves."""
         return tokens
 
@@ -119,6 +165,18 @@ class MelodyCodec:
         """The MIDI pitch that each token strikes, or `SILENCE`: [90] int."""
         token = np.arange(self.vocab)
         return np.where(token >= FIRST_ONSET, token - FIRST_ONSET + MIN_PITCH, SILENCE)
+
+    def onsets(self, tokens: np.ndarray) -> np.ndarray:
+        """Where notes begin: [...] bool."""
+        return tokens >= FIRST_ONSET
+
+    def transpose(self, tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
+        """See `transpose_tokens`."""
+        return transpose_tokens(tokens, semitones)
+
+    def comparable(self, tokens: np.ndarray) -> np.ndarray:
+        """See `without_key`."""
+        return without_key(tokens)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +192,12 @@ class RollCodec:
     min_pitch: int = 48
     silence: int = 60
     hold: int | None = None
+    sustains: bool = True
+    has_pitches: bool = True
+
+    @property
+    def stored(self) -> MelodyCodec:
+        return MelodyCodec()
 
     def encode(self, melody: Melody) -> np.ndarray:
         """Returns tokens: [steps] int32."""
@@ -165,7 +229,7 @@ class RollCodec:
             **melody_fields,
         )
 
-    def from_melody_tokens(self, tokens: np.ndarray) -> np.ndarray:
+    def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """Converts tokens of `MelodyCodec`, a whole batch at once.
 
         Args:
@@ -183,18 +247,18 @@ class RollCodec:
 
 
 # By their names in the configuration.
-CODECS: dict[str, Codec] = {"melody": MelodyCodec(), "roll": RollCodec()}
+CODECS: dict[str, Codec] = {"melody": MelodyCodec(), "roll": RollCodec(), "drums": DrumCodec()}
 
 
 @functools.cache
 def pitch_tokens(codec: Codec) -> np.ndarray:
-    """The token of a codec for each MIDI pitch: [129] int32.
+    """The token of a codec for each MIDI pitch: [129] int32, or without pitches for each sound.
 
     The silent token stands for a pitch that the codec does not know, and comes last, so that
     the pitch `SILENCE`, which is -1, has it too.
     """
-    tokens = np.full(129, codec.silence, np.int32)
     pitches = codec.token_pitches()
+    tokens = np.full(max(127, pitches.max()) + 2, codec.silence, np.int32)
     sounding = np.flatnonzero(pitches != SILENCE)
     tokens[pitches[sounding]] = sounding
     return tokens
@@ -202,7 +266,7 @@ def pitch_tokens(codec: Codec) -> np.ndarray:
 
 def has_onsets(codec: Codec) -> bool:
     """Whether tokens say where notes begin, so that a repeated note is not a held one."""
-    return codec.hold is not None
+    return codec.hold is not None or not codec.sustains
 
 
 def transpose_tokens(tokens: np.ndarray, semitones: np.ndarray) -> np.ndarray:
@@ -267,17 +331,18 @@ def without_key(tokens: np.ndarray) -> np.ndarray:
     return np.where(onset, tokens - first + 256, tokens)
 
 
-def content_hashes(tokens: np.ndarray) -> np.ndarray:
-    """64 bits of `without_key` for each window: a sum of random multiples.
+def content_hashes(tokens: np.ndarray, codec: StoredCodec = CODECS["melody"].stored) -> np.ndarray:
+    """64 bits of what is comparable of each window: a sum of random multiples.
 
     Multilinear hashing (Carter & Wegman 1979): two windows collide with odds of at
     most 2**-55, so any two of 10 million with less than 0.002.
 
     Args:
-      tokens: [windows, steps] uint8.
+      tokens: [windows, steps] int.
+      codec: of the tokens.
 
     Returns:
       [windows] uint64.
     """
     multipliers = np.random.default_rng(0).integers(0, 2**64, tokens.shape[1], np.uint64)
-    return (without_key(tokens).astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)
+    return (codec.comparable(tokens).astype(np.uint64) * multipliers).sum(axis=1, dtype=np.uint64)

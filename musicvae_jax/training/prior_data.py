@@ -13,7 +13,7 @@ from musicvae_jax.inference.bar_prior import Outlines
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import bar_flow
 from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.music.tokens import CODECS, FIRST_ONSET, sounding_pitch, transpose_tokens
+from musicvae_jax.music.tokens import CODECS, StoredCodec, sounding_pitch
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
@@ -29,11 +29,12 @@ class Windows:
     """The windows of a split.
 
     Attributes:
-      tokens: [windows, steps] uint8, of `MelodyCodec`.
+      tokens: [windows, steps] uint8 or uint16, of `codec`.
       source: [windows] uint8, the number of each one's source.
       start_bar: [windows] int32, where each one begins in its song.
       weight: [windows] float32, how often each one counts.
       sources: the names of the sources.
+      codec: of the tokens.
     """
 
     tokens: np.ndarray
@@ -41,12 +42,13 @@ class Windows:
     start_bar: np.ndarray
     weight: np.ndarray
     sources: tuple[str, ...]
+    codec: StoredCodec = CODECS["melody"].stored
 
     @property
     def form(self) -> np.ndarray:
         """Which bars are equal: for each the number of the first such one, [windows, bars]."""
-        pitch = sounding_pitch(self.tokens)
-        by_bar = np.stack([pitch, self.tokens >= FIRST_ONSET], axis=-1)
+        pitch = sounding_pitch(self.tokens, self.codec)
+        by_bar = np.stack([pitch, self.codec.onsets(self.tokens)], axis=-1)
         by_bar = by_bar.reshape(len(pitch), -1, 2 * STEPS_PER_BAR)
         bars = by_bar.shape[1]
         form = np.tile(np.arange(bars), (len(pitch), 1))
@@ -65,6 +67,7 @@ class Windows:
             self.start_bar[drawn],
             self.weight[drawn],
             self.sources,
+            self.codec,
         )
         form = some.form if bars == some.form.shape[1] else np.zeros((count, bars))
         phase = some.start_bar % bar_flow.PHASES
@@ -95,10 +98,11 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
       UserError: the data set cannot be built, or a split is empty.
     """
     path, wanted = folder / WINDOWS_FILE, _identity(config)
+    codec = CODECS[config.model.codec].stored
     if path.is_file():
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["identity"]) == wanted:
-                return _read(arrays)
+                return _read(arrays, codec)
     # TFDS takes seconds to import, and is not needed where the windows are there already.
     from musicvae_jax.datasets import input_pipeline
 
@@ -118,7 +122,7 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
             f"{name}_weight": weights[split.source],
         }
     files.write_npz(path, arrays | {"identity": wanted})
-    return _read(arrays)
+    return _read(arrays, codec)
 
 
 def _identity(config: ml_collections.ConfigDict) -> str:
@@ -128,11 +132,11 @@ def _identity(config: ml_collections.ConfigDict) -> str:
     return json.dumps([config.model.bars, *(dataset[name] for name in names)])
 
 
-def _read(arrays: Any) -> dict[str, Windows]:
+def _read(arrays: Any, codec: StoredCodec) -> dict[str, Windows]:
     fields = ("tokens", "source", "start_bar", "weight")
     sources = tuple(arrays["sources"].tolist())
     return {
-        name: Windows(*(arrays[f"{name}_{field}"] for field in fields), sources)
+        name: Windows(*(arrays[f"{name}_{field}"] for field in fields), sources, codec)
         for name in ("train", "validation")
     }
 
@@ -155,8 +159,8 @@ def encode(model: MelodyModel, windows: Windows, transpositions: int, seed: int)
     for first in progress(firsts, "encoding windows", len(firsts)):
         some = slice(first, first + _CHUNK)
         for column, shift in enumerate(shifts[some].T):
-            tokens = transpose_tokens(windows.tokens[some], shift)
-            tokens = CODECS[config.model.codec].from_melody_tokens(tokens).astype(np.int32)
+            tokens = windows.codec.transpose(windows.tokens[some], shift)
+            tokens = CODECS[config.model.codec].from_stored(tokens).astype(np.int32)
             posterior = model.encode_tokens(tokens)
             means[some, column] = layout.codes(posterior.mu)
             sigma += layout.codes(posterior.sigma).mean(axis=1).sum(axis=0)

@@ -50,6 +50,8 @@ def from_tokens(tokens: jax.Array, codec: Codec) -> Notes:
     """What tokens [batch, steps] of a codec sound like."""
     pitches = jnp.asarray(codec.token_pitches(), jnp.int32)
     pitch = said = pitches[tokens]
+    if not codec.sustains:
+        return Notes(pitch, pitch != SILENCE)
     if codec.hold is None:
         return Notes(pitch, (pitch != SILENCE) & (pitch != _before(pitch, SILENCE)))
     pitch = at(said, latest(tokens != codec.hold))

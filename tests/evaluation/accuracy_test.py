@@ -95,7 +95,7 @@ def test_both_codecs_are_asked_for_the_same_sound():
     truth = random_windows(20)
     sampled = random_windows(20, seed=5)
     melody = metrics.headline(made(truth, sampled))
-    roll = metrics.headline(made(truth, RollCodec().from_melody_tokens(sampled), codec="roll"))
+    roll = metrics.headline(made(truth, RollCodec().from_stored(sampled), codec="roll"))
     assert roll["sampled_sounding_accuracy"] == melody["sampled_sounding_accuracy"]
     assert roll["sampled_accuracy"] == melody["sampled_sounding_accuracy"]
     assert roll["sampled_onset_accuracy"] <= melody["sampled_onset_accuracy"]
@@ -103,7 +103,7 @@ def test_both_codecs_are_asked_for_the_same_sound():
 
 def test_a_roll_strikes_no_note_twice_and_knows_no_low_ones():
     truth = bar(_0=C4, _4=C4, _8=D4, _12=40 - 21 + 2)
-    roll = RollCodec().from_melody_tokens(truth)
+    roll = RollCodec().from_stored(truth)
     values = metrics.headline(made(truth, roll, codec="roll"))
     assert values["sampled_accuracy"] == values["teacher_forced_accuracy"] == 1
     assert values["sampled_onset_accuracy"] == 2 / 4
@@ -117,7 +117,7 @@ def test_a_roll_strikes_no_note_twice_and_knows_no_low_ones():
 
 def test_a_forced_roll_strikes_what_did_not_truly_sound():
     truth = bar(_0=C4, _4=D4)
-    late = RollCodec().from_melody_tokens(truth)
+    late = RollCodec().from_stored(truth)
     late[0, 4], late[0, 5] = RollCodec().silence, 62 - 48  # D at 5 goes on, by the truth
     values = metrics.headline(made(truth, late, codec="roll"))
     assert values["teacher_forced_onset_f1"] == 2 / (2 + 1)

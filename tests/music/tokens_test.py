@@ -81,7 +81,7 @@ def test_melody_to_roll_is_the_roll_codec_in_one_go(melodies):
     same_length = [Melody.from_notes(m.notes(), steps) for m in melodies]
     batch = np.stack([MELODY.encode(m) for m in same_length])
     expected = np.stack([ROLL.encode(m) for m in same_length])
-    np.testing.assert_array_equal(ROLL.from_melody_tokens(batch), expected)
+    np.testing.assert_array_equal(ROLL.from_stored(batch), expected)
 
 
 def test_transposition_stops_at_the_ends_of_the_piano():

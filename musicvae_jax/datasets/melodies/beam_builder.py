@@ -31,7 +31,7 @@ from musicvae_jax.datasets.melodies.music_files import (
 )
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.midi.read import TIMEOUT_SEC
-from musicvae_jax.music.tokens import content_hashes
+from musicvae_jax.music.tokens import StoredCodec, content_hashes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 
@@ -73,13 +73,13 @@ class _ReadFile:
         return read_music_file(file, self.rules)
 
 
-def _keyed_windows(item: _Item) -> Iterator[tuple[int, tuple]]:
+def _keyed_windows(item: _Item, codec: StoredCodec) -> Iterator[tuple[int, tuple]]:
     """A song's windows by their content, each with its precedence among equal ones."""
     place, song = item
     if isinstance(song, Refusal):
         return
-    split = _SPLITS.index(split_of(song.names[0]))
-    hashes = content_hashes(song.windows.tokens)
+    split = _SPLITS.index(song.split or split_of(song.names[0]))
+    hashes = content_hashes(song.windows.tokens, codec)
     plain = dataclasses.replace(song, windows=None)
     for key, start_bar, tokens in zip(
         hashes.tolist(), song.windows.start_bars.tolist(), song.windows.tokens, strict=True
@@ -92,9 +92,9 @@ def _first(candidates: Any) -> tuple:
     return min(candidates, key=lambda candidate: candidate[:3])
 
 
-def _to_example(window: tuple, source: str) -> tuple[str, dict[str, Any]]:
+def _to_example(window: tuple, source: str, codec: StoredCodec) -> tuple[str, dict[str, Any]]:
     _, _, start_bar, song, tokens = window
-    return example(song, source, start_bar, np.frombuffer(tokens, np.uint8))
+    return example(song, source, start_bar, np.frombuffer(tokens, codec.dtype))
 
 
 def _counts(item: _Item) -> Iterator[tuple[tuple[str, str], float]]:
@@ -175,7 +175,7 @@ with tfds.core.registered.skip_registration():
             )
             windows = (
                 read
-                | "windows" >> beam.FlatMap(_keyed_windows)
+                | "windows" >> beam.FlatMap(_keyed_windows, config.codec)
                 | "by content" >> beam.GroupByKey()
                 | "first" >> beam.MapTuple(lambda _, candidates: _first(candidates))
             )
@@ -183,7 +183,7 @@ with tfds.core.registered.skip_registration():
             return {
                 split: windows
                 | f"of {split}" >> beam.Filter(lambda window, number=number: window[0] == number)
-                | f"{split} examples" >> beam.Map(_to_example, config.sources[0].name)
+                | f"{split} examples" >> beam.Map(_to_example, config.sources[0].name, config.codec)
                 for number, split in enumerate(_SPLITS)
             }
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
-from musicvae_jax.music.tokens import content_hashes
+from musicvae_jax.music.tokens import StoredCodec, content_hashes
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
@@ -27,7 +27,7 @@ QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
 
 
 def split_of(identity: str) -> str:
-    """The split of a song: a function of its identity alone."""
+    """The split of a song that its collection puts in none: a function of its identity alone."""
     position = int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) / 2**32
     for split, share in SPLIT_SHARES.items():
         if position < share:
@@ -103,7 +103,7 @@ def hours(song: SourceSong) -> float:
 def example(
     song: SourceSong, source: str, start_bar: int, tokens: np.ndarray
 ) -> tuple[str, dict[str, Any]]:
-    """Key and features of a window with tokens: [steps] uint8."""
+    """Key and features of a window with tokens: [steps]."""
     features = {
         "tokens": np.array(tokens),
         "id": song.id,
@@ -118,8 +118,9 @@ def example(
 class Corpus:
     """Songs and windows as they are read."""
 
-    def __init__(self, folder: str | os.PathLike, bars: int):
-        """Args: where the tokens are kept meanwhile, without a name; bars of a window."""
+    def __init__(self, folder: str | os.PathLike, bars: int, codec: StoredCodec):
+        """Args: where the tokens are kept meanwhile, without a name; bars of a window; codec."""
+        self._codec = codec
         self._steps = bars * STEPS_PER_BAR
         os.makedirs(folder, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - needed until the end
@@ -145,7 +146,7 @@ class Corpus:
         windows = song.windows
         self._song.append(np.full(len(windows.tokens), len(self._songs), np.int32))
         self._start_bar.append(windows.start_bars)
-        self._key.append(content_hashes(windows.tokens))
+        self._key.append(content_hashes(windows.tokens, self._codec))
         self._songs.append(dataclasses.replace(song, windows=None))
         self._sources.append(source)
         self._file.write(windows.tokens.tobytes())
@@ -164,7 +165,7 @@ class Corpus:
         """Numbers of the windows of each split, in order, without duplicates."""
         song, _, key = self._columns()
         split_names = list(SPLIT_SHARES)
-        splits = [split_of(self._identities[song.id]) for song in self._songs]
+        splits = [song.split or split_of(self._identities[song.id]) for song in self._songs]
         song_split = np.array([split_names.index(name) for name in splits], np.int8)
         split = song_split[song] if song.size else np.zeros(0, np.int8)
         order = np.argsort(split, kind="stable")
@@ -209,7 +210,7 @@ class Corpus:
         """Keys and features of some windows, read back one at a time."""
         song, start_bar, key = self._columns()
         self._file.flush()
-        tokens = np.memmap(self._file, np.uint8, "r", shape=(key.size, self._steps))
+        tokens = np.memmap(self._file, self._codec.dtype, "r", shape=(key.size, self._steps))
         for window in windows:
             of_song = song[window]
             yield example(

@@ -15,6 +15,7 @@ from musicvae_jax.datasets.melodies.corpus import Corpus
 from musicvae_jax.datasets.melodies.music_files import ReadingRules
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK, Source, find_source
 from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.tokens import StoredCodec
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system import locks
 from musicvae_jax.system.errors import UserError
@@ -34,6 +35,11 @@ class MelodiesConfig(tfds.core.BuilderConfig):
 
     bars: int = 16
     sources: tuple[Source, ...] = ()
+
+    @property
+    def codec(self) -> StoredCodec:
+        """Of the tokens."""
+        return self.sources[0].rules.codec
 
 
 def melodies_config(bars: int, sources: Sequence[Source]) -> MelodiesConfig:
@@ -69,7 +75,7 @@ def folk_config(bars: int) -> MelodiesConfig:
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Windows of melodies as tokens of the 90-class melody codec.
+    """Windows of melodies as tokens of the 90-class melody codec, or of drums.
 
     Splits are by song: versions of a tune under one title never part. Windows are
     unique across the corpus, up to transposition. Building is deterministic.
@@ -93,7 +99,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="Melodies as tokens, one window of whole bars an example.",
             features=tfds.features.FeaturesDict(
                 {
-                    "tokens": tfds.features.Tensor(shape=(steps,), dtype=np.uint8),
+                    "tokens": tfds.features.Tensor(
+                        shape=(steps,), dtype=self.builder_config.codec.dtype
+                    ),
                     "id": tfds.features.Text(),
                     "source": tfds.features.Text(),
                     "start_bar": tfds.features.Scalar(dtype=np.int32),
@@ -108,7 +116,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
-        corpus = Corpus(os.path.dirname(self.data_dir), config.bars)
+        corpus = Corpus(os.path.dirname(self.data_dir), config.bars, config.codec)
         for source in config.sources:
             corpus.add_all(source.name, source.read())
         chosen = corpus.split_windows()

@@ -7,17 +7,21 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
 from musicvae_jax.midi import arpeggio
+from musicvae_jax.midi import drums as midi_drums
 from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song
+from musicvae_jax.music.drum_windows import drum_windows
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
-from musicvae_jax.music.tokens import RollCodec
-from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.music.tokens import CODECS, RollCodec, StoredCodec
+from musicvae_jax.music.windows import WindowRules, melody_windows
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
@@ -38,7 +42,7 @@ class ReadingRules:
       windows: which windows are kept.
       layout: one of `LAKH_LAYOUTS`, or empty for any folder.
       extraction: 'highest' as MusicVAE; 'arpeggio' as the seed; 'monophonic' as the
-        seed, but chords are refused.
+        seed, but chords are refused; 'drums'.
       programs, name_contains: the tracks that the seed's chain takes.
       reading: what is known of their bars.
     """
@@ -50,6 +54,17 @@ class ReadingRules:
     name_contains: str = "piano"
     # Not in `repr`: the name of a published collection's data set is made of that, and stays.
     reading: Reading = dataclasses.field(default=AS_FOUND, repr=False)
+
+    @property
+    def codec(self) -> StoredCodec:
+        """Of the windows."""
+        return CODECS[CODEC_OF[self.extraction]].stored
+
+
+# The codec in which what each extraction gives is stored.
+CODEC_OF = {"highest": "melody", "arpeggio": "melody", "monophonic": "melody", "drums": "drums"}
+# How what is stored in a codec is cut into windows.
+_CUTS = {CODECS["melody"].stored: melody_windows, CODECS["drums"].stored: drum_windows}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,16 +145,23 @@ def song_name(file: MusicFile, layout: str, title: str) -> str:
     return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
 
 
-def _melodies(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
-    """The melodies of a song, its transposition, and why there are none.
+def _top_lines(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
+    """One melody for each stretch in a duple meter."""
+    stretches = midi_extraction.duple_stretches(song)
+    extractions = [midi_extraction.extract(song, stretch) for stretch in stretches]
+    melodies = [e.melody for e in extractions if e.melody is not None]
+    return melodies, 0, "" if melodies else midi_extraction.extract(song).refusal
 
-    The top line gives one melody for each stretch in a duple meter.
-    """
-    if rules.extraction == "highest":
-        stretches = midi_extraction.duple_stretches(song)
-        extractions = [midi_extraction.extract(song, stretch) for stretch in stretches]
-        melodies = [e.melody for e in extractions if e.melody is not None]
-        return melodies, 0, "" if melodies else midi_extraction.extract(song).refusal
+
+def _drums(song: Song, rules: ReadingRules) -> tuple[list[Drums], int, str]:
+    """The drums of each stretch in a duple meter."""
+    found = [midi_drums.drums_of(song, s)[0] for s in midi_extraction.duple_stretches(song)]
+    drums = [part for part in found if part is not None]
+    return drums, 0, "" if drums else midi_drums.drums_of(song)[2]
+
+
+def _one_voice(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
+    """The chain of the 2021 notebook."""
     on, shift, refusal = arpeggio.one_voice_roll(
         song,
         rules.programs,
@@ -152,6 +174,15 @@ def _melodies(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
     tempo_bpm = song.tempos[0][1]
     melody = RollCodec().decode(tokens, tempo_bpm=tempo_bpm, program=rules.programs[0])
     return [melody], shift, ""
+
+
+# What is taken of a song: melodies or drums, its transposition, and why there are none.
+_EXTRACTIONS: dict[str, Callable[[Song, ReadingRules], tuple[list[Any], int, str]]] = {
+    "highest": _top_lines,
+    "arpeggio": _one_voice,
+    "monophonic": _one_voice,
+    "drums": _drums,
+}
 
 
 def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal]:
@@ -171,11 +202,11 @@ def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | R
 
 
 def _source_song(song: Song, id: str, name: str, rules: ReadingRules) -> SourceSong | Refusal:
-    melodies, key_shift, refusal = _melodies(song, rules)
+    melodies, key_shift, refusal = _EXTRACTIONS[rules.extraction](song, rules)
     if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
         return Refusal(id, re.split(r"[(:;]", refusal)[0].strip())
-    return source_song(id, (name,), melodies, rules.windows, key_shift)
+    return source_song(id, (name,), melodies, rules.windows, key_shift, _CUTS[rules.codec])
 
 
 def read_music_files(files: list[MusicFile], rules: ReadingRules) -> Iterator[SourceSong | Refusal]:

@@ -3,10 +3,12 @@
 import collections
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import WindowRules, Windows, melody_windows
 
@@ -34,6 +36,7 @@ class SourceSong:
       key_shift: semitones by which the song was transposed.
       num_bars: bars of its melodies.
       windows: those kept, and why others were not.
+      split: of which it is, where its collection says so; empty for any, by its names.
     """
 
     id: str
@@ -42,6 +45,7 @@ class SourceSong:
     key_shift: int
     num_bars: int
     windows: Windows
+    split: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,23 +59,25 @@ class Refusal:
 def source_song(
     id: str,
     names: tuple[str, ...],
-    melodies: Sequence[Melody],
+    melodies: Sequence[Melody] | Sequence[Drums],
     rules: WindowRules,
     key_shift: int = 0,
+    cut: Callable[[Any, WindowRules], Windows] = melody_windows,
 ) -> SourceSong | Refusal:
     """Cuts the melodies of a song into windows; none reaches from one into the next.
 
     Args:
       id, names, key_shift: as in `SourceSong`.
-      melodies: at least one; bars are counted through all of them.
+      melodies: at least one, or drums; bars are counted through all of them.
       rules: which windows are kept.
+      cut: gives the windows of one of them.
 
     Returns:
       The song, or a refusal if all melodies are shorter than a window.
     """
     if all(melody.num_bars < rules.bars for melody in melodies):
         return Refusal(id, f"shorter than {rules.bars} bars")
-    parts = [melody_windows(melody, rules) for melody in melodies]
+    parts = [cut(melody, rules) for melody in melodies]
     bars = np.array([melody.num_bars for melody in melodies])
     offsets = (np.cumsum(bars) - bars).tolist()
     windows = Windows(

@@ -1,5 +1,6 @@
 """Where melodies come from: traditional tunes of music21, published collections, own folders."""
 
+import csv
 import dataclasses
 import functools
 import hashlib
@@ -32,14 +33,16 @@ class Collection:
 
     Attributes:
       title: its name.
-      address: of the git repository that it is published in.
-      commit: the version that the shipped model was trained on.
+      address: of the git repository that it is published in, or of a zip file.
+      commit: the version that the shipped model was trained on; empty for a zip file.
       pattern: of its files, below the repository's folder.
       licence: as its authors state it.
       credit: who made it.
       sha256: of its files in that version, see `files_sha256`.
       selection: the name of a list, beside this module, of the files that are taken; empty
         for all of them.
+      splits: the name of its own table, in which a column `split` says of which split each
+        file is that a column `midi_filename` names; empty for none.
     """
 
     title: str
@@ -50,9 +53,20 @@ class Collection:
     credit: str
     sha256: str
     selection: str = ""
+    splits: str = ""
+
+    @property
+    def version(self) -> str:
+        """What the shipped model was trained on, in words."""
+        return f"commit {self.commit}" if self.commit else self.address
 
     def fetch_command(self, folder: str) -> str:
         """The shell command that brings the collection to a folder."""
+        if not self.commit:
+            # It holds a folder of the collection's name.
+            archive = f"{folder}.zip"
+            above = os.path.dirname(folder) or "."
+            return f"curl -L -o {archive} {self.address} && unzip {archive} -d {above}"
         return f"git clone {self.address} {folder} && git -C {folder} checkout {self.commit}"
 
 
@@ -95,6 +109,17 @@ COLLECTIONS = {
         credit="Federico Simonetta",
         sha256="9dfcb0c557761e6ccbfd853447d9a72ef824d79233e58ad4584415cb71b78e9b",
         selection="openewld.txt",
+    ),
+    "groove": Collection(
+        title="Groove MIDI Dataset",
+        address="https://storage.googleapis.com/magentadata/datasets/groove/"
+        "groove-v1.0.0-midionly.zip",
+        commit="",
+        pattern="**/*.mid",
+        licence="CC BY 4.0",
+        credit="Jon Gillick, Adam Roberts, Jesse Engel, Douglas Eck, David Bamman, Google",
+        sha256="ed7443aa79406d25231b7d3fbf5cf44c25b42fc1730cb2cb8f0d654b8f1a8cfc",
+        splits="info.csv",
     ),
 }
 
@@ -153,15 +178,29 @@ class Source:
         if self.music21_collections:
             yield from folk.read_folk(self.music21_collections, self.rules.windows)
             return
-        files = self.files()
-        if self.name in COLLECTIONS and files_sha256(files) != COLLECTIONS[self.name].sha256:
+        files, collection = self.files(), COLLECTIONS.get(self.name)
+        results = read_music_files(files, self.rules)
+        if collection is None:
+            yield from results
+            return
+        if files_sha256(files) != collection.sha256:
             logger.warning(
-                "%s: the files in %s are not those of commit %s, which the shipped model learned",
+                "%s: the files in %s are not those of %s, which the shipped model learned",
                 self.name,
                 self.path,
-                COLLECTIONS[self.name].commit,
+                collection.version,
             )
-        yield from read_music_files(files, self.rules)
+        split_of = _splits(os.path.join(self.path, collection.splits)) if collection.splits else {}
+        for result in results:
+            if isinstance(result, SourceSong):
+                result = dataclasses.replace(result, split=split_of.get(result.id, ""))
+            yield result
+
+
+def _splits(path: str) -> dict[str, str]:
+    """The splits of files by their paths, from a collection's own table."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return {row["midi_filename"]: row["split"] for row in csv.DictReader(file)}
 
 
 @functools.cache
