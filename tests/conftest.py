@@ -2,9 +2,15 @@
 
 import gc
 import os
+import sys
 
 import hypothesis
 import pytest
+
+# The programs that tests start would each compile the libraries, for up to ten seconds, where none
+# may keep the bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Compilation takes most of the time of most tests, far more than what it makes faster.
 _FAST = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
