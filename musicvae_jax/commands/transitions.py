@@ -63,10 +63,14 @@ class Transition:
     def title(self) -> str:
         return f"transition by {self.strategy}"
 
-    def figure(self) -> Figure:
-        """The notes of what is shown, and the values of the bars of its bridges."""
+    def figure(self, beside: tuple[np.ndarray, np.ndarray] | None = None) -> Figure:
+        """The notes of what is shown, and the values of the bars of its bridges.
+
+        Args:
+          beside: `Medley.notes_in_bars`, if the medley itself is no longer here.
+        """
         values = bar_values.values_of_bridges(self.shown, self.bridges)
-        notes = self.medley.notes_in_bars() if self.medley else None
+        notes = self.medley.notes_in_bars() if self.medley else beside
         return plots_piece.piece_figure(self.shown, values, self.title, notes)
 
     def report(self) -> dict[str, Any]:

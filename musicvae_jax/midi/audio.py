@@ -126,16 +126,25 @@ def render(
       UserError: there is no such file, it plays for more than `MAX_SEC`, or what was
         asked for with `soundfont` cannot be done.
     """
-    if isinstance(source, Piece | Medley):
-        if isinstance(source, Medley):
-            content, loops = source.midi_bytes(), source.piece.loops
-        else:
-            content, loops = encode.piece_bytes(source), source.loops
-        with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "piece.mid"
-            file.write_bytes(content)
-            return _render_file(path, file, soundfont, loops)
+    if isinstance(source, Medley):
+        return render_bytes(path, source.midi_bytes(), soundfont, loops=source.piece.loops)
+    if isinstance(source, Piece):
+        return render_bytes(path, encode.piece_bytes(source), soundfont, loops=source.loops)
     return _render_file(path, pathlib.Path(source), soundfont, loops=False)
+
+
+def render_bytes(
+    path: str | os.PathLike,
+    content: bytes,
+    soundfont: str | os.PathLike | None = None,
+    *,
+    loops: bool = False,
+) -> Rendering:
+    """`render` of the content of a MIDI file, which is to be repeated if it `loops`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "piece.mid"
+        file.write_bytes(content)
+        return _render_file(path, file, soundfont, loops)
 
 
 def _render_file(

@@ -56,8 +56,7 @@ def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> byt
     end = piece.num_steps * TICKS_PER_STEP
     file.tracks.append(_track(events, end))
     for channel, voice in zip(_CHANNELS, piece.voices, strict=False):
-        instrument = pretty_midi.program_to_instrument_name(voice.program)
-        title = name if len(piece.voices) == 1 else f"{name}: {instrument}"
+        title = name if len(piece.voices) == 1 else f"{name}: {instrument_name(voice.program)}"
         file.tracks.append(_track(_voice_events(voice, channel, title), end))
     content = io.BytesIO()
     file.save(file=content)
@@ -116,6 +115,11 @@ def _ticks_of(drums: Drums) -> np.ndarray:
     half = TICKS_PER_STEP // 2
     off = np.clip(np.rint(drums.offset * TICKS_PER_STEP), -half, half - 1).astype(np.int64)
     return np.maximum(drums.step * TICKS_PER_STEP + off, 0)
+
+
+def instrument_name(program: int) -> str:
+    """The name of a program of General MIDI, which counts from 0."""
+    return pretty_midi.program_to_instrument_name(program)
 
 
 def _text(text: str) -> str:

@@ -12,6 +12,7 @@ from musicvae_jax import __version__
 from musicvae_jax.commands import compose, files, interpolate, melodies, transitions
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
@@ -70,7 +71,7 @@ class Engine:
         begin = time.perf_counter()
         examples = example_melodies()
         for way in self.ways:
-            texts = {"strategy": way.strategy, "splice": "true"}
+            texts = {"strategy": way.strategy, "splice": "true", "melody_only": "true"}
             self.make("interpolate", texts, examples, tell)
             self.warmed += 1
         for mode, count in self._others.items():
@@ -85,7 +86,12 @@ class Engine:
         logger.info("the studio is warm after %.1f s", time.perf_counter() - begin)
 
     def make(
-        self, mode: str, texts: Mapping[str, str], inputs: Mapping[str, Melody], tell: Tell
+        self,
+        mode: str,
+        texts: Mapping[str, str],
+        inputs: Mapping[str, Melody],
+        tell: Tell,
+        sources: Mapping[str, Source] | None = None,
     ) -> Result:
         """Runs a mode on inputs.
 
@@ -94,13 +100,14 @@ class Engine:
           texts: flags, see `fields.read`.
           inputs: titled melodies.
           tell: called with each report of progress.
+          sources: by the same titles the songs whole, if a transition is to play them.
 
         Raises:
           UserError: an option or an input cannot be used.
         """
         options = fields.read(mode, texts, list(inputs), self.options)
         if mode == "interpolate":
-            return self._interpolate(inputs, options, tell)
+            return self._interpolate(inputs, options, tell, sources)
         told = melodies.keywords(mode, options)
         lengths = tuple(melody.num_bars for melody in inputs.values())
         program = (mode, lengths, options.bars, options.num)
@@ -121,7 +128,13 @@ class Engine:
         report = melodies.report(mode, made, self.model, options)
         return Result(views.of_composition(made, options.kept_bars), report)
 
-    def _interpolate(self, inputs: Mapping[str, Melody], options: Options, tell: Tell) -> Result:
+    def _interpolate(
+        self,
+        inputs: Mapping[str, Melody],
+        options: Options,
+        tell: Tell,
+        sources: Mapping[str, Source] | None,
+    ) -> Result:
         if len(inputs) != 2:
             raise UserError("a transition needs two melodies: choose melody A and melody B")
         interpolate.check(options)
@@ -148,6 +161,7 @@ class Engine:
                 **alone.bridging(),
                 loop=alone.transition.loop,
                 keep_all=alone.transition.keep_all,
+                sources=sources,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)

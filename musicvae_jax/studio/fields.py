@@ -12,12 +12,13 @@ from absl import flags
 
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands.options import Options
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
 
 # The flags that the page shows for each mode, in this order; those of MORE among the details.
 USUAL = {
-    "interpolate": ("bars", "key_path", "splice"),
+    "interpolate": ("bars", "key_path", "accompaniment", "splice"),
     "vary": ("num",),
     "complete": ("bars", "num"),
     "generate": ("bars", "num"),
@@ -41,6 +42,7 @@ MORE = {
         "temperature",
         "seed",
         "loop",
+        "melody_only",
     ),
     "vary": ("temperature", "seed"),
     "complete": ("temperature", "seed"),
@@ -49,6 +51,7 @@ MORE = {
 }
 _MARKED = {"vary": ("keep_bars",)}  # which the page has other means to ask for
 _WORDS = {
+    "accompaniment": "Accompaniment of the bridge",
     "adherence": "Closeness of composed to its draft",
     "attribute": "Character",
     "bars": "Bars",
@@ -61,6 +64,7 @@ _WORDS = {
     "keep": "Candidates to show",
     "key_path": "Keys",
     "loop": "End with a bridge back to A",
+    "melody_only": "Play the melodies alone",
     "num": "How many",
     "interpolate num": "Candidates of each way",
     "path": "Path",
@@ -69,11 +73,16 @@ _WORDS = {
     "rhythm": "Rhythm",
     "scale": "Scale",
     "seed": "Seed",
-    "splice": "Play A, the bridge, then B",
+    "splice": "Play song A, the bridge, then song B",
     "strategy": "Ways",
     "temperature": "Freedom",
 }
 _CHOICES = {
+    "accompaniment": {
+        "none": "none",
+        "fade": "A's gives way to B's",
+        "hold": "a held chord",
+    },
     "ends": {"exact": "exactly the melodies'", "model": "as the model hears them"},
     "granularity": {"bar": "whole bars", "note": "single notes"},
     "keep": {"best": "the best", "all": "all"},
@@ -213,8 +222,6 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
     # What is left empty is the flag's default, and not what the studio was started with.
     values = {name: _text(flags.FLAGS[name].default) for name in known} | given
     values = {name: text for name, text in values.items() if text or name in _LISTS}
-    if mode == "interpolate":
-        values["melody_only"] = "true"  # the page has the melodies, and not the files
     numbers = {
         name: mode_flags.value_of(name, values) if name in values else None
         for name in ("bars", "num", "seed", "temperature")
@@ -241,11 +248,18 @@ def with_strategy(options: Options, strategy: str) -> Options:
     return dataclasses.replace(options, transition=transition)
 
 
-def command(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Options) -> str:
+def command(
+    mode: str,
+    texts: Mapping[str, str],
+    inputs: Sequence[str],
+    base: Options,
+    readings: Sequence[Reading] = (),
+) -> str:
     """The command line that does the same.
 
     Args:
       mode, texts, inputs, base: as of `read`.
+      readings: what is known of each input; empty if nothing is.
     """
     parts = ["musicvae", f"--mode={mode}"]
     if base.checkpoint:
@@ -254,13 +268,16 @@ def command(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Op
         parts.append(f"--workdir={base.workdir}")
     if inputs:
         parts.append(f"--input={_comma_separated(inputs)}")
+    tracks = [reading.track or "" for reading in readings]
+    ones = ["" if r.bar_one is None else f"{r.bar_one:g}" for r in readings]
+    for name, known in (("track", tracks), ("bar_one", ones)):
+        if any(known):
+            parts.append(f"--{name}={_comma_separated(known)}")
     for name, text in texts.items():
         text = text.strip()
         if text and text != _text(flags.FLAGS[name].default):
             is_flag = isinstance(flags.FLAGS[name].parser, flags.BooleanParser)
             parts.append(f"--{name}" if is_flag and text == "true" else f"--{name}={text}")
-    if texts.get("splice") == "true":
-        parts.append("--melody_only")
     return " ".join(shlex.quote(part) for part in parts)
 
 

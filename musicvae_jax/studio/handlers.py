@@ -5,8 +5,8 @@ import functools
 import importlib.resources
 import logging
 import math
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import jinja2
 from starlette.applications import Starlette
@@ -14,23 +14,30 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from musicvae_jax.commands import inspect
+from musicvae_jax.commands import inspect, interpolate
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC
+from musicvae_jax.midi.reading import AS_FOUND, Reading
+from musicvae_jax.midi.whole import arrangement
+from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
-from musicvae_jax.studio import events, fields, requests, results, views
+from musicvae_jax.studio import events, fields, requests, results, songs, views
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.jobs import Jobs, Tell
+from musicvae_jax.studio.requests import Upload
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_OF_ITEM = {"mid": "audio/midi", "wav": "audio/wav", "png": "image/png"}
+# `line` is the MIDI file of the melody alone.
+_OF_ITEM = {"mid": "audio/midi", "line": "audio/midi", "wav": "audio/wav", "png": "image/png"}
 _DOWNLOADS = _OF_ITEM | {"json": "application/json", "zip": "application/zip"}
 
 
@@ -75,6 +82,7 @@ class Studio:
             examples=list(example_melodies()),
             ways=engine.ways,
             most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
+            most_whole_bytes=requests.MAX_FILE_BYTES,
         )
         return Response(html, media_type="text/html")
 
@@ -104,7 +112,7 @@ class Studio:
     def _example(self, name: str, tell: Tell) -> dict[str, Any]:
         if name not in self._examples:
             content = encode.piece_bytes(single(example_melodies()[name]), name)
-            self._examples[name] = self._read(content, name, tell)
+            self._examples[name] = self._read(content, name, AS_FOUND, tell)
         return self._examples[name]
 
     async def example(self, request: Request) -> Response:
@@ -118,32 +126,59 @@ class Studio:
         )
 
     async def read(self, request: Request) -> Response:
-        """A music file as the request's body: its melody, and what was made of it."""
+        """A music file as the request's body: its melody, and what was made of it.
+
+        The query may say which `track` is the melody, and where bars begin (`bar_one`).
+        """
         name = requests.clean(request.query_params.get("name", ""))
+        reading = requests.read_reading(request.query_params)
         limit = read.most_bytes(name)
         content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
-        work = functools.partial(self._read, content, name)
+        work = functools.partial(self._read, content, name, reading)
         asks = requests.client(request)
         return JSONResponse(await events.done(self._read_jobs, work, asks, len(content)))
 
-    def _read(self, content: bytes, name: str, tell: Tell) -> dict[str, Any]:
-        # In a process of its own, which the file may bring down.
-        reading = functools.partial(read.song_from_bytes, name=name)
-        [song] = self._readers.map(reading, [content], 1)
-        if isinstance(song, WorkerFailure):
-            raise UserError(f"{name}: {song.reason}")
-        found = extraction.extract(song)
+    def _read(self, content: bytes, name: str, reading: Reading, tell: Tell) -> dict[str, Any]:
+        song = self._parsed(read.song_from_bytes, content, name, reading)
+        found = extraction.extract(song, track=reading.track)
         rules = WindowRules(bars=self._engine.model.bars)
         words = inspect.explain(name, song, found, rules)[1:]
         if found.melody is None:
             raise UserError(f"{name}: no usable melody: {found.refusal}")
-        return views.view_melody(name, found.melody, words)
+        return views.view_melody(name, found.melody, words) | songs.view_song(song, found)
+
+    def _parsed(self, parse: Callable[..., T], content: bytes, name: str, reading: Reading) -> T:
+        """What is made of a file in a process of its own, which it may bring down."""
+        [parsed] = self._readers.map(
+            functools.partial(parse, name=name, reading=reading), [content], 1
+        )
+        if isinstance(parsed, WorkerFailure):
+            raise UserError(f"{name}: {parsed.reason}")
+        return parsed
+
+    def _sources(
+        self, inputs: Mapping[str, Melody], uploads: Sequence[Upload], tell: Tell
+    ) -> dict[str, Source]:
+        """The songs whole, by their titles."""
+        result = {}
+        for (title, melody), upload in zip(inputs.items(), uploads, strict=True):
+            if upload.content is None:
+                result[title] = arrangement.from_melody(melody)
+                continue
+            whole = (upload.content, upload.name, upload.reading)
+            result[title] = self._parsed(read.whole_from_bytes, *whole)
+            requests.check_length(upload.name, result[title].melody)
+        return result
 
     # Work.
 
     async def make(self, request: Request) -> Response:
-        """`{mode, options, inputs: [{name, melody}]}`: events, the last one the result."""
-        asked = await requests.json_object(request)
+        """`{mode, options, inputs: [...]}`: events, the last one the result.
+
+        An input has `name`, `melody` and, for whole songs, the `file` in base64; `reading` is
+        what the user told of it.
+        """
+        asked = await requests.json_object(request, requests.MAX_MAKE_BYTES)
         mode, texts = asked.get("mode"), asked.get("options", {})
         if not isinstance(mode, str) or mode not in fields.USUAL:
             raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
@@ -151,14 +186,25 @@ class Studio:
             raise UserError("options: text by name is needed")
         inputs = requests.inputs(asked)
         base = self._engine.options
-        fields.read(mode, texts, list(inputs), base)  # before anybody waits
-        command = fields.command(mode, texts, list(inputs), base)
+        options = fields.read(mode, texts, list(inputs), base)  # before anybody waits
+        uploads, sources = requests.uploads(asked), None
+        client = requests.client(request)
+        if mode == "interpolate" and interpolate.is_whole(options, len(inputs)):
+            if all(map(_is_there, inputs.values(), uploads)):
+                work_on_files = functools.partial(self._sources, inputs, uploads)
+                size = sum(len(upload.content or b"") for upload in uploads)
+                sources = await events.done(self._read_jobs, work_on_files, client, size)
+                inputs = {title: source.melody for title, source in sources.items()}
+            else:
+                texts = texts | {"melody_only": "true"}
+        readings = [upload.reading for upload in uploads]
+        command = fields.command(mode, texts, list(inputs), base, readings)
 
         def work(tell: Tell) -> dict[str, Any]:
-            result = self._engine.make(mode, texts, inputs, tell)
+            result = self._engine.make(mode, texts, inputs, tell, sources)
             return self._kept(result) | {"command": command}
 
-        return events.stream(self._model_jobs, work, requests.client(request))
+        return events.stream(self._model_jobs, work, client)
 
     async def map(self, request: Request) -> Response:
         """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
@@ -216,6 +262,7 @@ class Studio:
         item = result.items[number]
         make = {
             "mid": item.midi,
+            "line": item.line,
             "png": item.png,
             "wav": functools.partial(item.wav, self._engine.options.soundfont),
         }[suffix]
@@ -237,6 +284,11 @@ class Studio:
             media_type=_DOWNLOADS[suffix],
             headers={"content-disposition": f'attachment; filename="{stem}.{suffix}"'},
         )
+
+
+def _is_there(melody: Melody, upload: Upload) -> bool:
+    """Whether all that the command line would read of an input is there."""
+    return upload.content is not None or melody == example_melodies().get(upload.name)
 
 
 @functools.cache

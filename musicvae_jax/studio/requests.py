@@ -1,19 +1,28 @@
 """What a request to the studio says, checked."""
 
+import base64
+import binascii
+import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from musicvae_jax.commands import files
+from musicvae_jax.midi.read import MAX_BYTES
+from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.studio.jobs import Client
 from musicvae_jax.system.errors import UserError
 
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
+MAX_FILE_BYTES = MAX_BYTES  # of a song that is played whole
+# Two files in base64, besides.
+MAX_MAKE_BYTES = MAX_REQUEST_BYTES + 2 * 4 * (MAX_FILE_BYTES // 3 + 1)
 MAX_NAME = 120
 MAX_BARS = 1000
 
@@ -45,14 +54,13 @@ async def body(request: Request, limit: int, problem: str) -> bytes:
     return b"".join(parts)
 
 
-async def json_object(request: Request) -> dict[str, Any]:
-    """The body of a request as a JSON object.
+async def json_object(request: Request, limit: int = MAX_REQUEST_BYTES) -> dict[str, Any]:
+    """The body of a request of at most `limit` bytes as a JSON object.
 
     Raises:
       HTTPException: it is too large.
       UserError: it is something else.
     """
-    limit = MAX_REQUEST_BYTES
     content = await body(request, limit, f"the request is larger than {limit >> 20} MiB")
     try:
         asked = json.loads(content)
@@ -78,6 +86,57 @@ def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
     return files.titled([(name, read_melody(name, told)) for name, told in named])
 
 
+@dataclasses.dataclass(frozen=True)
+class Upload:
+    """The file that a melody of a request was read from.
+
+    Attributes:
+      name: of the file.
+      content: None if the page does not send it.
+      reading: how it was read.
+    """
+
+    name: str
+    content: bytes | None = None
+    reading: Reading = AS_FOUND
+
+
+def uploads(asked: dict[str, Any]) -> list[Upload]:
+    """The files of the melodies of a request, in their order; after `inputs`.
+
+    Raises:
+      UserError: a file or what is told of its reading is something else.
+    """
+    result = []
+    for entry in asked.get("inputs", []):
+        name, file = clean(str(entry.get("name", ""))), entry.get("file")
+        try:
+            content = None if file is None else base64.b64decode(file, validate=True)
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise UserError(f"{name}: the file is not base64") from error
+        if content is not None and len(content) > MAX_FILE_BYTES:
+            raise UserError(f"{name}: larger than {MAX_FILE_BYTES >> 20} MiB")
+        told = entry.get("reading") or {}
+        if not isinstance(told, dict):
+            raise UserError(f"{name}: what is known of a file is an object")
+        result.append(Upload(name, content, read_reading(told)))
+    return result
+
+
+def read_reading(told: Mapping[str, Any]) -> Reading:
+    """What is told of the reading of a file: `track` and `bar_one` as text, or neither.
+
+    Raises:
+      UserError: a value is not valid.
+    """
+    track, bar_one = (str(told.get(name, "")).strip() for name in ("track", "bar_one"))
+    try:
+        number = float(bar_one) if bar_one else None
+    except ValueError as error:
+        raise UserError(f"bar_one={bar_one[:40]}: a number is needed", "bar_one") from error
+    return make_reading(number, track=track[:MAX_NAME] or None)
+
+
 def read_melody(name: str, given: Any) -> Melody:
     """The melody that the page gives back.
 
@@ -98,8 +157,13 @@ def read_melody(name: str, given: Any) -> Melody:
             raise ValueError("pitches outside of the piano")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: not a melody ({error})") from error
+    check_length(name, melody)
+    return melody
+
+
+def check_length(name: str, melody: Melody) -> None:
+    """Raises: UserError: a melody has more bars than the studio takes."""
     if melody.num_bars > MAX_BARS:
         raise UserError(
             f"{name}: {melody.num_bars} bars; the studio takes {MAX_BARS}, the command line all"
         )
-    return melody

@@ -26,6 +26,9 @@ class Item:
       draw: writes its picture to a path.
       view: what the page shows, for JSON.
       provenance: for the MIDI file.
+      whole: the MIDI file of whole songs, of which `piece` is the line; None if the piece is
+        all that is played.
+      size: of what is kept in memory besides the piece, in bytes.
     """
 
     stem: str
@@ -33,15 +36,24 @@ class Item:
     draw: Callable[[pathlib.Path], None]
     view: dict[str, Any]
     provenance: str = ""
+    whole: bytes | None = None
+    size: int = 0
 
     def midi(self) -> bytes:
+        return self.line() if self.whole is None else self.whole
+
+    def line(self) -> bytes:
+        """The MIDI file of the melodies and of the bridges alone."""
         return encode.piece_bytes(self.piece, self.stem, self.provenance)
 
     def png(self) -> bytes:
         return _written(self.draw, ".png")
 
     def wav(self, soundfont: str | None) -> bytes:
-        return _written(lambda path: audio.render(path, self.piece, soundfont), ".wav")
+        def render(path: pathlib.Path) -> object:
+            return audio.render_bytes(path, self.midi(), soundfont, loops=self.piece.loops)
+
+        return _written(render, ".wav")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +67,10 @@ class Result:
 
     items: Sequence[Item]
     report: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        return sum(item.size for item in self.items)
 
     def json(self) -> bytes:
         return (json.dumps(self.report, indent=2, allow_nan=False) + "\n").encode()
@@ -74,8 +90,11 @@ class Result:
 class Store:
     """The latest results, in memory, under names that cannot be guessed."""
 
-    def __init__(self, limit: int = 128):
+    def __init__(self, limit: int = 128, most_bytes: int = 256 << 20):
+        """Args: how many are kept, and how large they may be together."""
         self._limit = limit
+        self._most_bytes = most_bytes
+        self._size = 0
         self._results: collections.OrderedDict[str, Result] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -83,8 +102,11 @@ class Store:
         name = secrets.token_urlsafe(12)
         with self._lock:
             self._results[name] = result
-            while len(self._results) > self._limit:
-                self._results.popitem(last=False)
+            self._size += result.size
+            while len(self._results) > 1 and (
+                len(self._results) > self._limit or self._size > self._most_bytes
+            ):
+                self._size -= self._results.popitem(last=False)[1].size
         return name
 
     def get(self, name: str) -> Result | None:

@@ -1,7 +1,9 @@
 """Pieces and melodies as the page shows them, for JSON."""
 
+import dataclasses
+import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.plots import bar_values, rolls
-from musicvae_jax.plots.picture import save_png
-from musicvae_jax.studio import ways
+from musicvae_jax.plots.picture import Figure, save_png
+from musicvae_jax.studio import songs, ways
 from musicvae_jax.studio.results import Item
 
 # What the page calls them, by the stems of their files.
@@ -104,10 +106,24 @@ def of_transition(made: transitions.Transition) -> Item:
         "curves": {name: _or_none(curve) for name, curve in curves.items()},
     }
 
-    def draw(path: pathlib.Path) -> None:
-        save_png(path, made.figure())
+    if made.medley is None:
+        return Item(made.stem, piece, _drawing(made.figure), view, made.provenance)
+    notes = made.medley.notes_in_bars()
+    content = made.medley.midi_bytes(made.stem, made.provenance)
+    return Item(
+        made.stem,
+        piece,
+        # All events of both songs are a hundred times as large as their file.
+        _drawing(functools.partial(dataclasses.replace(made, medley=None).figure, notes)),
+        songs.with_songs(view, made.medley),
+        made.provenance,
+        whole=content,
+        size=len(content) + 4 * sum(each.nbytes for each in notes),
+    )
 
-    return Item(made.stem, piece, draw, view, made.provenance)
+
+def _drawing(figure: Callable[[], Figure]) -> Callable[[pathlib.Path], None]:
+    return lambda path: save_png(path, figure())
 
 
 def _title(made: transitions.Transition) -> str:

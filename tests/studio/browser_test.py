@@ -1,5 +1,6 @@
 """The studio in headless Chromium, as people use it, against the command line."""
 
+import base64
 import contextlib
 import json
 import os
@@ -15,9 +16,11 @@ import pytest
 from musicvae_jax.checkpoints import store
 from musicvae_jax.inference import bar_prior
 from musicvae_jax.models import bar_flow, vae
+from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
 from tests import command_line, helpers
 from tests.inference.writing_test import SHARES, random_prior
+from tests.songs import write_song
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -226,6 +229,60 @@ def drop(page, *paths, right=False):
     )
 
 
+def test_songs_are_played_whole_with_the_chosen_track_and_bars(browser, url, checkpoint, tmp_path):
+    ode, reel = (melody.window(0, 4) for melody in example_melodies().values())
+    first = write_song(tmp_path / "ode.mid", ode)
+    second = write_song(tmp_path / "reel.mid", reel, channels=(3, 4, 5), programs=(40, 33, 24))
+    with user(browser, url, examples=False) as page:
+        drop(page, first, second)
+        page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+        card = page.locator(".melody").first
+        playwright.expect(card.locator("> .facts")).to_contain_text("of 4 tracks")
+        card.locator(".song summary").click()
+        shown = card.locator(".track")
+        assert shown.locator("b").all_inner_texts() == ["Melody", "Bass", "Piano", "Drums"]
+        assert [shown.nth(n).is_disabled() for n in range(4)] == [False, False, False, True]
+        playwright.expect(shown.nth(0)).to_contain_text("the melody · Flute · 15 notes")
+        shown.nth(1).click()
+        playwright.expect(shown.nth(1)).to_have_attribute("aria-pressed", "true")
+        card.locator(".as-found").click()
+        playwright.expect(shown.nth(0)).to_have_attribute("aria-pressed", "true")
+        shown.nth(2).click()
+        playwright.expect(shown.nth(2)).to_have_attribute("aria-pressed", "true")
+        ruler = card.locator(".ruler .roll")
+        box = ruler.bounding_box()
+        ruler.click(position={"x": 2.2 / 28 * box["width"], "y": 5})  # of 7 bars
+        playwright.expect(card.locator(".bar-one")).to_have_value("2")
+        page.select_option("#interpolate-accompaniment", "hold")
+        page.check('#ways input[value="dual_conductor"]')
+        page.fill("#interpolate-bars", str(BARS))
+        make(page)
+        playwright.expect(page.locator("#roll .other")).to_have_count(1)
+        told = page.text_content("#command").split()
+        assert {"--track=3,", "--bar_one=2,", "--accompaniment=hold"} <= set(told)
+        output = tmp_path / "cli"
+        done = command_line.run(*told[1:], f"--output={output}", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        path = download(page, "mid", tmp_path)
+        assert path.read_bytes() == (output / path.name).read_bytes()
+        page.click("#play")
+        until(page, "audio.currentTime > 0.3")
+        page.click("#play")
+        page.click("#rewrite")  # the line alone
+        playwright.expect(page.locator("#marked")).to_contain_text("will be new")
+        with page.expect_download() as waiting:
+            page.click("#save")
+        waiting.value.save_as(tmp_path / "session.json")
+    text = (tmp_path / "session.json").read_text()
+    assert text.count(base64.b64encode(first.read_bytes()).decode()) == 1
+    with user(browser, url, examples=False) as page:
+        page.set_input_files("#open", tmp_path / "session.json")
+        page.wait_for_selector('.melody[data-side="1"] .play:enabled')
+        assert page.locator(".melody .bar-one").first.input_value() == "2"
+        make(page)
+        assert download(page, "mid", tmp_path).read_bytes() == (output / path.name).read_bytes()
+
+
 def test_ways_are_compared_and_another_one_differs(browser, url):
     with user(browser, url) as page:
         page.check('#ways input[value="dual_conductor"]')
@@ -432,6 +489,8 @@ def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, scheme, t
             ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 300); })"
         )
         assert shift < 0.02
+        upload(page, 0, write_song(tmp_path / "reel.mid", example_melodies()["reel"].window(0, 4)))
+        page.locator(".song summary").first.click()
         make(page)
         until(page, "audio.readyState >= 1")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")

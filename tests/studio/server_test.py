@@ -1,6 +1,8 @@
 """The studio's server, asked without a browser."""
 
 import asyncio
+import base64
+import collections
 import concurrent.futures
 import functools
 import io
@@ -34,13 +36,14 @@ from musicvae_jax.studio import fields, guard, requests, results, views, ways
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
-from musicvae_jax.studio.requests import MAX_REQUEST_BYTES
+from musicvae_jax.studio.requests import MAX_MAKE_BYTES, MAX_REQUEST_BYTES
 from musicvae_jax.studio.server import create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import strategies
 from tests import helpers
 from tests.inference.writing_test import SHARES, composing_model
+from tests.songs import write_song
 
 BARS = 2
 LOCAL = {"base_url": "http://127.0.0.1:7860"}
@@ -99,15 +102,17 @@ def events(client, path, asked):
 
 
 def make(client, mode, told, inputs):
-    inputs = [{"name": entry["name"], "melody": entry["melody"]} for entry in inputs]
+    names = ("name", "melody", "file", "reading")
+    inputs = [{name: entry[name] for name in names if name in entry} for entry in inputs]
     last = events(client, "/api/make", {"mode": mode, "options": told, "inputs": inputs})[-1]
     assert "result" in last, last
     return last["result"]
 
 
-def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
+def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch, readings=()):
     """What `main` would write with flags, without loading a model."""
-    texts = {name: text for name, text in told.items() if text} | {"melody_only": "true"}
+    texts = {name: text for name, text in told.items() if text}
+    texts = texts if readings else texts | {"melody_only": "true"}
     numbers = {
         name: mode_flags.value_of(name, texts) for name in ("bars", "num", "seed", "temperature")
     }
@@ -120,8 +125,10 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch):
             output=folder,
             checkpoint="",
             inputs=inputs,
+            readings=readings,
             transition=mode_flags.read_transition(texts),
-            audio="strategy" in told,  # FluidSynth takes a second for each
+            # FluidSynth takes a second for each.
+            audio="strategy" in told and told.get("accompaniment", "fade") == "fade",
             soundfont=None,
             attributes=mode_flags.read_attributes(texts),
             kept_bars=mode_flags.read_kept_bars(texts),
@@ -163,6 +170,131 @@ def test_a_transition_is_what_the_command_line_writes(
     picture = client.get(f"/api/result/{result['id']}/0.png").content
     pixels = matplotlib.image.imread(io.BytesIO(picture))
     assert (pixels == matplotlib.image.imread((tmp_path / ranking[0]).with_suffix(".png"))).all()
+
+
+@pytest.fixture(scope="module")
+def whole_songs(tmp_path_factory):
+    """A tune among other tracks, and one with an upbeat that its file does not declare."""
+    folder = tmp_path_factory.mktemp("whole")
+    ode, reel = (melody.window(0, 4) for melody in example_melodies().values())
+    write_song(folder / "ode.mid", ode)
+    write_song(folder / "reel.mid", reel, before=0, channels=(3, 4, 5), programs=(40, 33, 24))
+    return folder / "ode.mid", folder / "reel.mid"
+
+
+def read_whole(client, path, **reading):
+    """What the page sends of a song, and what it was told of it."""
+    answer = client.post(
+        "/api/read", params={"name": path.name} | reading, content=path.read_bytes()
+    )
+    assert answer.status_code == 200, answer.text
+    file = base64.b64encode(path.read_bytes()).decode()
+    return answer.json() | {"file": file, "reading": reading}
+
+
+@pytest.mark.parametrize(
+    ("told", "readings"),
+    [
+        ({"accompaniment": "fade", "strategy": "latent,cut"}, [{}, {}]),
+        ({"accompaniment": "hold", "key_path": "glide"}, [{"track": "3"}, {"bar_one": "1.5"}]),
+        ({"accompaniment": "none", "loop": "true"}, [{"track": "Bass", "bar_one": "2"}, {}]),
+    ],
+)
+def test_whole_songs_are_what_the_command_line_writes(
+    client, model, whole_songs, told, readings, tmp_path, monkeypatch
+):
+    told = {"splice": "true", "strategy": "latent"} | told
+    monkeypatch.chdir(whole_songs[0].parent)
+    names = tuple(path.name for path in whole_songs)
+    known = tuple(requests.read_reading(reading) for reading in readings)
+    as_on_the_command_line("interpolate", names, told, tmp_path, model, monkeypatch, known)
+    inputs = [
+        read_whole(client, path, **reading)
+        for path, reading in zip(whole_songs, readings, strict=True)
+    ]
+    result = make(client, "interpolate", told, inputs)
+    report = client.get(f"/api/result/{result['id']}/report.json")
+    assert report.content == (tmp_path / "interpolate.json").read_bytes()
+    for number, item in enumerate(result["items"]):
+        path = tmp_path / item["name"]
+        address = f"/api/result/{result['id']}/{number}"
+        assert client.get(f"{address}.mid").content == path.read_bytes()
+        line = music_files.song_from_bytes(client.get(f"{address}.line").content, "line.mid")
+        assert sum(track.pitch.size for track in line.tracks) >= len(item["notes"])
+        assert len(item["others"]) > len(item["notes"])
+    heard = (tmp_path / result["items"][0]["name"]).with_suffix(".wav")
+    if heard.exists():
+        picture = matplotlib.image.imread(io.BytesIO(client.get(f"{address}.png").content))
+        assert (picture == matplotlib.image.imread(path.with_suffix(".png"))).all()
+        assert client.get(f"/api/result/{result['id']}/0.wav").content == heard.read_bytes()
+    assert "--melody_only" not in result["command"]
+    tracks = [reading.get("track", "") for reading in readings]
+    assert (f"--track={','.join(tracks)}" in result["command"]) == any(tracks)
+
+
+def test_the_time_axis_of_whole_songs_is_that_of_their_file(client, whole_songs):
+    inputs = [read_whole(client, path) for path in whole_songs]
+    result = make(client, "interpolate", {"splice": "true", "strategy": "cut"}, inputs)
+    [view] = result["items"]
+    assert view["bars"] == 2 + 4 + BARS + 4 + 1 == sum(part["bars"] for part in view["sections"])
+    assert len(view["t"]) == view["bars"] and view["sections"][1]["start_bar"] == 6
+    assert view["first_bar"] == 2
+    file = client.get(f"/api/result/{result['id']}/0.mid").content
+    heard = collections.defaultdict(list)
+    now = 0.0
+    for message in mido.MidiFile(file=io.BytesIO(file)):
+        now += message.time
+        if message.type == "note_on" and message.velocity and message.channel != 9:
+            heard[message.note].append(now)
+    assert view["duration_sec"] == pytest.approx(now, abs=1e-3)
+    shown = collections.defaultdict(list)
+    for pitch, step, _ in sorted(view["others"], key=lambda note: note[1]):
+        from_step, begin, length = [t for t in view["tempos"] if t[0] <= step + 1e-3][-1]
+        shown[pitch].append(begin + (step - from_step) * length)
+    assert shown.keys() == heard.keys()
+    for pitch, times in heard.items():
+        assert shown[pitch] == pytest.approx(times, abs=5e-3)
+    # The line lies on the melody's notes, which are on the beat.
+    onsets = {(pitch, round(step)) for pitch, step, _ in view["others"]}
+    assert {(pitch, step) for pitch, step, _ in view["notes"]} <= onsets
+
+
+def test_another_track_and_another_bar_line_can_be_chosen(client, whole_songs):
+    path = whole_songs[0]
+    found = read_whole(client, path)["song"]
+    assert [track["is_melody"] for track in found["tracks"]] == [True, False, False, False]
+    assert [track["name"] for track in found["tracks"]] == ["Melody", "Bass", "Piano", "Drums"]
+    assert found["tracks"][3]["is_drum"] and found["tracks"][0]["instrument"] == "Flute"
+    assert found["bar_one"] == 8 and found["quarters"] > 4 * 6
+    told = read_whole(client, path, track="2", bar_one="3")
+    assert [track["is_melody"] for track in told["song"]["tracks"]] == [False, True, False, False]
+    assert told["song"]["bar_one"] == -1
+    assert told["melody"]["program"] == 32
+    for query, part in (
+        ({"track": "9"}, "track=9: no such track"),
+        ({"bar_one": "-1"}, "bar_one=-1"),
+        ({"bar_one": "soon"}, "bar_one=soon"),
+        ({"bar_one": "nan"}, "bar_one=nan"),
+    ):
+        query = {"name": path.name} | query
+        answer = client.post("/api/read", params=query, content=path.read_bytes())
+        assert answer.status_code == 400 and part in answer.json()["error"]
+
+
+def test_without_their_files_songs_are_played_as_melodies(client, whole_songs):
+    inputs = [read_whole(client, path) for path in whole_songs]
+    del inputs[1]["file"]
+    result = make(client, "interpolate", {"splice": "true", "strategy": "cut"}, inputs)
+    assert "others" not in result["items"][0]
+    assert result["command"].endswith("--melody_only")
+    for file, part in (("?", "not base64"), (3, "not base64"), ("AAAA" * 700_000, "larger than")):
+        inputs[0]["file"] = file
+        asked = {"mode": "interpolate", "options": {"splice": "true"}, "inputs": inputs}
+        assert part in events(client, "/api/make", asked)[-1]["error"]
+    for reading, part in (({"bar_one": "x"}, "bar_one=x"), ([1], "an object")):
+        inputs[0] |= {"file": None, "reading": reading}
+        asked["inputs"] = inputs
+        assert part in events(client, "/api/make", asked)[-1]["error"]
 
 
 @pytest.mark.parametrize(
@@ -375,7 +507,8 @@ def test_requests_that_are_no_json_or_too_large(client):
         assert client.post(path, content=b"{").status_code == 400
         assert client.post(path, content=b"[" * 100_000).status_code == 400
         assert client.post(path, content=b"[]").status_code == 400
-        assert client.post(path, content=b" " * (MAX_REQUEST_BYTES + 1)).status_code == 413
+        limit = MAX_MAKE_BYTES if path == "/api/make" else MAX_REQUEST_BYTES
+        assert client.post(path, content=b" " * (limit + 1)).status_code == 413
 
 
 def test_no_file_but_those_of_the_page_is_served(client):
@@ -693,6 +826,10 @@ def test_only_the_latest_results_are_kept():
     assert store.get(names[0]) is None
     assert store.get(names[2]).report == {"mode": "2"}
     assert len({*names}) == 3
+    store = results.Store(most_bytes=10)
+    large = results.Result([results.Item("a", None, None, {}, size=6)], {})
+    names = [store.put(large) for _ in range(2)]
+    assert store.get(names[0]) is None and store.get(names[1]) is large
 
 
 def test_a_port_in_use_is_told(model, base):

@@ -83,6 +83,16 @@ def seconds_at(arrangement: Arrangement, tick: int) -> float:
     return float(np.dot(lengths, microseconds)) / arrangement.ticks_per_quarter / 1e6
 
 
+def tempo_map(arrangement: Arrangement) -> list[tuple[int, float, float]]:
+    """The tick, the time in seconds and the seconds a quarter note of each tempo, in order."""
+    result, seconds = [], 0.0
+    changes = _tempo_changes(arrangement)
+    for (tick, microseconds), (following, _) in zip(changes, [*changes[1:], (0, 0)], strict=True):
+        result.append((tick, seconds, microseconds / 1e6))
+        seconds += (following - tick) / arrangement.ticks_per_quarter * microseconds / 1e6
+    return result
+
+
 def _tempo_changes(arrangement: Arrangement) -> list[tuple[int, int]]:
     """The tick and the microseconds a quarter note of each tempo, the first at tick 0."""
     changes = [

@@ -41,11 +41,31 @@ export const getBlob = async (path) => (await ask(path)).blob();
 /** A melody, as sound. */
 export const listen = async (input) => (await post("/api/listen", { inputs: [input] })).blob();
 
-/** What the studio reads in a music file. */
-export async function readMusic(content, name) {
-  const path = `/api/read?name=${encodeURIComponent(name)}`;
-  return (await ask(path, { method: "POST", body: content })).json();
+const MOST_WHOLE_BYTES = Number(document.body.dataset.mostWholeBytes);
+
+const base64 = (blob) =>
+  new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(new Problem("The file cannot be read."));
+    reader.readAsDataURL(blob);
+  });
+
+/**
+ * What the studio reads in a music file, and the file itself for when its song is to be played.
+ *
+ * `reading` is what the user tells of it: `track` and `bar_one`, as text.
+ */
+export async function readMusic(content, name, reading = {}) {
+  const path = `/api/read?${new URLSearchParams({ name, ...reading })}`;
+  const read = await (await ask(path, { method: "POST", body: content })).json();
+  const file = content.size <= MOST_WHOLE_BYTES ? await base64(content) : null;
+  return { ...read, reading, file };
 }
+
+/** The file of an input. */
+export const fileOf = ({ file }) =>
+  new Blob([Uint8Array.from(atob(file), (character) => character.charCodeAt(0))]);
 
 /** Asks for work; `hear` is told of its events, and the result is returned. */
 export async function work(path, content, hear, signal) {

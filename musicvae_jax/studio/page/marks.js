@@ -109,9 +109,12 @@ export function asked() {
 /** Shows the result, with the bars of its bridges marked. */
 export async function takeResult(view) {
   source.value = String(RESULT);
+  const { first_bar: first = 0 } = view; // of the line, after what its song begins with
   const bridge = view.sections
     .filter((section) => section.is_bridge)
-    .flatMap(({ start_bar: start, bars: count }) => Array.from({ length: count }, (_, n) => start + n));
+    .flatMap(({ start_bar: start, bars: count }) =>
+      Array.from({ length: count }, (_, bar) => start - first + bar),
+    );
   await take(bridge.length < view.bars ? bridge : []);
 }
 

@@ -1,8 +1,9 @@
 // Melodies A and B: chosen, dropped, drawn by lot; seen and heard.
 
-import { getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
+import { fileOf, getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
 import * as player from "./player.js";
 import { drawRoll } from "./roll.js";
+import * as tracks from "./tracks.js";
 
 const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix of a file
 const places = [...document.querySelectorAll(".melody")];
@@ -13,12 +14,15 @@ const hearers = [];
 /** Calls `hear` whenever a melody was chosen, with 0 for A and 1 for B. */
 export const onChoice = (hear) => hearers.push(hear);
 
-/** The first `count` melodies, as the studio takes them. */
-export function inputs(count) {
+/** The first `count` melodies, as the studio takes them, with their files if songs are played. */
+export function inputs(count, withFiles = false) {
   const taken = chosen.slice(0, count);
   const missing = taken.indexOf(null);
   if (missing >= 0) throw new Problem(`Choose melody ${"AB"[missing]} first.`);
-  return taken.map(({ name, melody }) => ({ name, melody }));
+  return taken.map(({ name, melody, reading, file }) => ({
+    ...{ name, melody, reading },
+    ...(withFiles && { file }),
+  }));
 }
 
 /** Melody A (0) or B (1), or null. */
@@ -47,10 +51,27 @@ function show(side) {
   drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side);
   place.querySelector(".name").textContent = input.name;
   place.querySelector(".facts").textContent =
-    `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes`;
+    `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
+  tracks.draw(place, input, (told) => reread(side, told));
   place.classList.add("known");
   place.querySelector(".play").disabled = false;
+}
+
+function song(input) {
+  if (input.file === null) return " · too large to be played whole: only the melody is";
+  const count = input.file ? input.song.tracks.length : 0;
+  return count > 1 ? ` · of ${count} tracks` : "";
+}
+
+/** Reads the file of a melody again with what the user tells of it; with null, as it was found. */
+function reread(side, told) {
+  const input = chosen[side];
+  const reading = told && { ...input.reading, ...told };
+  return choose(side, async () => ({
+    ...(await readMusic(fileOf(input), input.name, reading || {})),
+    command: input.command,
+  }));
 }
 
 /** Makes what `give` returns melody A (0) or B (1); tells of what went wrong beside it. */

@@ -166,12 +166,15 @@ export function showLatest() {
   else byId("result").hidden = true;
 }
 
-/** The melody of what is shown; null if nothing is. */
-export const melody = () =>
-  entry &&
-  fresh(entry, () =>
-    melodies.ofResult(path(entry, number, "mid"), item().name, byId("command").textContent),
+/** The melody of what is shown, without the rest of its songs; null if nothing is. */
+export const melody = () => {
+  const alone = item()?.is_whole ? " --melody_only" : "";
+  const command = byId("command").textContent + alone;
+  return (
+    entry &&
+    fresh(entry, () => melodies.ofResult(path(entry, number, "line"), item().name, command))
   );
+};
 
 function drawStar() {
   const isKept = entry.kept.includes(number);

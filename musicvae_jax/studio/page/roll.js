@@ -32,15 +32,43 @@ function drawBars(svg, view, height) {
   }
 }
 
+/** The lowest and the highest pitch that is shown; at least an octave. */
+function range(notes) {
+  const lowest = notes.reduce((low, [pitch]) => Math.min(low, pitch), 127);
+  return [lowest, notes.reduce((high, [pitch]) => Math.max(high, pitch), lowest + 11)];
+}
+
+/** The path of many notes: a shape for each would be slow. */
+const boxes = (notes, highest) =>
+  notes
+    .map(([pitch, start, end]) => {
+      const length = (end - start).toFixed(2);
+      return `M${start} ${highest + 1 - pitch}h${length}v.9h-${length}z`;
+    })
+    .join("");
+
+/** Draws a track of a file, over quarter notes, with the bar lines of its melody. */
+export function drawTrack(place, track, song) {
+  const [lowest, highest] = range(track.notes);
+  const rows = highest - lowest + 3;
+  const svg = canvas(song.quarters, rows, "");
+  svg.removeAttribute("role");
+  svg.setAttribute("aria-hidden", "true");
+  const first = ((song.bar_one % 4) + 4) % 4;
+  let lines = "";
+  for (let quarter = first; quarter < song.quarters; quarter += 4) lines += `M${quarter} 0v${rows}`;
+  shape("path", { d: lines, class: "grid strong" }, svg);
+  shape("path", { d: boxes(track.notes, highest), class: "notes" }, svg);
+  place.replaceChildren(svg);
+}
+
 /**
  * Draws the notes of a view, coloured by where they come from, and a cursor.
  *
  * `side` is 1 for melody B, whose colour it is then drawn in.
  */
 export function drawRoll(place, view, label, side = 0) {
-  const pitches = view.notes.map((note) => note[0]);
-  const lowest = Math.min(...pitches, 127);
-  const highest = Math.max(...pitches, lowest + 11);
+  const [lowest, highest] = range([...view.notes, ...(view.others || [])]);
   const rows = highest - lowest + 3;
   const width = view.bars * STEPS_PER_BAR;
   const svg = canvas(width, rows, label);
@@ -49,6 +77,7 @@ export function drawRoll(place, view, label, side = 0) {
     const y = highest + 2 - pitch;
     shape("line", { x1: 0, x2: width, y1: y, y2: y, class: "grid" }, svg);
   }
+  if (view.others) shape("path", { d: boxes(view.others, highest), class: "other" }, svg);
   drawBars(svg, view, rows);
   view.notes.forEach(([pitch, start, end], index) => {
     const next = view.notes[index + 1];

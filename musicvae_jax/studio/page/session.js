@@ -40,8 +40,16 @@ export function save() {
     fields: fields(),
     results: history.entries.map(({ isFresh, ...entry }) => entry),
   };
+  // A file is there once, however many results were made of it.
+  const files = [];
+  const text = JSON.stringify(told, (key, value) => {
+    if (key !== "file" || typeof value !== "string") return value;
+    if (!files.includes(value)) files.push(value);
+    return files.indexOf(value);
+  });
+  const whole = JSON.stringify({ ...JSON.parse(text), files });
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(told)], { type: "application/json" }));
+  link.href = URL.createObjectURL(new Blob([whole], { type: "application/json" }));
   link.download = "session.json";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -55,8 +63,12 @@ export function save() {
 export async function open(file) {
   let told;
   try {
-    told = JSON.parse(await file.text());
-    if (told.studio !== VERSION) throw new Error("not a session of this studio");
+    const text = await file.text();
+    const { studio, files } = JSON.parse(text);
+    if (studio !== VERSION) throw new Error("not a session of this studio");
+    told = JSON.parse(text, (key, value) =>
+      key === "file" && typeof value === "number" ? files[value] : value,
+    );
     for (const { path, content, made, commands, kept } of told.results) {
       const isWhole = content && made.items.length && commands.map && kept.map;
       if (!isWhole || !PATHS.includes(path)) throw new Error("not a result");

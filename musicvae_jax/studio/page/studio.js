@@ -79,12 +79,14 @@ function request(mode, form) {
   const options = texts(form);
   if (mode === "vary") {
     const { input, keep_bars } = marks.asked();
-    const { name, melody, command } = input;
-    const content = { mode, options: { keep_bars, ...options }, inputs: [{ name, melody }] };
+    const { name, melody, reading, command } = input;
+    const inputs = [{ name, melody, reading }];
+    const content = { mode, options: { keep_bars, ...options }, inputs };
     return { content, before: [command].filter(Boolean) };
   }
   const count = INPUTS[mode];
-  const inputs = melodies.inputs(count);
+  const isWhole = options.splice === "true" && options.melody_only !== "true";
+  const inputs = melodies.inputs(count, isWhole);
   if (mode === "interpolate") options.strategy = ways.strategies();
   return { content: { mode, options, inputs }, before: melodies.preparations(count) };
 }
