@@ -31,6 +31,7 @@ from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.analysis import downbeats
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song, seconds_at
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 
@@ -178,10 +179,10 @@ def scores(rendition: Rendition, parts: list[Part], reading: Reading) -> tuple[f
     """
     data, seconds = rendition
     song = midi_read.song_from_bytes(data, "x", reading)
-    spans = extraction.duple_stretches(song)
+    spans = [one for one in extraction.stretches(song) if SIXTEENTHS in one.grids]
     if not spans:
         return 0.0, 0.0
-    first = max(spans, key=lambda span: span[1] - span[0])[0]
+    first = max(spans, key=lambda span: span.end - span.start).start
     declared = midi_read.song_from_bytes(data, "x", DECLARED)
     # Tracked beats count their seconds from the first of them.
     begin, tracked = (

@@ -53,6 +53,9 @@ def get_config() -> ml_collections.ConfigDict:
     model.codec = "melody"
     # Bars of a melody.
     model.bars = 16
+    # Steps of a bar: 16, sixteenths in 4/4; or 12, for 3/4, 6/8, 9/8 and 12/8, and for 4/4 in
+    # triplets. What the model learns from is read on such grids (docs/data.md).
+    model.steps_per_bar = 16
     # 'global': one latent for the melody; 'per_bar': one for each bar.
     model.latent = "global"
     # Latent dimensions.
@@ -91,7 +94,7 @@ def get_config() -> ml_collections.ConfigDict:
 
     config.train = train = ml_collections.ConfigDict()
     # Parameters to begin with, instead of random ones: the workdir of a training run, or
-    # 'pretrained'. They must be of the same `config.model`.
+    # 'pretrained'. They must be of the same `config.model`, but for its `steps_per_bar`.
     train.init_from = ""
     # Over all devices of all hosts.
     train.batch_size = 256

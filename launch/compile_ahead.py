@@ -47,7 +47,6 @@ from musicvae_jax import configs
 from musicvae_jax.inference import batching
 from musicvae_jax.inference.network import Network
 from musicvae_jax.models.vae import abstract_params, create_model
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import step, validation
 from musicvae_jax.transitions import strategies
@@ -85,14 +84,14 @@ def train(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int) 
     model, optimizer = create_model(config.model), step.create_optimizer(config.train)
     mapped = step.pmap_train_step(model, optimizer, config, devices)
     state = jax.eval_shape(lambda: step.create_train_state(model, optimizer, 0))
-    tokens = jax.ShapeDtypeStruct((rows, model.bars * STEPS_PER_BAR), jnp.int32)
+    tokens = jax.ShapeDtypeStruct((rows, model.bars * model.steps_per_bar), jnp.int32)
     return mapped, spread((state, tokens), len(devices))
 
 
 def evaluate(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int) -> Mapped:
     """A batch of validation."""
     model = create_model(config.model)
-    tokens = jax.ShapeDtypeStruct((rows, model.bars * STEPS_PER_BAR), jnp.int32)
+    tokens = jax.ShapeDtypeStruct((rows, model.bars * model.steps_per_bar), jnp.int32)
     weight = jax.ShapeDtypeStruct((rows,), jnp.float32)
     spreaded = spread((abstract_params(config), tokens, weight), len(devices))
     return validation.pmap_eval_step(model, devices), (*spreaded, 0)
@@ -106,7 +105,7 @@ def generate(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: in
     """Melodies from latents, each token fed back."""
     network = Network(config.model, None)
     z = jax.ShapeDtypeStruct((rows, 1, *network.model.latent_shape), jnp.float32)
-    given = jax.ShapeDtypeStruct((rows, network.bars * STEPS_PER_BAR), jnp.int32)
+    given = jax.ShapeDtypeStruct((rows, network.bars * network.model.steps_per_bar), jnp.int32)
     is_given = jax.ShapeDtypeStruct(given.shape, jnp.bool_)
     spreaded = spread((abstract_params(config), (z, _keys(rows), given, is_given)), len(devices))
     return batching.pmap_rows(network.decoded, devices), (*spreaded, SCALAR)
@@ -125,7 +124,7 @@ def bridge(
         told |= {"keys": keys, "composed_path": written, "settings": Settings()}
         return strategies.transition(network.trained(params), strategy, (first, second), **told)[0]
 
-    melody = jax.ShapeDtypeStruct((rows, network.bars * STEPS_PER_BAR), jnp.int32)
+    melody = jax.ShapeDtypeStruct((rows, network.bars * network.model.steps_per_bar), jnp.int32)
     path = jax.ShapeDtypeStruct((rows, network.bars, network.model.z), jnp.float32)
     written = path if strategies.STRATEGIES[strategy].needs_composer else None
     t = jax.ShapeDtypeStruct((network.bars,), jnp.float32)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
     from musicvae_jax.midi.write import write
     from musicvae_jax.music.assembly import splice
     from musicvae_jax.music.examples import example_melodies
+    from musicvae_jax.music.grid import GRIDS, Grid
     from musicvae_jax.music.melody import Melody
     from musicvae_jax.music.piece import Piece
     from musicvae_jax.notation.read import read, read_song, read_whole
@@ -35,8 +36,10 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
 
 __version__ = "0.1.0"
 __all__ = [
+    "GRIDS",
     "Bridge",
     "Continuation",
+    "Grid",
     "Melody",
     "MelodyModel",
     "Piece",
@@ -60,6 +63,8 @@ __all__ = [
 _HOMES = {
     "Bridge": "transitions.maker",
     "Continuation": "inference.results",
+    "GRIDS": "music.grid",
+    "Grid": "music.grid",
     "Melody": "music.melody",
     "MelodyModel": "inference.melody_model",
     "Piece": "music.piece",

@@ -19,6 +19,7 @@ COUNTS = {
     "hier": 2_860_698,
     "finetune": 2_860_698,
     "hier_mixture": 2_860_698,
+    "triple": 2_860_698,
     "hier_large": 26_384_538,
     "hier_paper": 174_485_082,
     "flat": 2_855_386,

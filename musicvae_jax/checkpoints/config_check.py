@@ -10,12 +10,14 @@ from musicvae_jax.configs import default
 from musicvae_jax.datasets.augmentation import OF_CODEC
 from musicvae_jax.datasets.melodies.music_files import CODEC_OF
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
+from musicvae_jax.music.grid import GRIDS
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
     "dataset.extraction": tuple(CODEC_OF),
     "model.codec": tuple(CODECS),
+    "model.steps_per_bar": tuple(sorted({grid.steps_per_bar for grid in GRIDS.values()})),
     "model.latent": ("global", "per_bar"),
     "model.encoder_reads": ("final", "bars"),
     "model.conductor_reads": ("same", "bars"),
@@ -79,7 +81,7 @@ ADDED = {
         "sources": [["folk", 1.0]],
         "folder": "~/musicvae_data",
     },
-    "model": {"conductor_reads": "same"},
+    "model": {"conductor_reads": "same", "steps_per_bar": 16},
     "train": {"learning_rate_warmup": 0, "parallel": "pmap"},
     "prior": default.get_config().prior.to_dict(),
 }
@@ -103,7 +105,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     for name, valid in CHOICES.items():
         if values[name] not in valid:
             raise UserError(
-                f"config.{name}={values[name]!r}: unknown; valid are {', '.join(valid)}",
+                f"config.{name}={values[name]!r}: unknown; valid are {', '.join(map(str, valid))}",
                 f"config.{name}",
             )
     for least, names in ((1, AT_LEAST_1), (0, AT_LEAST_0)):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ml_collections
@@ -86,6 +86,7 @@ def load(
     directory: pathlib.Path,
     abstract_params: Callable[[ml_collections.ConfigDict], Any],
     config: ml_collections.ConfigDict | None = None,
+    may_differ: Sequence[str] = (),
 ) -> Checkpoint:
     """Reads the best checkpoint of a run for inference.
 
@@ -93,6 +94,7 @@ def load(
       directory: from `find`.
       abstract_params: gives the shapes of a configuration's parameters.
       config: if given, the checkpoint's model must be the one that it describes.
+      may_differ: fields of `config.model` in which it may be another.
 
     Raises:
       UserError: the checkpoint cannot be read, or is of another model.
@@ -103,7 +105,7 @@ def load(
             step = manager.latest_step() if step is None else step
             saved = store.restore_config(manager, step)
             if config is not None:
-                store.check_same_model(saved, config, directory)
+                store.check_same_model(saved, config, directory, may_differ)
             saved = ml_collections.ConfigDict(saved)
             config_check.check(saved)
             params = store.restore_params(manager, step, abstract_params(saved))

@@ -15,7 +15,7 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import absl.logging
@@ -275,9 +275,18 @@ def _put_aside(manager: ocp.CheckpointManager, steps: list[int]) -> None:
 
 
 def check_same_model(
-    saved: dict[str, Any], config: ml_collections.ConfigDict, where: str | os.PathLike
+    saved: dict[str, Any],
+    config: ml_collections.ConfigDict,
+    where: str | os.PathLike,
+    may_differ: Sequence[str] = (),
 ) -> None:
     """Compares the model of a checkpoint with the one that is asked for.
+
+    Args:
+      saved: the configuration of the checkpoint.
+      config: the one that is asked for.
+      where: the checkpoint is.
+      may_differ: fields of `config.model` that are not compared.
 
     Raises:
       UserError: they differ; lists the keys.
@@ -287,7 +296,7 @@ def check_same_model(
     differing = [
         f"model.{key} is {saved.get(key, 'missing')!r} there and {asked.get(key, 'missing')!r} here"
         for key in sorted({*saved, *asked})
-        if key not in _COMPUTATION and saved.get(key) != asked.get(key)
+        if key not in (*_COMPUTATION, *may_differ) and saved.get(key) != asked.get(key)
     ]
     if differing:
         raise UserError(f"the checkpoint in {where} is of another model: " + "; ".join(differing))

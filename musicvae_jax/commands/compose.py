@@ -137,7 +137,7 @@ def generate(
 def _measure(melodies: Sequence[Melody]) -> list[dict[str, float]]:
     """The attributes of melodies of equal length."""
     tokens = np.stack([CODECS["melody"].encode(melody) for melody in melodies])
-    rows = music_attributes.measure(tokens).round(4).tolist()
+    rows = music_attributes.measure(tokens, melodies[0].grid.steps_per_bar).round(4).tolist()
     return [dict(zip(music_attributes.ATTRIBUTES, row, strict=True)) for row in rows]
 
 

@@ -25,7 +25,8 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
     songs = {name: read.read_song(name, reading) for name, reading in readings.items()}
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
-        extraction = midi_extraction.extract(song, track=readings[name].track)
+        told = readings[name]
+        extraction = midi_extraction.extract(song, track=told.track, grid=told.grid)
         lines = explain(name, song, extraction, WindowRules(bars=bars))
         print("\n".join(lines))
         stem = f"inspect_{number:02d}"

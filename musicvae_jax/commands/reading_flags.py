@@ -43,6 +43,13 @@ _METER = flags.DEFINE_list(
     [],
     "The meter of a file, whatever it says, such as 4/4; one for each input, or one for all.",
 )
+_GRID = flags.DEFINE_list(
+    "grid",
+    [],
+    "The grid on which a file is read, and its meter, whatever it says: 4/4, triplets, 3/4, 6/8, "
+    "9/8, 12/8, 3/2 or 6/4; one for each input, or one for all. Default: that grid of the file's "
+    "meter which moves its notes least.",
+)
 _TEMPO = flags.DEFINE_list(
     "tempo",
     [],
@@ -63,6 +70,7 @@ help.describe(
     ("reconstruct", "interpolate", "complete", "vary", "inspect"),
     _BAR_ONE,
     _METER,
+    _GRID,
     _TEMPO,
 )
 help.describe(
@@ -83,10 +91,12 @@ def read_readings(num_inputs: int) -> tuple["Reading", ...]:
     """
     from musicvae_jax.midi.reading import make_reading
 
-    told = (_one_each(flag, num_inputs) for flag in (_BAR_ONE, _METER, _TEMPO, _TRACK))
+    told = (_one_each(flag, num_inputs) for flag in (_BAR_ONE, _METER, _TEMPO, _TRACK, _GRID))
     return tuple(
-        make_reading(_number(_BAR_ONE, one), beats or None, _number(_TEMPO, bpm), track or None)
-        for one, beats, bpm, track in zip(*told, strict=True)
+        make_reading(
+            _number(_BAR_ONE, one), beats or None, _number(_TEMPO, bpm), track or None, grid or None
+        )
+        for one, beats, bpm, track, grid in zip(*told, strict=True)
     )
 
 

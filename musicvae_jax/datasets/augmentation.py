@@ -1,6 +1,7 @@
 """Melodies that the collection does not hold, made from those that it holds.
 
-Each augmentation is a pure function of three arrays and works on a whole batch at once:
+Each augmentation is a pure function of three arrays, and of the number of steps in a bar, and
+works on a whole batch at once:
 
   tokens: [batch, steps] uint8, windows of `MelodyCodec`, of whole bars.
   others: [batch, steps] uint8, for each window another one, for those that mix two tunes.
@@ -28,7 +29,6 @@ from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS, FIRST_ONSET, HOLD, StoredCodec, transpose_tokens
 
 LAST_ONSET = FIRST_ONSET + MAX_PITCH - MIN_PITCH
-MAX_SHIFT = STEPS_PER_BAR - 1
 # Shares of the notes of a window that are changed.
 DROPPED = 0.15
 SHORTENED = 0.3
@@ -56,7 +56,9 @@ def _numbers(uniform: np.ndarray, count: int | np.ndarray) -> np.ndarray:
     return np.minimum((uniform * count).astype(np.int64), count - 1)
 
 
-def borrow_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def borrow_pitches(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """The rhythm of a window with the pitches of the other one.
 
     The notes take the pitches of the other window in their order, from the beginning again
@@ -73,7 +75,9 @@ def borrow_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) 
     return write(own._replace(token=token), tokens.shape)
 
 
-def half_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def half_speed(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """Half of the window, played half as fast: each step becomes two.
 
     The half begins with a random bar. A note that is held into it is struck again at its
@@ -81,13 +85,15 @@ def half_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> n
     """
     half = tokens.shape[1] // 2
     notes = read(tokens)
-    first = STEPS_PER_BAR * _numbers(uniform[:, 0], half // STEPS_PER_BAR + 1)[notes.window]
+    first = per_bar * _numbers(uniform[:, 0], half // per_bar + 1)[notes.window]
     start, end = (2 * np.clip(edge - first, 0, half) for edge in (notes.start, notes.end))
     inside = notes._replace(start=start, end=end).where(end > start)
     return _unless_silent(tokens, write(inside, tokens.shape))
 
 
-def double_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def double_speed(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """The window and then the other one, both twice as fast: two steps become one.
 
     Starts are rounded down and ends up. Of two notes that would begin at the same step, the
@@ -102,28 +108,32 @@ def double_speed(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) ->
     return _unless_silent(tokens, write(notes, tokens.shape))
 
 
-def shift(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """Everything 1 to 15 steps later; what leaves the window comes back at its beginning.
+def shift(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
+    """Everything later by less than a bar; what leaves the window comes back at its beginning.
 
     A note that is held over the end of the window is struck again at its first step.
     """
     steps = tokens.shape[1]
     notes = read(tokens)
-    later = 1 + _numbers(uniform[:, 0], MAX_SHIFT)[notes.window]
+    later = 1 + _numbers(uniform[:, 0], per_bar - 1)[notes.window]
     start, end = notes.start + later, notes.end + later
     stays = notes._replace(end=np.minimum(end, steps), start=start).where(start < steps)
     returns = notes._replace(start=np.maximum(start - steps, 0), end=end - steps).where(end > steps)
     return write(together(returns, stays, steps), tokens.shape)
 
 
-def scatter(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def scatter(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """The notes of each bar begin at random steps of the bar, in their order.
 
     All choices of that many steps are equally likely. A note is as long as before, but ends
     at the latest where the next one begins.
     """
     notes = read(tokens)
-    bars = (len(tokens), tokens.shape[1] // STEPS_PER_BAR, STEPS_PER_BAR)
+    bars = (len(tokens), tokens.shape[1] // per_bar, per_bar)
     count = (tokens >= FIRST_ONSET).reshape(bars).sum(axis=2, keepdims=True)
     rank = uniform.reshape(bars).argsort(axis=2, kind="stable").argsort(axis=2)
     # As many steps in each bar as it has notes, thus one for each note, in their order.
@@ -132,14 +142,18 @@ def scatter(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.n
     return write(scattered.cut_at_next(tokens.shape[1]), tokens.shape)
 
 
-def drop(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def drop(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """About one note in seven becomes silence."""
     notes = read(tokens)
     kept = uniform[notes.window, notes.start] >= DROPPED
     return _unless_silent(tokens, write(notes.where(kept), tokens.shape))
 
 
-def shorten(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def shorten(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """About three notes in ten end early and are followed by silence.
 
     A note of n steps keeps 1 to n - 1 of them, each length equally likely; a note of one
@@ -153,7 +167,9 @@ def shorten(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.n
     return write(notes._replace(end=notes.start + length), tokens.shape)
 
 
-def nudge(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def nudge(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """About one note in ten begins a step early, as many a step late; ends stay.
 
     A note that was held until then ends where the next one now begins. A note stays where
@@ -175,7 +191,9 @@ def nudge(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.nda
     return nudged
 
 
-def move_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def move_pitches(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """About one note in seven is 1 or 2 semitones higher or lower.
 
     Where that would leave the piano, it goes the other way.
@@ -190,7 +208,9 @@ def move_pitches(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) ->
     return result
 
 
-def octave(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def octave(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """The window an octave higher or lower.
 
     Where that would leave the piano, it goes the other way; if that would too, it stays.
@@ -203,7 +223,9 @@ def octave(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.nd
     return transpose_tokens(tokens, np.where(is_up, 12, np.where(fits_down, -12, 0)))
 
 
-def transpose(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+def transpose(
+    tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """The window 1 to 7 semitones higher or lower, as far as the piano reaches.
 
     This comes on top of `dataset.transpose_semitones`, which every window gets.
@@ -213,7 +235,7 @@ def transpose(tokens: np.ndarray, others: np.ndarray, uniform: np.ndarray) -> np
 
 
 # By name, in the order in which a window gets those that were drawn for it.
-AUGMENTATIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+AUGMENTATIONS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]] = {
     "borrow_pitches": borrow_pitches,
     "half_speed": half_speed,
     "double_speed": double_speed,
@@ -288,12 +310,15 @@ def draw(
     return Draws(names, is_chosen, rng.random((batch, most, steps)))
 
 
-def augment(tokens: np.ndarray, others: np.ndarray, draws: Draws) -> np.ndarray:
+def augment(
+    tokens: np.ndarray, others: np.ndarray, draws: Draws, per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """Gives windows the augmentations that were drawn for them.
 
     Args:
       tokens, others: [batch, steps]; see above, or `drum_augmentation`.
       draws: for the same windows.
+      per_bar: steps of a bar.
 
     Returns:
       [batch, steps], of the dtype of `tokens`.
@@ -303,5 +328,5 @@ def augment(tokens: np.ndarray, others: np.ndarray, draws: Draws) -> np.ndarray:
     for number, name in enumerate(draws.names):
         windows = np.flatnonzero(draws.is_chosen[:, number])
         uniform = draws.uniform[windows, place[windows, number]]
-        result[windows] = _ALL[name](result[windows], others[windows], uniform)
+        result[windows] = _ALL[name](result[windows], others[windows], uniform, per_bar)
     return result

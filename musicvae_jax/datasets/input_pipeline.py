@@ -80,6 +80,7 @@ def dataset_config(config: ml_collections.ConfigDict) -> melodies.MelodiesConfig
         extraction=dataset.extraction,
         programs=tuple(dataset.programs),
         name_contains=dataset.name_contains,
+        steps_per_bar=config.model.steps_per_bar,
     )
     return melodies.melodies_config(
         bars,
@@ -257,6 +258,7 @@ class TrainBatches:
         self._semitones = config.dataset.transpose_semitones
         self._augment = tuple(config.dataset.augment)
         self._augment_share = config.dataset.augment_share
+        self._steps_per_bar = config.model.steps_per_bar
         share = self._batch_size // process_count
         self._local = slice(process_index * share, (process_index + 1) * share)
         self.steps_per_epoch = len(self._weighted) // self._batch_size
@@ -292,7 +294,7 @@ class TrainBatches:
         draws = augmentation.draw(
             rng, self._augment, self._augment_share, self._batch_size, tokens.shape[1]
         )
-        return augmentation.augment(tokens, others, draws.of(self._local))
+        return augmentation.augment(tokens, others, draws.of(self._local), self._steps_per_bar)
 
 
 def spread(total: int, count: int) -> np.ndarray:

@@ -5,20 +5,21 @@ import numpy as np
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies import melodies_dataset_builder
 from musicvae_jax.music import keys
-from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
+from musicvae_jax.music.melody import MIN_PITCH
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD
 
 LONGEST_NOTE_STEPS = 32
 
 
-def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
+def corpus_statistics(tokens: np.ndarray, steps_per_bar: int) -> dict[str, np.ndarray]:
     """Histograms of windows.
 
     Args:
       tokens: [windows, steps] uint8, of `MelodyCodec`.
+      steps_per_bar: of the windows.
 
     Returns:
-      `pitch`: [128] onsets by MIDI pitch; `onsets_per_bar`: [17] bars by how many
+      `pitch`: [128] onsets by MIDI pitch; `onsets_per_bar`: [steps_per_bar + 1] bars by how many
       notes begin in them; `key`: [24] windows by key, major from C up, then minor;
       `note_steps`: [33] notes by length, the last entry for all that are longer.
     """
@@ -33,11 +34,11 @@ def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
     cell = row * 12 + pitch % 12
     weights = np.bincount(cell, weights=length, minlength=12 * len(tokens)).reshape(-1, 12)
     tonic, is_minor, _ = keys.find_keys(weights)
-    bars = steps // STEPS_PER_BAR
-    per_bar = (tokens >= FIRST_ONSET).reshape(len(tokens), bars, STEPS_PER_BAR).sum(axis=2)
+    bars = steps // steps_per_bar
+    per_bar = (tokens >= FIRST_ONSET).reshape(len(tokens), bars, steps_per_bar).sum(axis=2)
     return {
         "pitch": np.bincount(pitch, minlength=128),
-        "onsets_per_bar": np.bincount(per_bar.ravel(), minlength=STEPS_PER_BAR + 1),
+        "onsets_per_bar": np.bincount(per_bar.ravel(), minlength=steps_per_bar + 1),
         "key": np.bincount(tonic + 12 * is_minor, minlength=24),
         "note_steps": np.bincount(
             np.minimum(length, LONGEST_NOTE_STEPS), minlength=LONGEST_NOTE_STEPS + 1
@@ -48,8 +49,9 @@ def corpus_statistics(tokens: np.ndarray) -> dict[str, np.ndarray]:
 def train_statistics(builder: melodies_dataset_builder.Builder) -> dict[str, np.ndarray]:
     """`corpus_statistics` of the training split, in memory that its size does not change."""
     steps = builder.info.features["tokens"].shape[0]
-    statistics = corpus_statistics(np.zeros((0, steps), np.uint8))
+    per_bar = builder.builder_config.steps_per_bar
+    statistics = corpus_statistics(np.zeros((0, steps), np.uint8), per_bar)
     for tokens in input_pipeline.read_chunks(builder, "train"):
-        for name, counts in corpus_statistics(tokens).items():
+        for name, counts in corpus_statistics(tokens, per_bar).items():
             statistics[name] += counts
     return statistics

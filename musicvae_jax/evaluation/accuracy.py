@@ -62,6 +62,7 @@ class DecodedWindows:
       sampled, teacher_forced: [windows, steps] uint8, of the model's codec; see above.
       nll: [windows, steps] float32, nats of each true token given those before it and a
         latent drawn from the posterior; None if not known.
+      steps_per_bar: of the windows.
     """
 
     codec: str
@@ -70,6 +71,7 @@ class DecodedWindows:
     sampled: np.ndarray
     teacher_forced: np.ndarray
     nll: np.ndarray | None = None
+    steps_per_bar: int = STEPS_PER_BAR
 
     def of(self, windows: np.ndarray) -> "DecodedWindows":
         """Those of some windows: [chosen] numbers, or [windows] bool."""
@@ -97,7 +99,9 @@ def read(path: pathlib.Path) -> DecodedWindows:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-        result = DecodedWindows(**{**arrays, "codec": str(arrays["codec"])})
+        told = {"codec": str(arrays.pop("codec"))}
+        told["steps_per_bar"] = int(arrays.pop("steps_per_bar", STEPS_PER_BAR))
+        result = DecodedWindows(**arrays, **told)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not a reconstruction: {' '.join(str(error).split())}") from error
     if result.codec not in CODECS:
@@ -107,11 +111,16 @@ def read(path: pathlib.Path) -> DecodedWindows:
 
 
 def _check(path: pathlib.Path, reconstruction: DecodedWindows) -> None:
-    shape = reconstruction.truth.shape
-    if len(shape) != 2 or shape[1] % STEPS_PER_BAR or reconstruction.songs.shape != shape[:1]:
+    shape, per_bar = reconstruction.truth.shape, reconstruction.steps_per_bar
+    if (
+        len(shape) != 2
+        or per_bar < 1
+        or shape[1] % per_bar
+        or reconstruction.songs.shape != shape[:1]
+    ):
         raise UserError(
             f"{path}: truth of shape {shape} and songs of {reconstruction.songs.shape}; windows of "
-            f"whole bars of {STEPS_PER_BAR} steps are needed, and a song for each"
+            f"whole bars of {per_bar} steps are needed, and a song for each"
         )
     vocab = CODECS[reconstruction.codec].vocab
     limits = {"truth": MelodyCodec().vocab, **dict.fromkeys(WAYS, vocab)}
@@ -207,7 +216,7 @@ def ratios(r: DecodedWindows) -> dict[str, Ratio]:
         for name, ratio in _ratios(tokens, heard, r).items()
     }
     if r.nll is not None:
-        bars = r.nll.shape[1] // STEPS_PER_BAR
+        bars = r.nll.shape[1] // r.steps_per_bar
         nats = r.nll.sum(axis=1, dtype=np.float64)
         result["nll_per_token"] = Ratio(nats, np.full(len(nats), r.nll.shape[1]))
         result["nll_per_bar"] = Ratio(nats, np.full(len(nats), bars))
@@ -232,7 +241,7 @@ def by_position(r: DecodedWindows) -> dict[str, dict[str, list[float]]]:
     if r.nll is not None:
         per_step["nll_per_token"] = r.nll
     windows, steps = r.truth.shape
-    shape = (windows, steps // STEPS_PER_BAR, STEPS_PER_BAR)
+    shape = (windows, steps // r.steps_per_bar, r.steps_per_bar)
     return {
         title: {
             name: values.reshape(shape).mean(axis=axes, dtype=np.float64).tolist()

@@ -56,11 +56,13 @@ class Crowd:
       songs: [melodies], what tells songs apart.
       folds: [melodies] int from 0 to FOLDS - 1, from `folds_of`; the same for two melodies,
         of whichever crowd, that have music in common.
+      steps_per_bar: of the melodies.
     """
 
     tokens: np.ndarray
     songs: np.ndarray
     folds: np.ndarray
+    steps_per_bar: int = STEPS_PER_BAR
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +94,12 @@ def halves_of(songs: np.ndarray) -> np.ndarray:
     return _in_random_order(songs) // FOLDS % 2
 
 
-def inputs(tokens: np.ndarray) -> np.ndarray:
+def inputs(tokens: np.ndarray, steps_per_bar: int = STEPS_PER_BAR) -> np.ndarray:
     """What the network reads of each step.
 
     Args:
       tokens: [melodies, steps] int of `MelodyCodec`.
+      steps_per_bar: of the melodies.
 
     Returns:
       [melodies, steps, features] int8: the degree that sounds, the interval to the note that
@@ -117,8 +120,8 @@ def inputs(tokens: np.ndarray) -> np.ndarray:
     mean = total // np.maximum(sounds.sum(axis=1, keepdims=True), 1)
     height = np.where(sounds, np.clip(pitch - mean, -24, 24), 0)
     alike = np.zeros((*tokens.shape, _MAX_LAG), np.int8)
-    for lag in range(1, min(_MAX_LAG, tokens.shape[1] // STEPS_PER_BAR - 1) + 1):
-        steps = lag * STEPS_PER_BAR
+    for lag in range(1, min(_MAX_LAG, tokens.shape[1] // steps_per_bar - 1) + 1):
+        steps = lag * steps_per_bar
         alike[:, steps:, lag - 1] = np.where(pitch[:, steps:] == pitch[:, :-steps], 1, -1)
     numbers = np.stack([onset, tokens == NOTE_OFF, height], axis=-1).astype(np.int8)
     one_hots = np.eye(13, 12, dtype=np.int8)[degree], np.eye(26, 25, dtype=np.int8)[interval]
@@ -127,6 +130,8 @@ def inputs(tokens: np.ndarray) -> np.ndarray:
 
 class _Network(nn.Module):
     """The log odds that a melody [batch, steps, features] is of the second crowd: [batch]."""
+
+    steps_per_bar: int
 
     @nn.compact
     def __call__(self, features: jax.Array, is_training: bool) -> jax.Array:
@@ -139,7 +144,7 @@ class _Network(nn.Module):
         scale = jnp.ones(features.shape[-1]).at[-_MAX_LAG - 1].set(1 / 12)
         beats = (features * scale).reshape(batch, steps // _STEPS_PER_BEAT, -1)
         beats = drop(nn.relu(nn.Dense(_WIDTH)(beats)))
-        bars = nn.Dense(_WIDTH)(beats.reshape(batch, steps // STEPS_PER_BAR, -1))
+        bars = nn.Dense(_WIDTH)(beats.reshape(batch, steps // self.steps_per_bar, -1))
         bars += self.param("position", nn.initializers.normal(0.02), bars.shape[1:])
         bars += drop(nn.MultiHeadDotProductAttention(_HEADS)(nn.LayerNorm()(bars)))
         bars = nn.relu(nn.LayerNorm()(bars))
@@ -147,11 +152,9 @@ class _Network(nn.Module):
         return nn.Dense(1)(nn.relu(nn.Dense(_WIDTH)(pooled)))[:, 0]
 
 
-_NETWORK = _Network()
-
-
-@functools.partial(jax.jit, static_argnames="steps")
+@functools.partial(jax.jit, static_argnames=("network", "steps"))
 def _trained(
+    network: _Network,
     features: jax.Array,
     numbers: Sequence[jax.Array],
     counts: Sequence[int],
@@ -161,6 +164,7 @@ def _trained(
     """Parameters of the network, which learns from some melodies of each crowd.
 
     Args:
+      network: to be trained.
       features: [melodies, steps, features] int8 of both crowds.
       numbers: of each crowd the melodies to learn from, followed by any others.
       counts: how many of each are to be learned from.
@@ -169,7 +173,7 @@ def _trained(
     """
     schedule = optax.cosine_decay_schedule(_LEARNING_RATE, steps)
     optimizer = optax.adamw(schedule, weight_decay=0.01)
-    params = _NETWORK.init(jax.random.fold_in(key, steps), features[:1], False)
+    params = network.init(jax.random.fold_in(key, steps), features[:1], False)
     half = _BATCH // 2
     is_second = jnp.repeat(jnp.arange(2), half)
 
@@ -183,7 +187,7 @@ def _trained(
 
         def loss(params: Any) -> jax.Array:
             chosen = features[jnp.concatenate(batch)]
-            logits = _NETWORK.apply(params, chosen, True, rngs={"dropout": dropout})
+            logits = network.apply(params, chosen, True, rngs={"dropout": dropout})
             return optax.sigmoid_binary_cross_entropy(logits, is_second).mean()
 
         updates, state = optimizer.update(jax.grad(loss)(params), state, params)
@@ -194,7 +198,9 @@ def _trained(
     return params
 
 
-_logits = jax.jit(lambda params, features: _NETWORK.apply(params, features, False))
+@functools.partial(jax.jit, static_argnames="network")
+def _logits(network: _Network, params: Any, features: jax.Array) -> Any:
+    return network.apply(params, features, False)
 
 
 def logits(
@@ -213,7 +219,8 @@ def logits(
     Raises:
       ValueError: a crowd has no melody outside of some fold.
     """
-    features = inputs(np.concatenate([one.tokens, two.tokens]))
+    network = _Network(one.steps_per_bar)
+    features = inputs(np.concatenate([one.tokens, two.tokens]), one.steps_per_bar)
     folds = np.concatenate([one.folds, two.folds])
     is_second = np.arange(len(folds)) >= len(one.folds)
     result = np.zeros(len(folds), np.float32)
@@ -225,8 +232,8 @@ def logits(
         if not all(counts):
             raise ValueError(f"a crowd has no melody outside of fold {fold}")
         key = jax.random.fold_in(jax.random.key(seed), fold)
-        params = _trained(on_device, numbers, counts, key, steps)
-        result = np.where(folds == fold, np.asarray(_logits(params, on_device)), result)
+        params = _trained(network, on_device, numbers, counts, key, steps)
+        result = np.where(folds == fold, np.asarray(_logits(network, params, on_device)), result)
     return result[~is_second], result[is_second]
 
 

@@ -104,15 +104,15 @@ def _nearest(melodies: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.array(shares), np.array(numbers)
 
 
-def _segment_hashes(tokens: np.ndarray, bars: int) -> np.ndarray:
+def _segment_hashes(tokens: np.ndarray, bars: int, steps_per_bar: int) -> np.ndarray:
     """A hash of every run of bars as it is alone, without its key: [windows, places] uint64."""
-    length = bars * STEPS_PER_BAR
+    length = bars * steps_per_bar
     sounding = sounding_pitch(tokens)
     held = np.where(sounding == SILENCE, HOLD, sounding - MIN_PITCH + FIRST_ONSET)
 
     def places(per_step: np.ndarray) -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(per_step, length, axis=1)
-        return windows[:, ::STEPS_PER_BAR]
+        return windows[:, ::steps_per_bar]
 
     segments = places(tokens).astype(np.uint8)
     first = segments[..., 0]
@@ -121,21 +121,21 @@ def _segment_hashes(tokens: np.ndarray, bars: int) -> np.ndarray:
     return content_hashes(segments.reshape(-1, length)).reshape(len(tokens), -1)
 
 
-def _longest_runs(melodies: np.ndarray, train: np.ndarray) -> np.ndarray:
+def _longest_runs(melodies: np.ndarray, train: np.ndarray, steps_per_bar: int) -> np.ndarray:
     longest = np.zeros(len(melodies), np.int64)
-    for bars in range(1, melodies.shape[1] // STEPS_PER_BAR + 1):
-        known = np.unique(_segment_hashes(train, bars))
-        is_known = np.isin(_segment_hashes(melodies, bars), known).any(axis=1)
+    for bars in range(1, melodies.shape[1] // steps_per_bar + 1):
+        known = np.unique(_segment_hashes(train, bars, steps_per_bar))
+        is_known = np.isin(_segment_hashes(melodies, bars, steps_per_bar), known).any(axis=1)
         if not is_known.any():
             break  # a longer run holds a shorter one
         longest[is_known] = bars
     return longest
 
 
-def check(melodies: np.ndarray, train: np.ndarray) -> Copies:
+def check(melodies: np.ndarray, train: np.ndarray, steps_per_bar: int = STEPS_PER_BAR) -> Copies:
     """Compares melodies [melodies, steps] with training windows [windows, steps], uint8."""
     nearest, numbers = _nearest(melodies, train)
-    return Copies(nearest, numbers, _longest_runs(melodies, train))
+    return Copies(nearest, numbers, _longest_runs(melodies, train, steps_per_bar))
 
 
 def summary(copies: Copies) -> dict[str, float | list[float]]:

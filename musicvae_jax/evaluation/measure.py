@@ -133,7 +133,8 @@ def _prior_samples(
     }
     tokens = evaluation_samples.draw(model, how["count"], how["seed"], how["temperature"])
     train, test = (data.splits[name].tokens for name in ("train", "test"))
-    return evaluation_samples.compare(tokens, train, test, data.songs, seed), how
+    per_bar = model.model.steps_per_bar
+    return evaluation_samples.compare(tokens, train, test, data.songs, seed, per_bar), how
 
 
 def measure(

@@ -71,4 +71,5 @@ def reconstruct(model: MelodyModel, truth: np.ndarray, songs: np.ndarray, seed: 
     batched = Batched(functools.partial(_round_trip, model))
     made = batched(model.replicated, rows, description="reconstructing")
     of_tokens = {name: made.pop(name) for name in ("sampled", "teacher_forced", "nll")}
+    of_tokens["steps_per_bar"] = model.model.steps_per_bar
     return RoundTrip(DecodedWindows(codec, songs, truth, **of_tokens), **made)

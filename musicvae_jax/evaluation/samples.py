@@ -15,6 +15,7 @@ from musicvae_jax.evaluation.copies import Copies
 from musicvae_jax.evaluation.intervals import Ratio
 from musicvae_jax.evaluation.statistics import Statistics
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import MelodyCodec
 
 REAL, SAMPLES, YARDSTICK = "test", "samples", "train"
@@ -90,7 +91,9 @@ def _means(by_melody: dict[str, np.ndarray], songs: np.ndarray) -> dict[str, flo
     return means | {f"{name}_ci95": interval for name, interval in intervals.items()}
 
 
-def _areas(samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int) -> dict[str, Area]:
+def _areas(
+    samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int, per_bar: int
+) -> dict[str, Area]:
     """See `Comparison.areas`; as many windows of each side as there are samples."""
     num, numbers = len(samples), np.arange(len(samples))
     if min(num, len(np.unique(songs)) // 2) < classifier.MIN_SONGS:
@@ -99,9 +102,9 @@ def _areas(samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int) 
 
     def real(windows: np.ndarray) -> Crowd:
         some = windows[input_pipeline.spread(len(windows), num)]
-        return Crowd(test[some], songs[some], folds[some])
+        return Crowd(test[some], songs[some], folds[some], per_bar)
 
-    new = Crowd(samples, numbers, classifier.folds_of(numbers))
+    new = Crowd(samples, numbers, classifier.folds_of(numbers), per_bar)
     sides = [real(np.flatnonzero(halves == half)) for half in (0, 1)]
     return {
         SAMPLES: classifier.tell_apart(real(np.arange(len(test))), new, seed),
@@ -110,7 +113,12 @@ def _areas(samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int) 
 
 
 def compare(
-    samples: np.ndarray, train: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int = 0
+    samples: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    songs: np.ndarray,
+    seed: int = 0,
+    steps_per_bar: int = STEPS_PER_BAR,
 ) -> Comparison:
     """Compares melodies with real ones, some of each.
 
@@ -119,13 +127,18 @@ def compare(
       train, test: the same of the training and test splits.
       songs: [test windows], the song of each.
       seed: of the classifier.
+      steps_per_bar: of all melodies.
     """
     num = len(samples)
     some_train = train[input_pipeline.spread(len(train), num)]
     some = input_pipeline.spread(len(test), num)
     crowds = {REAL: test, SAMPLES: samples, YARDSTICK: some_train}
-    statistics = {name: evaluation_statistics.measure(tokens) for name, tokens in crowds.items()}
-    found = evaluation_copies.check(np.concatenate([samples, test[some]]), train)
+    statistics = {
+        name: evaluation_statistics.measure(tokens, steps_per_bar)
+        for name, tokens in crowds.items()
+    }
+    compared = np.concatenate([samples, test[some]])
+    found = evaluation_copies.check(compared, train, steps_per_bar)
     copies = {SAMPLES: found[:num], REAL: found[num:]}
     judge = ngram.of_melodies(train)
     figures = {}
@@ -139,4 +152,6 @@ def compare(
         lags = enumerate(statistics[name].self_similarity.T, 1)
         of_all = {f"similarity_lag_{lag}": alike for lag, alike in lags}
         figures[name] = _means(of_all, songs if name == REAL else own) | _means(by_melody, own)
-    return Comparison(statistics, copies, figures, _areas(samples, test, songs, seed))
+    return Comparison(
+        statistics, copies, figures, _areas(samples, test, songs, seed, steps_per_bar)
+    )

@@ -39,7 +39,7 @@ class Statistics:
 
     Attributes:
       pitch_class: [12] steps, from the tonic.
-      note_length: [17] notes, of 1, ..., 16 steps, and longer ones.
+      note_length: [steps_per_bar + 1] notes, of 1, 2, ... steps up to a bar, and longer ones.
       unique_note_rate: [melodies], 0 for a melody without notes.
       self_similarity: [melodies, lags] for lags of 1, 2, ... bars.
       minor_share: the share of melodies whose key is minor.
@@ -52,16 +52,16 @@ class Statistics:
     minor_share: float
 
 
-def measure(tokens: np.ndarray) -> Statistics:
+def measure(tokens: np.ndarray, steps_per_bar: int = STEPS_PER_BAR) -> Statistics:
     """Statistics of melodies [melodies, steps] int of `MelodyCodec`, at least one."""
     pitch = sounding_pitch(tokens)
     onset = tokens >= FIRST_ONSET
     classes, is_minor = _pitch_classes(pitch)
     return Statistics(
         pitch_class=classes,
-        note_length=_note_lengths(pitch, onset),
+        note_length=_note_lengths(pitch, onset, steps_per_bar),
         unique_note_rate=_unique_note_rate(pitch, onset),
-        self_similarity=_self_similarity(pitch),
+        self_similarity=_self_similarity(pitch, steps_per_bar),
         minor_share=float(is_minor.mean()),
     )
 
@@ -95,13 +95,13 @@ def _pitch_classes(pitch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return from_tonic.sum(axis=0), is_minor
 
 
-def _note_lengths(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
+def _note_lengths(pitch: np.ndarray, onset: np.ndarray, steps_per_bar: int) -> np.ndarray:
     """A note lasts from its onset over all steps that sound without another onset."""
     sounds = (pitch != SILENCE).ravel()
     # Every sounding step belongs to the latest onset: a melody begins with one, or silent.
     note = np.cumsum(onset.ravel())[sounds]
     lengths = np.bincount(note, minlength=1)[1:]
-    longest = STEPS_PER_BAR + 1
+    longest = steps_per_bar + 1
     return np.bincount(np.minimum(lengths, longest), minlength=longest + 1)[1:]
 
 
@@ -112,8 +112,8 @@ def _unique_note_rate(pitch: np.ndarray, onset: np.ndarray) -> np.ndarray:
     return present.sum(axis=1) / np.maximum(onset.sum(axis=1), 1)
 
 
-def _self_similarity(pitch: np.ndarray) -> np.ndarray:
-    by_bar = pitch.reshape(len(pitch), -1, STEPS_PER_BAR)
+def _self_similarity(pitch: np.ndarray, steps_per_bar: int) -> np.ndarray:
+    by_bar = pitch.reshape(len(pitch), -1, steps_per_bar)
     lags = range(1, min(MAX_LAG, by_bar.shape[1] - 1) + 1)
     alike = [(by_bar[:, lag:] == by_bar[:, :-lag]).mean(axis=(1, 2)) for lag in lags]
     return np.stack(alike, axis=1) if alike else np.zeros((len(pitch), 0))

@@ -8,7 +8,7 @@ import numpy as np
 from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation
 from musicvae_jax.models import noise
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.windows import play_round
 
 # Added to the number of bars that have been continued, for the key of a later round; out of
@@ -47,8 +47,9 @@ def continue_melody(
         of_round = jax.random.fold_in(key, _LATER_ROUNDS + added) if added else key
         tokens, probs = _decode_on(network, contexts, of_round, temperature)
         for part, row in zip(parts, tokens, strict=True):
-            part.append(network.codec.decode(row).window(context, new))
-        steps = slice(context * STEPS_PER_BAR, (context + new) * STEPS_PER_BAR)
+            part.append(network.melody(row, melody).window(context, new))
+        per_bar = network.model.steps_per_bar
+        steps = slice(context * per_bar, (context + new) * per_bar)
         log_probs.append(probs[:, steps])
         added += new
     scores = np.concatenate(log_probs, axis=1).mean(axis=1)
@@ -60,7 +61,7 @@ def _decode_on(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows that begin with contexts of equal length: tokens, log probabilities."""
     rounds = [play_round(context, 0, network.bars) for context in contexts]
-    given = np.stack([network.codec.encode(melody) for melody in rounds])
+    given = network.tokens(rounds)
     posterior = network.encode(given)
     keys = noise.fold_in(noise.example_keys(key, 0, len(given)), 1)
     epsilon = noise.normal(keys, posterior.mu.shape[1:])

@@ -37,4 +37,4 @@ def fit_attributes(
     shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
     tokens = CODECS[config.model.codec].stored.transpose(split.tokens, shifts)
     mu = model.encode_tokens(input_pipeline.convert(tokens, config.model.codec)).mu
-    return attribute_vectors.fit(mu, attributes.measure(tokens))
+    return attribute_vectors.fit(mu, attributes.measure(tokens, model.model.steps_per_bar))

@@ -16,7 +16,7 @@ from musicvae_jax.inference.results import Continuation, Posterior, Reconstructi
 from musicvae_jax.inference.writing import Writer
 from musicvae_jax.models import bar_flow, noise
 from musicvae_jax.models.trained import TrainedModel
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import first_window, play_round
 from musicvae_jax.system.errors import UserError
 
@@ -38,6 +38,7 @@ class MelodyModel:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
+      grid: of the melodies that it decodes, unless another is asked for.
       composer: writes new bars with the bar prior beside the checkpoint; None if there is none.
       prior: without a composer, what new melodies' latents are drawn from; None for the
         standard normal.
@@ -52,7 +53,7 @@ class MelodyModel:
         self.checkpoint = checkpoint
         self._network = network = Network(checkpoint.config.model, checkpoint.params)
         self.model, self.params = network.model, network.params
-        self.codec, self.bars = network.codec, network.bars
+        self.codec, self.bars, self.grid = network.codec, network.bars, network.grid
         size = math.prod(self.model.latent_shape)
         self.prior = latent_prior.load(checkpoint.path, size)
         self.attributes = attribute_vectors.load(checkpoint.path, size)
@@ -96,14 +97,16 @@ class MelodyModel:
         return self._network.replicated
 
     def tokens(self, melodies: Sequence[Melody]) -> np.ndarray:
-        """[batch, steps] int32 of melodies of equal length."""
-        return np.stack([self.codec.encode(melody) for melody in melodies])
+        """[batch, steps] int32 of melodies of equal length.
+
+        Raises:
+          ValueError: the bars of one have another number of steps than the model's.
+        """
+        return self._network.tokens(melodies)
 
     def melody(self, tokens: np.ndarray, like: Melody | None = None) -> Melody:
-        """The melody of tokens [steps], with the tempo and program of another."""
-        if like is None:
-            return self.codec.decode(tokens)
-        return self.codec.decode(tokens, tempo_bpm=like.tempo_bpm, program=like.program)
+        """The melody of tokens [steps], with the tempo, program and grid of another."""
+        return self._network.melody(tokens, like)
 
     def _own_length(self, melodies: Sequence[Melody]) -> np.ndarray:
         """Tokens [melodies, steps] of melodies of the model's length.
@@ -236,7 +239,7 @@ class MelodyModel:
                 "mode",
             )
         tokens, _ = self._network.decode(z + self.shift(attributes), key, temperature)
-        return [self.melody(row[: bars * STEPS_PER_BAR]) for row in tokens]
+        return [self.melody(row[: bars * self.grid.steps_per_bar]) for row in tokens]
 
     def reconstruct(
         self,

@@ -1,6 +1,7 @@
 """A trained model's compiled functions: arrays in, arrays out."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,7 +13,8 @@ from musicvae_jax.inference.results import Posterior
 from musicvae_jax.models import noise
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
-from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.grid import usual_grid
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.devices import replicate
 
@@ -26,6 +28,7 @@ class Network:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of a window.
+      grid: of what it decodes, unless told otherwise.
     """
 
     def __init__(self, config: ml_collections.ConfigDict, params: Any):
@@ -39,6 +42,7 @@ class Network:
         self.params = params
         self.codec = CODECS[config.codec]
         self.bars = self.model.bars
+        self.grid = usual_grid(self.model.steps_per_bar)
         self._encode = Batched(self._posterior)
         self._sample = Batched(self.decoded)
         self._score = Batched(self._accuracy)
@@ -46,6 +50,28 @@ class Network:
     def trained(self, params: Any) -> TrainedModel:
         """The model with parameters, as a compiled function takes it."""
         return TrainedModel(params, self.model, self.codec)
+
+    def tokens(self, melodies: Sequence[Melody]) -> np.ndarray:
+        """[batch, steps] int32 of melodies of equal length.
+
+        Raises:
+          ValueError: the bars of one have another number of steps than the model's.
+        """
+        per_bar = self.model.steps_per_bar
+        for melody in melodies:
+            if melody.grid.steps_per_bar != per_bar:
+                raise ValueError(
+                    f"a melody in {melody.grid.name} has {melody.grid.steps_per_bar} steps a bar; "
+                    f"the model knows bars of {per_bar}"
+                )
+        return np.stack([self.codec.encode(melody) for melody in melodies])
+
+    def melody(self, tokens: np.ndarray, like: Melody | None = None) -> Melody:
+        """The melody of tokens [steps], with the tempo, program and grid of another."""
+        if like is None:
+            return self.codec.decode(tokens, grid=self.grid)
+        told = {"tempo_bpm": like.tempo_bpm, "program": like.program, "grid": like.grid}
+        return self.codec.decode(tokens, **told).read_in(like.grid)
 
     @functools.cached_property
     def replicated(self) -> Any:
@@ -80,7 +106,7 @@ class Network:
         if z.ndim == 1 + len(self.model.latent_shape):
             z = z[:, None]
         if given is None:
-            given = np.zeros((len(z), z.shape[1] * self.bars * STEPS_PER_BAR), np.int32)
+            given = np.zeros((len(z), z.shape[1] * self.bars * self.model.steps_per_bar), np.int32)
             is_given = np.zeros(given.shape, bool)
         keys = np.asarray(jax.random.key_data(noise.example_keys(key, 0, len(z))))
         rows = (z, keys, given, is_given)
@@ -97,7 +123,7 @@ class Network:
         """What `decode` computes, as `Batched` takes it; keys as their data [batch, 2] uint32."""
         z, keys, given, is_given = rows
         trained, keys = self.trained(params), jax.random.wrap_key_data(keys)
-        batch, bars = z.shape[0], given.shape[1] // STEPS_PER_BAR
+        batch, bars = z.shape[0], given.shape[1] // self.model.steps_per_bar
         windows = trained.apply("path", z.reshape(-1, *self.model.latent_shape))
         path = windows.reshape(batch, -1, self.model.z)[:, :bars]
         embeddings = trained.apply("bar_embeddings", path)

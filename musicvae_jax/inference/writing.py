@@ -11,7 +11,7 @@ from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation
 from musicvae_jax.models import noise
 from musicvae_jax.models.bar_flow import PHASES
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.melody import Melody, join
 from musicvae_jax.music.windows import play_round
 
 
@@ -62,7 +62,7 @@ class Writer:
         bars, length = self._composer.layout.bars, melodies[0].num_bars
         firsts = [min(first, max(length - bars, 0)) for first in range(0, length, bars)]
         windows = [play_round(melody, first, bars) for first in firsts for melody in melodies]
-        tokens = np.stack([self._network.codec.encode(window) for window in windows])
+        tokens = self._network.tokens(windows)
         codes = self._composer.layout.codes(self._network.encode(tokens).mu)
         found = np.zeros((len(melodies), firsts[-1] + bars, codes.shape[-1]), np.float32)
         for first, of_windows in zip(firsts, np.split(codes, len(firsts)), strict=True):
@@ -106,7 +106,7 @@ class Writer:
         keys = noise.example_keys(key, 0, count)
         z = self.windows(self._composer.write(codes, known, keys, place))
         given = np.stack([self._given(melody, is_kept) for melody in melodies])
-        is_given = np.repeat(known, STEPS_PER_BAR, axis=1)
+        is_given = np.repeat(known, self._network.model.steps_per_bar, axis=1)
         return self._network.decode(z, key, temperature, np.repeat(given, num, axis=0), is_given)
 
     def _given(self, melody: Melody, is_kept: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ class Writer:
         tokens = codec.encode(melody)
         starts = np.flatnonzero(is_kept & ~np.concatenate([[False], is_kept[:-1]]))
         for bar in starts:
-            first = int(bar) * STEPS_PER_BAR
+            first = int(bar) * melody.grid.steps_per_bar
             alone = codec.encode(melody.window(int(bar), 1))
             silent = codec.hold is not None and alone[0] == codec.hold
             tokens[first] = codec.silence if silent else alone[0]
@@ -134,10 +134,10 @@ class Writer:
         tokens, probs = self.fill(
             [draft], is_kept, num=num, key=key, temperature=temperature, first_bar=first_bar
         )
-        scores = probs[:, context * STEPS_PER_BAR :].mean(axis=1)
+        scores = probs[:, heard.num_steps :].mean(axis=1)
         return [
             Continuation(
-                join([melody, self._network.codec.decode(tokens[index]).window(context, bars)]),
+                join([melody, self._network.melody(tokens[index], melody).window(context, bars)]),
                 float(scores[index]),
             )
             for index in np.argsort(-scores)
@@ -163,5 +163,4 @@ class Writer:
         """
         is_kept = np.isin(np.arange(melody.num_bars), kept_bars)
         tokens, _ = self.fill([melody], is_kept, num=num, key=key, temperature=temperature)
-        told = {"tempo_bpm": melody.tempo_bpm, "program": melody.program}
-        return [self._network.codec.decode(row, **told) for row in tokens]
+        return [self._network.melody(row, melody) for row in tokens]

@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from musicvae_jax.midi.extraction import duple_stretches
-from musicvae_jax.midi.reading import METER_NAMES
+from musicvae_jax.midi.extraction import stretches
+from musicvae_jax.midi.reading import DUPLE_METERS
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.drum_kit import NOT_A_PIECE, pieces_of
 from musicvae_jax.music.drums import STEPS_PER_BAR, STEPS_PER_QUARTER, Drums, quantized
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.system.errors import UserError
 
 MIN_HITS = 4
+_METER_NAMES = ", ".join(f"{numerator}/{denominator}" for numerator, denominator in DUPLE_METERS)
 
 
 def drums_of(
@@ -33,10 +35,11 @@ def drums_of(
     if not tracks:
         return None, 0.0, "the file has no drum track"
     if span is None:
-        span = max(duple_stretches(song), key=lambda s: s[1] - s[0], default=None)
+        duple = [(s.start, s.end) for s in stretches(song) if SIXTEENTHS in s.grids]
+        span = max(duple, key=lambda s: s[1] - s[0], default=None)
     if span is None:
         meters = ", ".join(sorted({f"{n}/{d}" for _, n, d in song.meters}))
-        return None, 0.0, f"the meter is {meters}; valid are {METER_NAMES}"
+        return None, 0.0, f"the meter is {meters}; valid are {_METER_NAMES}"
     parts = []
     for track in tracks:
         piece = pieces_of(track.pitch)

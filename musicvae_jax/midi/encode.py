@@ -45,19 +45,19 @@ def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> byt
     ]
     if provenance:
         events.append((0, mido.MetaMessage("text", text=_text(provenance))))
-    events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
+    events += _meters(piece)
     for step, bpm in piece.tempos:
         tempo = microseconds_per_quarter(bpm)
-        events.append((step * TICKS_PER_STEP, mido.MetaMessage("set_tempo", tempo=tempo)))
+        events.append((_tick(piece, step), mido.MetaMessage("set_tempo", tempo=tempo)))
     for section in piece.sections:
         text = f"{section.origin}: {section.title}" if section.title else section.origin
         marker = mido.MetaMessage("marker", text=_text(text))
-        events.append((section.start_step * TICKS_PER_STEP, marker))
-    end = piece.num_steps * TICKS_PER_STEP
+        events.append((_tick(piece, section.start_step), marker))
+    end = _tick(piece, piece.num_steps)
     file.tracks.append(_track(events, end))
     for channel, voice in zip(_CHANNELS, piece.voices, strict=False):
         title = name if len(piece.voices) == 1 else f"{name}: {instrument_name(voice.program)}"
-        file.tracks.append(_track(_voice_events(voice, channel, title), end))
+        file.tracks.append(_track(_voice_events(piece, voice, channel, title), end))
     content = io.BytesIO()
     file.save(file=content)
     return content.getvalue()
@@ -122,13 +122,30 @@ def instrument_name(program: int) -> str:
     return pretty_midi.program_to_instrument_name(program)
 
 
+def _tick(piece: Piece, step: int) -> int:
+    return round(piece.quarters_at(step) * TICKS_PER_QUARTER)
+
+
+def _meters(piece: Piece) -> list[tuple[int, mido.MetaMessage]]:
+    """The meter of the first section, and where one begins in another meter."""
+    events, written = [], None
+    for section in piece.sections:
+        grid = section.melody.grid
+        meter = (grid.numerator, grid.denominator)
+        if meter != written:
+            message = mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1])
+            events.append((_tick(piece, section.start_step), message))
+        written = meter
+    return events
+
+
 def _text(text: str) -> str:
     """Text that can be written: file names may hold bytes that are no characters."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _voice_events(
-    voice: Voice, channel: int, title: str
+    piece: Piece, voice: Voice, channel: int, title: str
 ) -> list[tuple[int, mido.MetaMessage | mido.Message]]:
     events = [
         (0, mido.MetaMessage("track_name", name=_text(title))),
@@ -139,7 +156,7 @@ def _voice_events(
     for pitch, start, end, velocity in table.tolist():
         on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
         off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
-        events += [(start * TICKS_PER_STEP, on), (end * TICKS_PER_STEP, off)]
+        events += [(_tick(piece, start), on), (_tick(piece, end), off)]
     return events
 
 

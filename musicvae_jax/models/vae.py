@@ -11,7 +11,6 @@ import ml_collections
 from musicvae_jax.models import noise
 from musicvae_jax.models.decoder import Decoder
 from musicvae_jax.models.encoder import Encoder
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS
 
 _LATENT, _ENCODER_WORDS, _DECODER_WORDS, _DROPOUT, _SCHEDULED = range(5)
@@ -30,6 +29,7 @@ class MusicVAE(nn.Module):
       decoder: the decoder's arguments.
       vocab: number of tokens; the token `vocab` stands for none.
       bars: bars of a melody.
+      steps_per_bar: steps of one bar.
       z: latent dimensions.
       per_bar: whether there is one latent for each bar.
       encoder_word_dropout, decoder_word_dropout: share of input tokens hidden in
@@ -40,6 +40,7 @@ class MusicVAE(nn.Module):
     decoder: dict
     vocab: int
     bars: int
+    steps_per_bar: int
     z: int
     per_bar: bool
     encoder_word_dropout: float
@@ -89,7 +90,7 @@ class MusicVAE(nn.Module):
         """Decodes freely along a path; see `Decoder.sample`. By default nothing is given."""
         if given is None:
             batch, bars, _ = path.shape
-            given = jnp.zeros((batch, bars * STEPS_PER_BAR), jnp.int32)
+            given = jnp.zeros((batch, bars * self.steps_per_bar), jnp.int32)
             is_given = jnp.zeros(given.shape, bool)
         return self.decoder_lstm.sample(path, keys, temperature, given, is_given)
 
@@ -183,7 +184,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
     per_bar = config.latent == "per_bar"
     common = {
         "vocab": vocab,
-        "steps_per_bar": STEPS_PER_BAR,
+        "steps_per_bar": config.steps_per_bar,
         "dropout": config.dropout,
         "dtype": jnp.dtype(config.dtype),
         "implementation": config.lstm,
@@ -213,6 +214,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
         },
         vocab=vocab,
         bars=config.bars,
+        steps_per_bar=config.steps_per_bar,
         z=config.z,
         per_bar=per_bar,
         encoder_word_dropout=config.encoder_word_dropout,
@@ -222,7 +224,7 @@ def create_model(config: ml_collections.ConfigDict) -> MusicVAE:
 
 def init_params(model: MusicVAE, seed: int) -> Any:
     """Initial parameters, a function of the seed; shapes do not depend on the batch."""
-    tokens = jnp.zeros((1, model.bars * STEPS_PER_BAR), jnp.int32)
+    tokens = jnp.zeros((1, model.bars * model.steps_per_bar), jnp.int32)
     key = jax.random.key(seed)
     return model.init(key, tokens, noise.example_keys(key, 0, 1))["params"]
 

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import find_key, glide, plan_keys
-from musicvae_jax.music.piece import VELOCITY, Piece, Section, Voice
+from musicvae_jax.music.piece import VELOCITY, Piece, Section, Voice, placed
 from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
 
 MAX_BRIDGE_BARS = 64
@@ -126,10 +126,11 @@ def chain(
             f"{count} melodies need {count - 1} bridges, or {count} to loop; got {len(bridges)}"
         )
     for bridge in bridges:
-        if bridge.num_steps % STEPS_PER_BAR or not 1 <= bridge.num_bars <= MAX_BRIDGE_BARS:
+        per_bar = bridge.grid.steps_per_bar
+        if bridge.num_steps % per_bar or not 1 <= bridge.num_bars <= MAX_BRIDGE_BARS:
             raise ValueError(
                 f"a bridge must be 1 to {MAX_BRIDGE_BARS} whole bars, not "
-                f"{bridge.num_steps / STEPS_PER_BAR:g}"
+                f"{bridge.num_steps / per_bar:g}"
             )
     loops = len(bridges) == count
     plan = plan_keys(melodies, key_path, loops)
@@ -151,18 +152,18 @@ def chain(
 
 
 def _whole_bars(melody: Melody) -> Melody:
-    return dataclasses.replace(melody, num_steps=melody.num_bars * STEPS_PER_BAR)
+    return dataclasses.replace(melody, num_steps=melody.num_bars * melody.grid.steps_per_bar)
 
 
 def _assemble(sections: Sequence[Section], programs: str, loops: bool = False) -> Piece:
     """Sets sections one after the other; adds tempos and voices."""
-    bars = np.cumsum([0, *(section.melody.num_bars for section in sections)]).tolist()
-    pairs = zip(sections, bars, strict=False)
-    sections = [dataclasses.replace(section, start_bar=bar) for section, bar in pairs]
+    sections = placed(sections)
     tempos: list[tuple[int, float]] = []
     for index, section in enumerate(sections):
         before, after = _ends(sections, index)
-        for step, bpm in tempo_ramp(before.tempo_bpm, after.tempo_bpm, section.melody.num_bars):
+        melody = section.melody
+        ramp = tempo_ramp(before.tempo_bpm, after.tempo_bpm, melody.num_bars, melody.grid)
+        for step, bpm in ramp:
             microseconds = microseconds_per_quarter(bpm)
             if not tempos or microseconds != microseconds_per_quarter(tempos[-1][1]):
                 tempos.append((section.start_step + step, bpm))
@@ -198,7 +199,7 @@ def _voices(sections: Sequence[Section], programs: str) -> tuple[Voice, ...]:
             before = after = sections[0].melody.program
         share = (melody.start + melody.end) / 2 / melody.num_steps
         if programs == "switch":
-            half = melody.num_bars // 2 * STEPS_PER_BAR
+            half = melody.num_bars // 2 * melody.grid.steps_per_bar
             share = (melody.start >= half).astype(np.float64)
         gains = {before: np.cos(share * np.pi / 2), after: np.sin(share * np.pi / 2)}
         if before == after:

@@ -28,9 +28,10 @@ def drum_windows(drums: Drums, rules: WindowRules) -> Windows:
     latest = np.maximum.accumulate(np.where(is_struck, step, -1), axis=1)
     silence = (step - latest).max(axis=1)
     sounding_bars = is_struck.reshape(count, rules.bars, -1).any(axis=2).sum(axis=1)
+    longest = rules.max_silent_bars * STEPS_PER_BAR
     reasons = {
         "silent": sounding_bars == 0,
-        f"over {rules.max_silent_steps} steps of silence": silence > rules.max_silent_steps,
+        f"over {longest} steps of silence": silence > longest,
         f"sound in fewer than {rules.min_sounding_bars} bars": (
             sounding_bars < rules.min_sounding_bars
         ),

@@ -106,6 +106,11 @@ class Drums:
         """Whole and begun bars."""
         return -(-self.num_steps // STEPS_PER_BAR)
 
+    @property
+    def num_quarters(self) -> float:
+        """How long they last, in quarter notes."""
+        return self.num_steps / STEPS_PER_QUARTER
+
     def window(self, start_bar: int, num_bars: int) -> "Drums":
         """Cuts out `num_bars` bars.
 

@@ -1,4 +1,4 @@
-"""The melody: one voice of notes on a grid of sixteenth notes."""
+"""The melody: one voice of notes on a grid of steps."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax.music import colors, notebook
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 
-STEPS_PER_QUARTER = 4
-STEPS_PER_BAR = 16
+# Of melodies in sixteenths, which is what analyses of 4/4 know; others ask the melody's grid.
+STEPS_PER_QUARTER, STEPS_PER_BAR = SIXTEENTHS.steps_per_quarter, SIXTEENTHS.steps_per_bar
 DEFAULT_TEMPO_BPM = 120.0
 MIN_PITCH, MAX_PITCH = 21, 108  # the piano, as in Roberts et al. 2018
 
@@ -34,6 +35,7 @@ class Melody:
       num_steps: the length of the melody in steps; no note ends later.
       tempo_bpm: quarter notes per minute.
       program: General MIDI program, 0..127.
+      grid: what the steps are; by default sixteenths in 4/4.
 
     Raises:
       ValueError: a pitch lies outside of 0..127, or notes overlap or lie outside of the melody.
@@ -45,6 +47,7 @@ class Melody:
     num_steps: int
     tempo_bpm: float = DEFAULT_TEMPO_BPM
     program: int = 0
+    grid: Grid = SIXTEENTHS
 
     def __post_init__(self) -> None:
         for name in ("pitch", "start", "end"):
@@ -83,6 +86,7 @@ class Melody:
             and self.num_steps == other.num_steps
             and self.tempo_bpm == other.tempo_bpm
             and self.program == other.program
+            and self.grid == other.grid
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -90,17 +94,20 @@ class Melody:
     @property
     def num_bars(self) -> int:
         """Whole and begun bars."""
-        return -(-self.num_steps // STEPS_PER_BAR)
+        return -(-self.num_steps // self.grid.steps_per_bar)
+
+    @property
+    def num_quarters(self) -> float:
+        """How long it lasts, in quarter notes."""
+        return float(self.grid.quarters(self.num_steps))
 
     def _repr_html_(self) -> str:
         """A piano roll with a button that plays it, for notebooks."""
-        step_sec = 60 / self.tempo_bpm / STEPS_PER_QUARTER
+        step_sec = 60 / self.tempo_bpm * self.grid.quarters(np.arange(self.num_steps + 1))
         ends = (colors.BLUE, colors.BLUE)
         part = notebook.Part("", 0, self.num_bars, self.pitch, self.start, self.end, ends)
         caption = f"melody: {self.num_bars} bars, {self.pitch.size} notes, {self.tempo_bpm:g} bpm"
-        return notebook.as_html(
-            caption, [part], step_sec * np.arange(self.num_steps + 1), STEPS_PER_BAR
-        )
+        return notebook.as_html(caption, [part], step_sec, self.grid.steps_per_bar)
 
     def window(self, start_bar: int, num_bars: int) -> "Melody":
         """Cuts out `num_bars` bars.
@@ -115,7 +122,7 @@ class Melody:
             raise ValueError(
                 f"bars {start_bar}..{start_bar + num_bars} are outside of 0..{self.num_bars}"
             )
-        first, length = start_bar * STEPS_PER_BAR, num_bars * STEPS_PER_BAR
+        first, length = (bars * self.grid.steps_per_bar for bars in (start_bar, num_bars))
         start = np.clip(self.start - first, 0, length)
         end = np.clip(self.end - first, 0, length)
         inside = end > start
@@ -131,13 +138,40 @@ class Melody:
         """Shifts every pitch; the caller keeps it inside 0..127."""
         return dataclasses.replace(self, pitch=self.pitch + semitones)
 
+    def read_in(self, grid: Grid) -> "Melody":
+        """The same steps on another grid; notes that take no time there are left out.
+
+        Raises:
+          ValueError: its bars have another number of steps.
+        """
+        if grid.steps_per_bar != self.grid.steps_per_bar:
+            raise ValueError(
+                f"bars of {self.grid.steps_per_bar} steps cannot be read in {grid.name}, whose "
+                f"bars have {grid.steps_per_bar}"
+            )
+        lasts = grid.played(self.end) > grid.played(self.start)
+        return dataclasses.replace(
+            self,
+            pitch=self.pitch[lasts],
+            start=self.start[lasts],
+            end=self.end[lasts],
+            grid=grid,
+        )
+
 
 def join(melodies: Sequence[Melody]) -> Melody:
     """Sets melodies one after the other, each from a bar line, with the first's tempo and program.
 
     One that does not fill its last bar is followed by silence up to the next bar line.
+
+    Raises:
+      ValueError: they are on different grids.
     """
-    starts = np.cumsum([0, *(melody.num_bars for melody in melodies)]) * STEPS_PER_BAR
+    grid = melodies[0].grid
+    if any(melody.grid != grid for melody in melodies):
+        names = ", ".join(dict.fromkeys(melody.grid.name for melody in melodies))
+        raise ValueError(f"melodies on different grids cannot be joined: {names}")
+    starts = np.cumsum([0, *(melody.num_bars for melody in melodies)]) * grid.steps_per_bar
     return dataclasses.replace(
         melodies[0],
         pitch=np.concatenate([melody.pitch for melody in melodies]),

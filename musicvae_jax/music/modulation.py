@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from musicvae_jax.music.keys import SCALES, find_keys, key_name, pitch_class_weights
-from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 
 # keep: every melody as it is; a bridge goes between two keys as the model sees fit.
 # transpose: the later melodies are moved to the first one's key.
@@ -143,7 +143,7 @@ def glide(bridge: Melody, key: Key, semitones: int, curve: np.ndarray | None = N
         return bridge
     if curve is None:
         curve = np.arange(1, bridge.num_bars + 1) / (bridge.num_bars + 1)
-    t = np.asarray(curve, np.float64)[bridge.start // STEPS_PER_BAR]
+    t = np.asarray(curve, np.float64)[bridge.start // bridge.grid.steps_per_bar]
     gone = glide_pitches(bridge.pitch, t, key, semitones)
     return dataclasses.replace(bridge, pitch=np.clip(gone, 0, 127))
 

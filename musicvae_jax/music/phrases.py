@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.melody import Melody
 
 # In tunes of one's own and of the world, phrases have four or eight bars more often than others.
 _BARS, _MORE_BARS = 4, 8
@@ -38,14 +38,14 @@ def places(melody: Melody) -> list[Place]:
     Args:
       melody: of any length of at least a bar.
     """
-    starts = [*melody.start.tolist(), melody.num_bars * STEPS_PER_BAR]
+    starts = [*melody.start.tolist(), melody.num_bars * melody.grid.steps_per_bar]
     lengths = np.diff(starts)
     median = float(np.median(lengths)) if lengths.size else 0.0
     return [_place(melody, bar, lengths, median) for bar in range(melody.num_bars + 1)]
 
 
 def _place(melody: Melody, bar: int, lengths: np.ndarray, median: float) -> Place:
-    line = bar * STEPS_PER_BAR
+    line = bar * melody.grid.steps_per_bar
     points, reasons = 0.0, []
     if bar in (0, melody.num_bars):
         points, reasons = points + _MOST_LONG, ["the beginning" if bar == 0 else "the end"]
@@ -55,7 +55,7 @@ def _place(melody: Melody, bar: int, lengths: np.ndarray, median: float) -> Plac
         ratio = float(lengths[last]) / median if median else 0.0
         if end > line:
             points, reasons = points - 2, ["a note is held over it"]
-        elif ratio >= _LONG and int(melody.start[last]) >= line - 2 * STEPS_PER_BAR:
+        elif ratio >= _LONG and int(melody.start[last]) >= line - 2 * melody.grid.steps_per_bar:
             points += min(ratio, _MOST_LONG)
             is_rest = int(melody.start[last]) + int(lengths[last]) > end
             reasons.append("a rest" if is_rest else "a long note")

@@ -2,19 +2,21 @@
 
 `music.assembly` puts pieces together.
 
-What a piece plays of a melody is the `Melody`: its notes on the grid of sixteenths, one
+What a piece plays of a melody is the `Melody`: its notes on its grid of steps, one
 at a time. The accompaniment, the dynamics and the exact timing of the file that it came
 from are not part of it; `midi.medley` plays these too. "As it was" means these notes, each at its
 pitch and place.
 """
 
+import bisect
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax.music import colors, notebook
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tempo import microseconds_per_quarter
 
 VELOCITY = 80
@@ -28,7 +30,8 @@ class Section:
       origin: `melody 1`, `bridge`, `melody 2`; with several bridges `bridge 1`, ...
       title: for people, for example the file's name; may be empty.
       melody: what is played, in whole bars, its steps counted from the section's start.
-      start_bar: where it begins.
+      start_bar, start_step, start_quarter: where it begins, counted in bars and steps of the
+        sections before it, each on its own grid, and in quarter notes.
       is_bridge: whether it leads from one melody to another.
       key: the key that it is in; of a bridge, the keys before and after it.
       semitones: by how much the melody was moved; of a bridge, by how much it glides.
@@ -41,10 +44,26 @@ class Section:
     is_bridge: bool
     key: str
     semitones: int
+    start_step: int = 0
+    start_quarter: float = 0.0
 
-    @property
-    def start_step(self) -> int:
-        return self.start_bar * STEPS_PER_BAR
+    def quarters(self, step: int) -> float:
+        """Where a step of the piece lies that is in this section, in quarter notes."""
+        return self.start_quarter + float(self.melody.grid.quarters(step - self.start_step))
+
+
+def placed(sections: Sequence[Section]) -> list[Section]:
+    """The sections, each where the one before it ends."""
+    result: list[Section] = []
+    bar, step, quarter = 0, 0, 0.0
+    for section in sections:
+        melody = section.melody
+        result.append(
+            dataclasses.replace(section, start_bar=bar, start_step=step, start_quarter=quarter)
+        )
+        bar, step = bar + melody.num_bars, step + melody.num_steps
+        quarter += melody.num_quarters
+    return result
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +115,20 @@ class Piece:
 
     @property
     def num_steps(self) -> int:
-        return self.num_bars * STEPS_PER_BAR
+        last = self.sections[-1]
+        return last.start_step + last.melody.num_steps
 
     @property
     def line(self) -> Melody:
-        """All sections as one melody, with the tempo and program of the first."""
+        """All sections as one melody, with the tempo and program of the first.
+
+        Raises:
+          ValueError: they are on different grids.
+        """
+        grids = {section.melody.grid for section in self.sections}
+        if len(grids) > 1:
+            names = ", ".join(sorted(grid.name for grid in grids))
+            raise ValueError(f"sections on different grids are not one melody: {names}")
         first = self.sections[0].melody
         starts = [section.start_step for section in self.sections]
         melodies = [section.melody for section in self.sections]
@@ -112,14 +140,28 @@ class Piece:
             num_steps=self.num_steps,
             tempo_bpm=first.tempo_bpm,
             program=first.program,
+            grid=first.grid,
         )
+
+    def notes(self) -> list[tuple[int, int, int]]:
+        """The notes of all sections as `(pitch, start, end)`, in steps of the piece."""
+        return [
+            (pitch, start + section.start_step, end + section.start_step)
+            for section in self.sections
+            for pitch, start, end in section.melody.notes()
+        ]
+
+    def quarters_at(self, step: int) -> float:
+        """Where a step lies, in quarter notes from the beginning."""
+        starts = [section.start_step for section in self.sections]
+        return self.sections[max(bisect.bisect_right(starts, step) - 1, 0)].quarters(step)
 
     def seconds_at(self, step: int) -> float:
         """When a step begins in the MIDI file, whose tempos are whole microseconds."""
         starts = [start for start, _ in self.tempos if start < step]
-        steps = np.diff([*starts, step])
+        quarters = np.diff([self.quarters_at(each) for each in [*starts, step]])
         lengths = [microseconds_per_quarter(bpm) for _, bpm in self.tempos[: len(starts)]]
-        return float(np.dot(steps, lengths)) / STEPS_PER_QUARTER / 1e6
+        return float(np.dot(quarters, lengths)) / 1e6
 
     @property
     def duration_sec(self) -> float:
@@ -159,7 +201,9 @@ class Piece:
             )
         caption = f"piece: {self.num_bars} bars, {self.duration_sec:.0f} s"
         step_sec = np.array([self.seconds_at(step) for step in range(self.num_steps + 1)])
-        return notebook.as_html(caption, parts, step_sec, STEPS_PER_BAR)
+        return notebook.as_html(
+            caption, parts, step_sec, self.sections[0].melody.grid.steps_per_bar
+        )
 
     def summary(self) -> dict[str, Any]:
         """The tempo, key and place of each section, for a JSON report."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 
 # A MIDI tempo is a whole number of microseconds a quarter, in three bytes.
 _MICROSECONDS_PER_MINUTE, _MAX_MICROSECONDS = 60_000_000, 2**24 - 1
@@ -24,18 +24,22 @@ def microseconds_per_quarter(tempo_bpm: float) -> int:
     raise ValueError(f"a tempo of {tempo_bpm} bpm cannot be written to MIDI")
 
 
-def tempo_ramp(before_bpm: float, after_bpm: float, bars: int) -> list[tuple[int, float]]:
+def tempo_ramp(
+    before_bpm: float, after_bpm: float, bars: int, grid: Grid = SIXTEENTHS
+) -> list[tuple[int, float]]:
     """The tempos of a bridge, `(step, tempo_bpm)` from step 0.
 
     The ear compares tempos by their ratio, so each change is by the same ratio, and
-    those into and out of the bridge are no larger. Changes fall on quarter notes;
-    if that would make them noticeable one by one, on sixteenths.
+    those into and out of the bridge are no larger. Changes fall on the beats of
+    its grid; if that would make them noticeable one by one, on every step.
     """
     if before_bpm == after_bpm:
         return [(0, before_bpm)]
-    for every in (STEPS_PER_QUARTER, 1):
-        number = bars * STEPS_PER_BAR // every
+    for every in (grid.steps_per_beat, 1):
+        number = bars * grid.played_steps // every
         ratio = (after_bpm / before_bpm) ** (1 / (number + 1))
         if abs(np.log(ratio)) <= _NOTICEABLE:
             break
-    return [(every * index, before_bpm * ratio ** (index + 1)) for index in range(number)]
+    return [
+        (grid.step_of(every * index), before_bpm * ratio ** (index + 1)) for index in range(number)
+    ]

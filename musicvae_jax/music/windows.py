@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, STEPS_PER_BAR, Melody, join
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody, join
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 from musicvae_jax.system.errors import UserError
 
@@ -32,9 +32,9 @@ class WindowRules:
     min_unique_pitches: int = 3
 
     @property
-    def max_silent_steps(self) -> int:
+    def max_silent_bars(self) -> int:
         """The longest silence within a window."""
-        return STEPS_PER_BAR * max(1, int(self.max_silent_share * self.bars))
+        return max(1, int(self.max_silent_share * self.bars))
 
     @property
     def min_sounding_bars(self) -> int:
@@ -48,7 +48,7 @@ class Windows:
 
     Attributes:
       start_bars: [windows] int32, of those kept.
-      tokens: [windows, bars * 16] uint8, of `MelodyCodec`.
+      tokens: [windows, bars * steps_per_bar] uint8, of `MelodyCodec`.
       refusals: how many were not kept, by reason.
     """
 
@@ -75,7 +75,8 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     A note held into a window is struck again at its first step, as `Melody.window` does;
     all windows are made at once.
     """
-    length = rules.bars * STEPS_PER_BAR
+    per_bar = melody.grid.steps_per_bar
+    length, max_silent_steps = rules.bars * per_bar, rules.max_silent_bars * per_bar
     count = melody.num_bars - rules.bars + 1
     if count <= 0:
         nothing = np.zeros((0, length), np.uint8)
@@ -84,7 +85,7 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     inside_range = dataclasses.replace(
         melody,
         pitch=np.clip(melody.pitch, MIN_PITCH, MAX_PITCH),
-        num_steps=melody.num_bars * STEPS_PER_BAR,
+        num_steps=melody.num_bars * per_bar,
     )
     whole = MelodyCodec().encode(inside_range)
     sounding = _sounding(whole)
@@ -93,10 +94,10 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     np.add.at(is_outside, melody.end[outside], -1)
 
     def windows(per_step: np.ndarray) -> np.ndarray:
-        return np.lib.stride_tricks.sliding_window_view(per_step, length)[::STEPS_PER_BAR]
+        return np.lib.stride_tricks.sliding_window_view(per_step, length)[::per_bar]
 
     tokens = windows(whole).astype(np.uint8)
-    first_sounding = sounding[::STEPS_PER_BAR][:count]
+    first_sounding = sounding[::per_bar][:count]
     first = np.where(tokens[:, 0] == NOTE_OFF, HOLD, tokens[:, 0])
     tokens[:, 0] = np.where(first == HOLD, first_sounding, first)
     # Within a window, a silence is at most as long as the window so far.
@@ -109,9 +110,7 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     reasons = {
         "silent": unique_pitches == 0,
         "pitches outside of the piano": windows(np.cumsum(is_outside[:-1])).any(axis=1),
-        f"over {rules.max_silent_steps} steps of silence": (
-            silence.max(axis=1) > rules.max_silent_steps
-        ),
+        f"over {max_silent_steps} steps of silence": (silence.max(axis=1) > max_silent_steps),
         f"sound in fewer than {rules.min_sounding_bars} bars": (
             sounding_bars < rules.min_sounding_bars
         ),
@@ -136,7 +135,8 @@ def first_window(melody: Melody, bars: int, source: str) -> Melody:
     """
     if melody.num_bars < bars:
         raise UserError(
-            f"{source}: its melody has {melody.num_bars} bars of 4/4, {bars} are needed"
+            f"{source}: its melody has {melody.num_bars} bars of {melody.grid.meter}, {bars} are "
+            "needed"
         )
     kept = melody_windows(melody, WindowRules(bars=bars)).start_bars
     return melody.window(int(kept[0]) if kept.size else 0, bars)

@@ -10,8 +10,11 @@ from musicvae_jax.music.piece import VELOCITY
 from musicvae_jax.notation.repeats import playing_order
 from musicvae_jax.notation.score import TICKS_PER_QUARTER, Bar, Score, VoiceInfo
 
-# Two bars of 2/4 make one of the model's, so the first bar line is a whole one in.
-_FIRST_BAR_LINE = {2 * TICKS_PER_QUARTER: 4 * TICKS_PER_QUARTER}
+# Two bars of 2/4 make one of the model's, and two of 3/8, so the first bar line is a whole one in.
+_FIRST_BAR_LINE = {
+    2 * TICKS_PER_QUARTER: 4 * TICKS_PER_QUARTER,
+    3 * TICKS_PER_QUARTER // 2: 3 * TICKS_PER_QUARTER,
+}
 # Files round the lengths of tuplets; a bar that is so nearly full is full.
 _TOLERANCE = TICKS_PER_QUARTER // 12
 
@@ -45,7 +48,7 @@ def perform(score: Score, most_notes: int) -> Song:
     """Plays a score: repeats played out, ties joined, every bar on the grid of its meter.
 
     An upbeat stands before its bar line, and the first bar line is at a multiple of the
-    bar's length (of four quarter notes in 2/4). A bar that is shorter or longer than its
+    bar's length (of two bars in 2/4 and 3/8). A bar that is shorter or longer than its
     meter leaves the grid where it is: the other part of a bar follows directly, any other
     bar at the next bar line. To let it follow directly would move all bars after it off
     the grid of the model's bars. Where a repeated upbeat has no room, the bar before ends

@@ -42,6 +42,7 @@ def read(
     meter: str | None = None,
     tempo_bpm: float | None = None,
     track: str | int | None = None,
+    grid: str | None = None,
 ) -> Melody:
     """The melody of a music file: the top line of the part that looks most like one.
 
@@ -64,13 +65,14 @@ def read(
       tempo_bpm: the quarter notes a minute at which the beats lie in time, whatever the file
         says.
       track: the number, from 1, or the name of the track that is the melody.
+      grid: a name in `GRIDS`, with its meter; None for the one that moves onsets least.
 
     Raises:
       UserError: the file cannot be read, or has no usable melody; says why. Or an argument
         is not valid.
     """
     name = None if track is None else str(track)
-    return read_melody(path, make_reading(bar_one, meter, tempo_bpm, name))
+    return read_melody(path, make_reading(bar_one, meter, tempo_bpm, name, grid))
 
 
 def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
@@ -80,7 +82,7 @@ def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
       UserError: as for `read`.
     """
     song = read_song(path, reading)
-    melody = extract_melody(song, str(path), reading.track)
+    melody = extract_melody(song, str(path), reading.track, reading.grid)
     _log_warnings(song, str(path))
     return melody
 
@@ -109,7 +111,7 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
       UserError: as for `read`.
     """
     song = song_from_bytes(data, name, reading)
-    melody, origin = melody_and_origin(song, name, reading.track)
+    melody, origin = melody_and_origin(song, name, reading.track, reading.grid)
     _log_warnings(song, name)
     if kind_of(data, name) == "MIDI":
         declared = song_from_bytes(data, name, Reading(as_declared=True))

@@ -11,7 +11,6 @@ from musicvae_jax.evaluation.measure import Measured
 from musicvae_jax.evaluation.samples import REAL, SAMPLES, YARDSTICK, Comparison
 from musicvae_jax.evaluation.statistics import MAX_LAG, share_histogram, shares
 from musicvae_jax.music.colors import BLUE, ORANGE, PURPLE, VERMILION
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.plots.picture import Picture
 
 _SOFT, _GRID = "#777777", "#E2E2E2"
@@ -93,7 +92,8 @@ def _draw_self_similarity(axes: Axes, samples: Comparison) -> None:
 def _draw_samples(panels: Mapping[str, Axes], samples: Comparison) -> None:
     crowds, copies = samples.statistics, samples.copies
     _draw_shares(panels["pitch"], {n: s.pitch_class for n, s in crowds.items()}, _DEGREES)
-    lengths = [*map(str, range(1, STEPS_PER_BAR + 1)), "more"]
+    longest = len(crowds[REAL].note_length)
+    lengths = [*map(str, range(1, longest)), "more"]
     _draw_shares(panels["length"], {n: s.note_length for n, s in crowds.items()}, lengths)
     _draw_distribution(panels["unique"], {n: s.unique_note_rate for n, s in crowds.items()})
     _draw_self_similarity(panels["lag"], samples)
@@ -104,10 +104,10 @@ def _draw_samples(panels: Mapping[str, Axes], samples: Comparison) -> None:
 def evaluation_figure(measured: Measured, title: str) -> Figure:
     """Draws accuracies by position, and prior samples beside real melodies."""
     texts = {
-        "step": ("accuracy within the bar", "sixteenth"),
+        "step": ("accuracy within the bar", "step"),
         "bar": ("accuracy along the melody", "bar"),
         "pitch": ("pitch classes, by sounding time", "degree above the tonic of the key found"),
-        "length": ("note lengths", "sixteenths"),
+        "length": ("note lengths", "steps"),
         "unique": ("different pitches over notes", "of a melody"),
         "lag": ("steps that sound as some bars before", "bars before"),
         "nearest": ("share of tokens of the nearest training window", "of a melody, transposed"),

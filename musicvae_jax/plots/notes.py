@@ -5,6 +5,14 @@ from typing import Any
 import numpy as np
 from matplotlib.collections import PolyCollection
 
+from musicvae_jax.music.melody import Melody
+
+
+def bars_at(melody: Melody, step: np.ndarray) -> np.ndarray:
+    """Where steps of a melody lie, in bars from its beginning."""
+    grid = melody.grid
+    return grid.played(step) / grid.played_steps
+
 
 def note_boxes(
     pitch: np.ndarray, left: np.ndarray, right: np.ndarray, **style: Any

@@ -11,10 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.plots.bar_values import BarValues
-from musicvae_jax.plots.notes import note_boxes
+from musicvae_jax.plots.notes import bars_at, note_boxes
 from musicvae_jax.plots.picture import Picture
 
 _INK, _SOFT, _GRID, _SHADE, _PALE = "#333333", "#777777", "#E2E2E2", "#F3F3F3", "#C8C8C8"
@@ -126,15 +125,15 @@ def _set_up(axes: Axes, piece: Piece, limits: tuple[int, int], is_last: bool) ->
 def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValues]]) -> None:
     for (section, values), ends in zip(parts, _colors(piece), strict=True):
         melody = section.melody
-        bar = melody.start // STEPS_PER_BAR
+        bar = melody.start // melody.grid.steps_per_bar
         t = values.t(melody.num_bars)[bar] if section.is_bridge else np.zeros(len(bar))
         again = (melody.pitch[1:] == melody.pitch[:-1]) & (melody.start[1:] == melody.end[:-1])
         gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
-        left = section.start_bar + melody.start / STEPS_PER_BAR
-        right = section.start_bar + (melody.end - gap) / STEPS_PER_BAR
+        left = section.start_bar + bars_at(melody, melody.start)
+        right = section.start_bar + bars_at(melody, melody.end - gap)
         notes = note_boxes(melody.pitch, left, right, facecolors=mix(ends, t), zorder=2)
         axes.add_collection(notes, autolim=False)
-    pitch = piece.line.pitch
+    pitch = np.concatenate([section.melody.pitch for section, _ in parts])
     lowest, highest = (int(pitch.min()), int(pitch.max())) if pitch.size else (60, 72)
     low, high = min(lowest, highest - 11) - 1.5, max(highest, lowest + 11) + 1.5
     axes.set_ylim(low, high)

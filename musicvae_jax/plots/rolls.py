@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.music.colors import BLUE, GREEN, GREY, VERMILION
 from musicvae_jax.music.keys import key_name
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
-from musicvae_jax.plots.notes import note_boxes
+from musicvae_jax.music.melody import Melody
+from musicvae_jax.plots.notes import bars_at, note_boxes
 from musicvae_jax.plots.picture import Picture
 
 _WIDTH_IN, _ROLL_HEIGHT_IN = 11.0, 1.6
@@ -23,8 +23,8 @@ def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
     """Draws one melody."""
     notes = note_boxes(
         melody.pitch,
-        melody.start / STEPS_PER_BAR,
-        melody.end / STEPS_PER_BAR,
+        bars_at(melody, melody.start),
+        bars_at(melody, melody.end),
         facecolors=color,
         edgecolors="white",
         linewidths=0.4 if melody.num_bars <= 32 else 0.0,  # edges would hide short notes
@@ -92,7 +92,7 @@ def statistics_figure(statistics: Mapping[str, np.ndarray], title: str) -> Figur
         ("onsets by MIDI pitch", np.arange(low, high), pitch[low:high], None),
         ("bars by notes that begin in them", None, statistics["onsets_per_bar"], None),
         ("windows by key", None, statistics["key"], names),
-        ("notes by length in sixteenths (last: longer)", None, statistics["note_steps"], None),
+        ("notes by length in steps (last: longer)", None, statistics["note_steps"], None),
     )
     for axes, (name, positions, counts, labels) in zip(grid.flat, panels, strict=True):
         positions = np.arange(len(counts)) if positions is None else positions
@@ -116,17 +116,20 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
     reports = [r for r in extraction.tracks if r.decision == "taken" or not r.track.is_drum]
     reports = (reports or list(extraction.tracks))[:_MAX_TRACKS]
     melody = extraction.melody
+    bar = extraction.span.grids[0].quarters_per_bar if extraction.span else 4.0
+    if melody is not None:
+        bar = melody.grid.quarters_per_bar
     figure, axes = _rows(len(reports) + (melody is not None))
     figure.suptitle(title, fontsize=10)
     for axis, report in zip(axes, reports, strict=False):
         track = report.track
         color = VERMILION if report.decision == "taken" else GREY
-        boxes = note_boxes(track.pitch, track.start / 4, track.end / 4, facecolors=color)
+        boxes = note_boxes(track.pitch, track.start / bar, track.end / bar, facecolors=color)
         axis.add_collection(boxes)
         axis.autoscale_view()
         axis.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         if extraction.span:
-            first, stop = (quarter / 4 for quarter in extraction.span)
+            first, stop = extraction.span.start / bar, extraction.span.end / bar
             axis.axvspan(first, stop, color=BLUE, alpha=0.06)
             if stop - first < _MAX_BAR_LINES:
                 for line in np.arange(first, stop):
@@ -134,10 +137,12 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
         axis.set_title(label, loc="left", fontsize=9)
         axis.tick_params(labelsize=8)
-    last = max(float(report.track.end.max()) for report in reports) / 4
+    last = max(float(report.track.end.max()) for report in reports) / bar
     for axis in axes[: len(reports)]:
         axis.set_xlim(0, last)
-    axes[len(reports) - 1].set_xlabel("bars of 4/4 from the beginning of the file", fontsize=8)
+    meter = melody.grid.meter if melody is not None else "4/4"
+    words = f"bars of {meter} from the beginning of the file"
+    axes[len(reports) - 1].set_xlabel(words, fontsize=8)
     if melody is not None:
         _draw_roll(axes[-1], melody, BLUE, f"the melody: {melody.num_bars} bars")
         ticks = np.arange(0, melody.num_bars, max(1, melody.num_bars // 16))

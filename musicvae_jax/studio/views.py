@@ -53,7 +53,7 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
         "duration_sec": round(seconds, 3),
         "loops": piece.loops,
         "tempos": tempos,
-        "notes": piece.line.notes(),
+        "notes": piece.notes(),
         "t": np.round(np.asarray(t, np.float64), 4).tolist(),
         "sections": [
             {

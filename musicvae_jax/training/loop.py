@@ -173,7 +173,8 @@ def _first_state(
     if restored is None and config.train.init_from:
         source = config.train.init_from
         directory = load.find(source, manager.directory, "config.train.init_from")
-        params = load.load(directory, abstract_params, config).params
+        # No parameter belongs to a step of the bar.
+        params = load.load(directory, abstract_params, config, ("steps_per_bar",)).params
         logger.info("beginning from the parameters of %s", directory)
         return create_train_state(model, optimizer, config.seed, params)
     if restored is None:

@@ -12,7 +12,6 @@ import numpy as np
 from musicvae_jax.inference.bar_prior import Outlines
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import bar_flow
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import CODECS, StoredCodec, sounding_pitch
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -34,6 +33,7 @@ class Windows:
       start_bar: [windows] int32, where each one begins in its song.
       weight: [windows] float32, how often each one counts.
       sources: the names of the sources.
+      bars: of each window.
       codec: of the tokens.
     """
 
@@ -42,6 +42,7 @@ class Windows:
     start_bar: np.ndarray
     weight: np.ndarray
     sources: tuple[str, ...]
+    bars: int
     codec: StoredCodec = CODECS["melody"].stored
 
     @property
@@ -49,10 +50,9 @@ class Windows:
         """Which bars are equal: for each the number of the first such one, [windows, bars]."""
         pitch = sounding_pitch(self.tokens, self.codec)
         by_bar = np.stack([pitch, self.codec.onsets(self.tokens)], axis=-1)
-        by_bar = by_bar.reshape(len(pitch), -1, 2 * STEPS_PER_BAR)
-        bars = by_bar.shape[1]
-        form = np.tile(np.arange(bars), (len(pitch), 1))
-        for bar in range(bars - 1, -1, -1):
+        by_bar = by_bar.reshape(len(pitch), self.bars, -1)
+        form = np.tile(np.arange(self.bars), (len(pitch), 1))
+        for bar in range(self.bars - 1, -1, -1):
             # The first of all equal bars comes last, and stays.
             form = np.where((by_bar == by_bar[:, bar : bar + 1]).all(axis=-1), bar, form)
         return form
@@ -67,9 +67,10 @@ class Windows:
             self.start_bar[drawn],
             self.weight[drawn],
             self.sources,
+            self.bars,
             self.codec,
         )
-        form = some.form if bars == some.form.shape[1] else np.zeros((count, bars))
+        form = some.form if bars == self.bars else np.zeros((count, bars))
         phase = some.start_bar % bar_flow.PHASES
         return Outlines(form.astype(np.uint8), some.source, phase.astype(np.uint8))
 
@@ -102,7 +103,7 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
     if path.is_file():
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["identity"]) == wanted:
-                return _read(arrays, codec)
+                return _read(arrays, config.model.bars, codec)
     # TFDS takes seconds to import, and is not needed where the windows are there already.
     from musicvae_jax.datasets import input_pipeline
 
@@ -122,21 +123,22 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
             f"{name}_weight": weights[split.source],
         }
     files.write_npz(path, arrays | {"identity": wanted})
-    return _read(arrays, codec)
+    return _read(arrays, config.model.bars, codec)
 
 
 def _identity(config: ml_collections.ConfigDict) -> str:
     """What decides the windows and their weights, as text."""
     dataset = json.loads(config.dataset.to_json())
     names = ("sources", "path", "collections", "extraction", "programs", "name_contains")
-    return json.dumps([config.model.bars, *(dataset[name] for name in names)])
+    shape = [config.model.bars, config.model.steps_per_bar]
+    return json.dumps([*shape, *(dataset[name] for name in names)])
 
 
-def _read(arrays: Any, codec: StoredCodec) -> dict[str, Windows]:
+def _read(arrays: Any, bars: int, codec: StoredCodec) -> dict[str, Windows]:
     fields = ("tokens", "source", "start_bar", "weight")
     sources = tuple(arrays["sources"].tolist())
     return {
-        name: Windows(*(arrays[f"{name}_{field}"] for field in fields), sources, codec)
+        name: Windows(*(arrays[f"{name}_{field}"] for field in fields), sources, bars, codec)
         for name in ("train", "validation")
     }
 

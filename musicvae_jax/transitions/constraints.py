@@ -78,11 +78,11 @@ def allowed_pitches(
     return classes[..., pitch % 12] & (pitch >= low) & (pitch <= high)
 
 
-def pitch_bias(allowed: jax.Array, codec: Codec) -> jax.Array:
+def pitch_bias(allowed: jax.Array, codec: Codec, steps_per_bar: int = STEPS_PER_BAR) -> jax.Array:
     """The bias on logits that keeps to pitches: [batch, bars, 128] -> [batch, steps, vocab]."""
     pitches = codec.token_pitches()
     forbidden = jnp.where(pitches == SILENCE, False, ~allowed[..., pitches])
-    return jnp.repeat(jnp.where(forbidden, FORBIDDEN, 0.0), STEPS_PER_BAR, axis=1)
+    return jnp.repeat(jnp.where(forbidden, FORBIDDEN, 0.0), steps_per_bar, axis=1)
 
 
 def rhythm_bias(rhythm: Notes, codec: Codec) -> jax.Array:
@@ -133,7 +133,7 @@ def snap(notes: Notes, allowed: jax.Array) -> Notes:
     pitch = jnp.arange(128)
     distance = jnp.abs(pitch[:, None] - pitch) * 2 + (pitch > pitch[:, None])
     cost = jnp.where(allowed[:, :, None], distance, 1000)
-    nearest = jnp.repeat(cost.argmin(axis=-1), STEPS_PER_BAR, axis=1)  # [batch, steps, 128]
+    nearest = jnp.repeat(cost.argmin(axis=-1), notes.steps_per_bar, axis=1)  # [batch, steps, 128]
     moved = jnp.take_along_axis(nearest, jnp.maximum(notes.pitch, 0)[..., None], axis=2)[..., 0]
     moved = notes_lib.at(moved, notes_lib.latest(notes.onset))
     pitch = jnp.where(notes.pitch == SILENCE, SILENCE, moved).astype(jnp.int32)

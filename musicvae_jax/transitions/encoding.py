@@ -5,7 +5,6 @@ import jax.numpy as jnp
 
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import MusicVAE
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
 
@@ -20,7 +19,7 @@ def encode_windows(trained: TrainedModel, notes: Notes) -> tuple[jax.Array, jax.
       mu and sigma: [batch, windows, z] each, or [batch, windows, model bars, z].
     """
     batch, steps = notes.pitch.shape
-    window = trained.model.bars * STEPS_PER_BAR
+    window = trained.model.bars * trained.model.steps_per_bar
     windows = -(-steps // window)
     filled = jnp.arange(windows * window)
     looped = jax.tree.map(lambda leaf: leaf[:, filled % steps], notes)
@@ -42,4 +41,4 @@ def window_path(model: MusicVAE, z: jax.Array) -> jax.Array:
 def mean_path(trained: TrainedModel, notes: Notes) -> jax.Array:
     """The path of melodies' posterior means: [batch, bars, z]."""
     mu, _ = encode_windows(trained, notes)
-    return window_path(trained.model, mu)[:, : notes.pitch.shape[1] // STEPS_PER_BAR]
+    return window_path(trained.model, mu)[:, : notes.num_bars]

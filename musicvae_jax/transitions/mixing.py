@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 
 from musicvae_jax.models import noise
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
 
@@ -67,7 +66,7 @@ def mix_bars(notes_1: Notes, notes_2: Notes, t: jax.Array, keys: jax.Array) -> j
     Returns:
       [batch, steps] bool, what is melody 2's.
     """
-    return jnp.repeat(noise.bernoulli(keys, t, t.shape), STEPS_PER_BAR, axis=1)
+    return jnp.repeat(noise.bernoulli(keys, t, t.shape), notes_1.steps_per_bar, axis=1)
 
 
 def mix_notes(notes_1: Notes, notes_2: Notes, t: jax.Array, keys: jax.Array) -> jax.Array:
@@ -91,7 +90,7 @@ def mix_notes(notes_1: Notes, notes_2: Notes, t: jax.Array, keys: jax.Array) -> 
       [batch, steps] bool, what is melody 2's.
     """
     batch, steps = notes_1.pitch.shape
-    t = jnp.repeat(t, STEPS_PER_BAR)
+    t = jnp.repeat(t, notes_1.steps_per_bar)
     may_change = ~notes_1.is_held & ~notes_2.is_held & (notes_1.onset | notes_2.onset)
     segment = jnp.cumsum(may_change, axis=1)
     first = notes_lib.latest(may_change)

@@ -10,6 +10,7 @@ import flax
 import jax
 import jax.numpy as jnp
 
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import SILENCE, Codec, pitch_tokens
 
 
@@ -20,10 +21,17 @@ class Notes:
     Attributes:
       pitch: [batch, steps] int32, the MIDI note that sounds, or `SILENCE`.
       onset: [batch, steps] bool, where a note begins.
+      steps_per_bar: of the melodies; static under jit.
     """
 
     pitch: jax.Array
     onset: jax.Array
+    steps_per_bar: int = flax.struct.field(pytree_node=False, default=STEPS_PER_BAR)
+
+    @property
+    def num_bars(self) -> int:
+        """Of each melody."""
+        return self.pitch.shape[1] // self.steps_per_bar
 
     @property
     def is_held(self) -> jax.Array:
@@ -46,16 +54,16 @@ def at(per_step: jax.Array, step: jax.Array) -> jax.Array:
     return jnp.take_along_axis(per_step, step, axis=1)
 
 
-def from_tokens(tokens: jax.Array, codec: Codec) -> Notes:
+def from_tokens(tokens: jax.Array, codec: Codec, steps_per_bar: int = STEPS_PER_BAR) -> Notes:
     """What tokens [batch, steps] of a codec sound like."""
     pitches = jnp.asarray(codec.token_pitches(), jnp.int32)
     pitch = said = pitches[tokens]
     if not codec.sustains:
         return Notes(pitch, pitch != SILENCE)
     if codec.hold is None:
-        return Notes(pitch, (pitch != SILENCE) & (pitch != _before(pitch, SILENCE)))
+        return Notes(pitch, (pitch != SILENCE) & (pitch != _before(pitch, SILENCE)), steps_per_bar)
     pitch = at(said, latest(tokens != codec.hold))
-    return Notes(pitch, said != SILENCE)
+    return Notes(pitch, said != SILENCE, steps_per_bar)
 
 
 def to_tokens(notes: Notes, codec: Codec, explicit: jax.Array | bool = False) -> jax.Array:

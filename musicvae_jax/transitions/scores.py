@@ -85,15 +85,15 @@ class BridgeScores:
     tracking_error: float | jax.Array
 
 
-def _by_bar(per_step: jax.Array) -> jax.Array:
-    """[batch, steps, ...] -> [batch, bars, 16, ...]."""
+def _by_bar(per_step: jax.Array, steps_per_bar: int) -> jax.Array:
+    """[batch, steps, ...] -> [batch, bars, steps_per_bar, ...]."""
     batch, steps = per_step.shape[:2]
-    return per_step.reshape(batch, steps // STEPS_PER_BAR, STEPS_PER_BAR, *per_step.shape[2:])
+    return per_step.reshape(batch, steps // steps_per_bar, steps_per_bar, *per_step.shape[2:])
 
 
 def _begins(notes: Notes) -> jax.Array:
     """[steps] bool, the first step of each bar."""
-    return jnp.arange(notes.pitch.shape[1]) % STEPS_PER_BAR == 0
+    return jnp.arange(notes.pitch.shape[1]) % notes.steps_per_bar == 0
 
 
 def bars_alone(notes: Notes) -> Notes:
@@ -101,15 +101,17 @@ def bars_alone(notes: Notes) -> Notes:
     return notes_lib.strike(notes, _begins(notes))
 
 
-def similarity(tokens: jax.Array, reference: jax.Array) -> jax.Array:
+def similarity(
+    tokens: jax.Array, reference: jax.Array, steps_per_bar: int = STEPS_PER_BAR
+) -> jax.Array:
     """The share of equal tokens in each bar: [batch, bars], for [batch, steps] each."""
-    return _by_bar(tokens == reference).mean(axis=-1)
+    return _by_bar(tokens == reference, steps_per_bar).mean(axis=-1)
 
 
 def _pitch_classes(notes: Notes) -> jax.Array:
     """Steps that each pitch class sounds in each bar: [batch, bars, 12]."""
     classes = jnp.where(notes.pitch == SILENCE, 12, notes.pitch % 12)
-    return jax.nn.one_hot(_by_bar(classes), 12).sum(axis=2)
+    return jax.nn.one_hot(_by_bar(classes, notes.steps_per_bar), 12).sum(axis=2)
 
 
 def pitch_overlap(notes: Notes, reference: Notes) -> jax.Array:
@@ -126,7 +128,7 @@ def pitch_overlap(notes: Notes, reference: Notes) -> jax.Array:
 
 def onset_overlap(notes: Notes, reference: Notes) -> jax.Array:
     """Onsets in common over onsets in either, in each bar: [batch, bars]; 1 without any."""
-    one, two = _by_bar(notes.onset), _by_bar(reference.onset)
+    one, two = (_by_bar(each.onset, notes.steps_per_bar) for each in (notes, reference))
     common, either = (one & two).sum(axis=-1), (one | two).sum(axis=-1)
     return jnp.where(either == 0, 1.0, common / jnp.maximum(either, 1))
 
@@ -144,7 +146,7 @@ def progress(likeness_1: jax.Array, likeness_2: jax.Array, t: jax.Array) -> jax.
 def bar_nll(trained: TrainedModel, notes: Notes) -> jax.Array:
     """The bound on the negative log likelihood of each bar: [batch, bars], nats a token."""
     model = trained.model
-    bars = notes.pitch.shape[1] // STEPS_PER_BAR
+    bars, per_bar = notes.num_bars, notes.steps_per_bar
     mu, sigma = encoding.encode_windows(trained, notes)
     divergence = kl_nats(mu, sigma).sum(axis=-1)  # [batch, windows], or by bar
     if not model.per_bar:
@@ -154,7 +156,7 @@ def bar_nll(trained: TrainedModel, notes: Notes) -> jax.Array:
     tokens = notes_lib.to_tokens(notes, trained.codec)
     inputs = previous_tokens(tokens, model.vocab)
     logits = trained.apply("teacher_forced_bars", embeddings, inputs)
-    return (_by_bar(nll_nats(logits, tokens)).sum(axis=-1) + divergence) / STEPS_PER_BAR
+    return (_by_bar(nll_nats(logits, tokens), per_bar).sum(axis=-1) + divergence) / per_bar
 
 
 def key_stability(notes: Notes, notes_1: Notes, notes_2: Notes) -> jax.Array:
@@ -175,7 +177,7 @@ def copied(notes: Notes, reference: Notes, is_between: jax.Array) -> jax.Array:
     Both as of `bars_alone`.
     """
     bars, others = (
-        _by_bar(notes_lib.to_tokens(each, MelodyCodec(), _begins(each)))
+        _by_bar(notes_lib.to_tokens(each, MelodyCodec(), _begins(each)), notes.steps_per_bar)
         for each in (notes, reference)
     )
     same = (bars[:, :, None] == others[:, None]).all(axis=-1).any(axis=-1)
@@ -187,7 +189,8 @@ def _likenesses(
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """`similarity`, `pitch_overlap`, `onset_overlap` and their mean: [batch, bars] each."""
     said = [notes_lib.to_tokens(each, codec, _begins(each)) for each in (notes, other)]
-    parts = (similarity(*said), pitch_overlap(notes, other), onset_overlap(notes, other))
+    alike = similarity(said[0], said[1], notes.steps_per_bar)
+    parts = (alike, pitch_overlap(notes, other), onset_overlap(notes, other))
     return (*parts, jnp.asarray(sum(parts)) / len(parts))
 
 
@@ -205,7 +208,7 @@ def measure(
     Returns:
       Scores of each bar [batch, bars], and of the whole [batch], float32.
     """
-    notes = notes_lib.from_tokens(tokens, trained.codec)
+    notes = notes_lib.from_tokens(tokens, trained.codec, trained.model.steps_per_bar)
     alone, alone_1, alone_2 = (bars_alone(each) for each in (notes, *pair))
     similarity_1, pitch_1, onset_1, likeness_1 = _likenesses(alone, alone_1, trained.codec)
     similarity_2, pitch_2, onset_2, likeness_2 = _likenesses(alone, alone_2, trained.codec)

@@ -21,7 +21,6 @@ import jax.numpy as jnp
 
 from musicvae_jax.models import noise
 from musicvae_jax.models.trained import TrainedModel
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import Codec
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import constraints, encoding, mixing
@@ -76,7 +75,7 @@ def crossfade(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
 
 def cut(decoding: Decoding, inputs: TransitionInputs) -> jax.Array:
     """A baseline without the model: melody 1 up to half way, and then melody 2."""
-    takes_second = jnp.repeat(inputs.t_control >= 0.5, STEPS_PER_BAR)
+    takes_second = jnp.repeat(inputs.t_control >= 0.5, inputs.notes_1.steps_per_bar)
     shape = inputs.notes_1.pitch.shape
     chosen = notes_lib.choose(jnp.broadcast_to(takes_second, shape), inputs.notes_1, inputs.notes_2)
     return decoding.as_it_is(chosen)
@@ -153,7 +152,8 @@ def make_inputs(
     settings: Settings,
 ) -> TransitionInputs:
     """Encodes pairs and mixes them; the arguments are those of `transition`."""
-    notes_1, notes_2 = (notes_lib.from_tokens(tokens, trained.codec) for tokens in pair)
+    per_bar = trained.model.steps_per_bar
+    notes_1, notes_2 = (notes_lib.from_tokens(tokens, trained.codec, per_bar) for tokens in pair)
     if settings.rhythm == 1:
         notes_2 = constraints.in_rhythm(notes_1, notes_2)
     elif settings.rhythm == 2:
@@ -183,7 +183,7 @@ def _ends(
     end = jnp.where((t == 0).all(axis=0), 1, jnp.where((t == 1).all(axis=0), 2, 0))
     if settings.ends == "model":
         end = jnp.zeros_like(end)
-    end = jnp.repeat(end, STEPS_PER_BAR)
+    end = jnp.repeat(end, inputs.notes_1.steps_per_bar)
     # Where a bar of the other melody came before, a note that is held into this one has to
     # be struck.
     enters = end != jnp.concatenate([end[:1], end[:-1]])
@@ -204,7 +204,7 @@ def _limits(
         allowed = constraints.allowed_pitches(
             settings.scale, settings.pitch_range, inputs.notes_1, inputs.notes_2, t
         )
-        bias = constraints.pitch_bias(allowed, codec)
+        bias = constraints.pitch_bias(allowed, codec, inputs.notes_1.steps_per_bar)
     if settings.rhythm:
         rhythm = constraints.rhythm_bias(inputs.notes_1, codec)
         bias = rhythm if bias is None else bias + rhythm
@@ -228,7 +228,7 @@ def transition(
     Args:
       trained: the model.
       strategy: a name in `STRATEGIES`.
-      pair: tokens [batch, bars * 16] int32 of melodies 1 and 2, of the bars that the
+      pair: tokens [batch, bars * steps_per_bar] int32 of melodies 1 and 2, of the bars that the
         transition is made from.
       t_latent, t_control: [bars], how far each bar has come.
       keys: [batch] keys, one for each pair.

@@ -33,7 +33,7 @@ def options(output, *inputs):
 def test_statistics_by_hand():
     scale = [(p, 4 * i, 4 * i + 2 + i) for i, p in enumerate((60, 62, 64))]
     melody = Melody.from_notes([*scale, (60, 16, 80)], 96)
-    statistics = corpus_statistics(MelodyCodec().encode(melody)[None].astype(np.uint8))
+    statistics = corpus_statistics(MelodyCodec().encode(melody)[None].astype(np.uint8), 16)
     assert np.flatnonzero(statistics["pitch"]).tolist() == [60, 62, 64]
     assert statistics["pitch"][60] == 2
     assert statistics["onsets_per_bar"][:4].tolist() == [4, 1, 0, 1]
@@ -45,7 +45,7 @@ def test_statistics_by_hand():
 
 def test_statistics_count_every_note_of_many_windows():
     tokens = helpers.random_tokens(50, 64).astype(np.uint8)
-    statistics = corpus_statistics(tokens)
+    statistics = corpus_statistics(tokens, 16)
     lengths = np.zeros(33, int)
     for row in tokens:
         for _, start, end in MelodyCodec().decode(row).notes():

@@ -122,7 +122,7 @@ def test_tempo_is_in_quarter_notes(value, tempo_bpm):
         ("4/4", "C8|D6|E8|F8|]", "shorter than the meter"),
         ("4/4", "C8|D10|]", "longer than the meter"),
         ("4/4", "C4|D6|]", "parts of a bar"),
-        ("4/4", "C//D//E//F//G//A// B// c// d4 e2|]", "miss the sixteenth grid"),
+        ("4/4", "C//D//E//F//G//A// B// c// d4 e2|]", "miss the grid"),
         ("4/4", "z8|]", "no notes"),
     ],
 )

@@ -80,7 +80,7 @@ def test_splits_stay_when_files_are_added(tmp_path):
     assert before.items() <= after.items()
 
 
-def test_each_duple_stretch_gives_a_melody_and_no_window_reaches_across(tmp_path):
+def test_each_stretch_of_the_grid_gives_a_melody_and_no_window_reaches_across(tmp_path):
     """Five bars of 4/4, one of 3/4, six of 4/4."""
     file = mido.MidiFile(ticks_per_beat=4)
     track = file.add_track("lead")

@@ -4,20 +4,19 @@ import numpy as np
 import pytest
 
 from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.music.piece import Piece, Section, placed
 
 ODE, REEL = example_melodies().values()
 
 
 def piece(*parts, tempos=((0, 120.0),), loops=False):
     """A piece without voices; `parts` are melodies, and bridges in a list of one."""
-    sections, bar = [], 0
+    sections = []
     for part in parts:
         melody = part[0] if isinstance(part, list) else part
         is_bridge = isinstance(part, list)
-        sections.append(Section("", "", melody, bar, is_bridge, "C major", 0))
-        bar += melody.num_bars
-    return Piece(tuple(sections), tempos, (), loops)
+        sections.append(Section("", "", melody, 0, is_bridge, "C major", 0))
+    return Piece(tuple(placed(sections)), tempos, (), loops)
 
 
 def test_the_line_is_the_sections_one_after_the_other():

@@ -58,8 +58,8 @@ def slow_refusal(window, rules):
     for sounds in sounding:
         run = 0 if sounds else run + 1
         longest = max(longest, run)
-    if longest > rules.max_silent_steps:
-        return f"over {rules.max_silent_steps} steps of silence"
+    if longest > 16 * rules.max_silent_bars:
+        return f"over {16 * rules.max_silent_bars} steps of silence"
     bars = [any(sounding[step : step + 16]) for step in range(0, window.num_steps, 16)]
     if sum(bars) < rules.min_sounding_bars:
         return f"sound in fewer than {rules.min_sounding_bars} bars"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musicvae_jax.midi import musicxml
-from musicvae_jax.midi.extraction import duple_stretches, extract
+from musicvae_jax.midi.extraction import extract, stretches
 from musicvae_jax.music import assembly
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
@@ -81,8 +81,7 @@ def fuzz(count: int) -> None:
             songs = read.songs_from_bytes(damaged(rng, suffix, data), f"x.{suffix}")
             outcome[1] += 1
             for song in songs:
-                stretches = duple_stretches(song)
-                outcome[2] += any(extract(song, stretch).melody for stretch in stretches)
+                outcome[2] += any(extract(song, stretch).melody for stretch in stretches(song))
         except UserError as error:
             assert "\n" not in str(error)
         longest = max(longest, time.process_time() - start)

@@ -29,7 +29,7 @@ from musicvae_jax.datasets.melodies.music_files import (
     ReadingRules,
     read_music_file,
 )
-from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
+from musicvae_jax.datasets.melodies.songs import Elsewhere, Refusal, SourceSong
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.music.tokens import StoredCodec, content_hashes
 from musicvae_jax.system.errors import UserError
@@ -57,7 +57,8 @@ class _ReadFiles(beam.DoFn):
         if isinstance(songs, WorkerFailure):
             songs = [Refusal(file.id, songs.reason)]
         for number, song in enumerate(songs):
-            yield (file.index, number), song
+            if not isinstance(song, Elsewhere):  # a song's one name decides its split
+                yield (file.index, number), song
 
     def teardown(self):
         self._pool.close()
@@ -69,7 +70,7 @@ class _ReadFile:
 
     rules: ReadingRules
 
-    def __call__(self, file: MusicFile) -> list[SourceSong | Refusal]:
+    def __call__(self, file: MusicFile) -> list[SourceSong | Refusal | Elsewhere]:
         return read_music_file(file, self.rules)
 
 

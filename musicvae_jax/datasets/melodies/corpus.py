@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
+from musicvae_jax.datasets.melodies.songs import Elsewhere, Refusal, SourceSong
 from musicvae_jax.music.tokens import StoredCodec, content_hashes
 
 # Held-out windows are claimed first, so that a duplicate is dropped from training.
 SPLIT_SHARES = {"test": 0.1, "validation": 0.1, "train": 0.8}
 MAX_EXAMPLES_PER_REASON = 3
 DUPLICATE = "duplicate of another window"
-QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
+SCATTERED = "versions of its song in the usual meters lie in several splits"
 
 
 def split_of(identity: str) -> str:
@@ -97,7 +96,7 @@ def _sum(counts: Iterable[_Counts]) -> _Counts:
 
 def hours(song: SourceSong) -> float:
     """How long the melodies of a song last, at the tempo in which it begins."""
-    return song.num_bars * QUARTERS_PER_BAR / song.tempo_bpm / 60
+    return song.num_quarters / song.tempo_bpm / 60
 
 
 def example(
@@ -118,10 +117,10 @@ def example(
 class Corpus:
     """Songs and windows as they are read."""
 
-    def __init__(self, folder: str | os.PathLike, bars: int, codec: StoredCodec):
-        """Args: where the tokens are kept meanwhile, without a name; bars of a window; codec."""
+    def __init__(self, folder: str | os.PathLike, steps: int, codec: StoredCodec):
+        """Args: where the tokens are kept meanwhile, without a name; steps of a window; codec."""
         self._codec = codec
-        self._steps = bars * STEPS_PER_BAR
+        self._steps = steps
         os.makedirs(folder, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - needed until the end
         self._songs: list[SourceSong] = []
@@ -130,11 +129,15 @@ class Corpus:
         self._start_bar: list[np.ndarray] = []
         self._key: list[np.ndarray] = []
         self._counts: dict[str, _Counts] = {}
+        self._elsewhere: dict[str, tuple[str, ...]] = {}
 
-    def add_all(self, source: str, results: Iterable[SourceSong | Refusal]) -> None:
+    def add_all(self, source: str, results: Iterable[SourceSong | Refusal | Elsewhere]) -> None:
         """Reads everything of a source, once; of windows that are equal, the first stays."""
         counts = self._counts.setdefault(source, _Counts())
         for result in results:
+            if isinstance(result, Elsewhere):
+                self._elsewhere[result.id] = result.names
+                continue
             counts.read += 1
             if isinstance(result, Refusal):
                 counts.add(result)
@@ -156,6 +159,24 @@ class Corpus:
         """By song id; to be asked for when everything has been read."""
         return song_identities({song.id: song.names for song in self._songs})
 
+    def _split_of_each(self) -> list[str]:
+        """The split of each song, the same as that of its versions elsewhere.
+
+        Empty if these lie in several.
+        """
+        elsewhere = song_identities(self._elsewhere)
+        known = {
+            name: split_of(elsewhere[id]) for id, names in self._elsewhere.items() for name in names
+        }
+        found: dict[str, set[str]] = collections.defaultdict(set)
+        for song in self._songs:
+            found[self._identities[song.id]] |= {known[n] for n in song.names if n in known}
+        split_of_song = {
+            identity: splits.pop() if len(splits) == 1 else "" if splits else split_of(identity)
+            for identity, splits in found.items()
+        }
+        return [song.split or split_of_song[self._identities[song.id]] for song in self._songs]
+
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not self._song:
             return np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint64)
@@ -165,18 +186,20 @@ class Corpus:
         """Numbers of the windows of each split, in order, without duplicates."""
         song, _, key = self._columns()
         split_names = list(SPLIT_SHARES)
-        splits = [song.split or split_of(self._identities[song.id]) for song in self._songs]
-        song_split = np.array([split_names.index(name) for name in splits], np.int8)
+        numbers = {name: number for number, name in enumerate(split_names)} | {"": -1}
+        song_split = np.array([numbers[name] for name in self._split_of_each()], np.int8)
         split = song_split[song] if song.size else np.zeros(0, np.int8)
         order = np.argsort(split, kind="stable")
+        order = order[split[order] >= 0]
         _, first = np.unique(key[order], return_index=True)
         kept = np.sort(order[first])
-        is_dropped = np.ones(key.size, bool)
-        is_dropped[kept] = False
-        dropped = np.bincount(song[is_dropped], minlength=len(self._songs))
-        for name, counts in self._counts.items():
-            of_source = [n for n, s in zip(dropped, self._sources, strict=True) if s == name]
-            counts.windows_refused[DUPLICATE] = int(sum(of_source))
+        is_duplicate = split >= 0
+        is_duplicate[kept] = False
+        for reason, is_dropped in ((DUPLICATE, is_duplicate), (SCATTERED, split < 0)):
+            dropped = np.bincount(song[is_dropped], minlength=len(self._songs))
+            for name, counts in self._counts.items():
+                of_source = [n for n, s in zip(dropped, self._sources, strict=True) if s == name]
+                counts.windows_refused[reason] = int(sum(of_source))
         return {name: kept[split[kept] == number] for number, name in enumerate(split_names)}
 
     def report(self, chosen: dict[str, np.ndarray]) -> dict[str, Any]:

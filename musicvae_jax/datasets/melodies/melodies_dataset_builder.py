@@ -14,7 +14,6 @@ import tensorflow_datasets as tfds
 from musicvae_jax.datasets.melodies.corpus import Corpus
 from musicvae_jax.datasets.melodies.music_files import ReadingRules
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK, Source, find_source
-from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import StoredCodec
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.system import locks
@@ -30,10 +29,12 @@ class MelodiesConfig(tfds.core.BuilderConfig):
 
     Attributes:
       bars: bars per example.
+      steps_per_bar: of the grids on which they are read.
       sources: what it is read from, in this order; each once.
     """
 
     bars: int = 16
+    steps_per_bar: int = 16
     sources: tuple[Source, ...] = ()
 
     @property
@@ -50,7 +51,8 @@ def melodies_config(bars: int, sources: Sequence[Source]) -> MelodiesConfig:
 
     Args:
       bars: bars per example.
-      sources: at least one, with rules for windows of `bars` bars.
+      sources: at least one, with rules for windows of `bars` bars, all on grids of the same
+        number of steps a bar.
 
     Raises:
       UserError: there is no music in one of them.
@@ -64,8 +66,9 @@ def melodies_config(bars: int, sources: Sequence[Source]) -> MelodiesConfig:
     if list(sources) == list(folk_config(bars).sources):
         return folk_config(bars)
     digest = hashlib.sha256("".join(s.fingerprint() for s in sources).encode()).hexdigest()[:12]
-    name = f"{kind}_{digest}_{bars}bar"
-    return MelodiesConfig(name=name, bars=bars, sources=tuple(sources))
+    steps = sources[0].rules.steps_per_bar
+    name = f"{kind}_{digest}_{bars}bar" + (f"_{steps}steps" if steps != 16 else "")
+    return MelodiesConfig(name=name, bars=bars, steps_per_bar=steps, sources=tuple(sources))
 
 
 def folk_config(bars: int) -> MelodiesConfig:
@@ -93,7 +96,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def dataset_info(self, metadata: tfds.core.MetadataDict) -> tfds.core.DatasetInfo:
         """The features of an example; `metadata` will hold the report."""
-        steps = self.builder_config.bars * STEPS_PER_BAR
+        steps = self.builder_config.bars * self.builder_config.steps_per_bar
         return tfds.core.DatasetInfo(
             builder=self,
             description="Melodies as tokens, one window of whole bars an example.",
@@ -116,7 +119,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         config = self.builder_config
-        corpus = Corpus(os.path.dirname(self.data_dir), config.bars, config.codec)
+        steps = config.bars * config.steps_per_bar
+        corpus = Corpus(os.path.dirname(self.data_dir), steps, config.codec)
         for source in config.sources:
             corpus.add_all(source.name, source.read())
         chosen = corpus.split_windows()

@@ -10,7 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong, normal_title, source_song
+from musicvae_jax.datasets.melodies.songs import (
+    Elsewhere,
+    Refusal,
+    SourceSong,
+    normal_title,
+    source_song,
+)
 from musicvae_jax.midi import arpeggio
 from musicvae_jax.midi import drums as midi_drums
 from musicvae_jax.midi import extraction as midi_extraction
@@ -19,6 +25,7 @@ from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song
 from musicvae_jax.music.drum_windows import drum_windows
 from musicvae_jax.music.drums import Drums
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.tokens import CODECS, RollCodec, StoredCodec
 from musicvae_jax.music.windows import WindowRules, melody_windows
@@ -45,6 +52,7 @@ class ReadingRules:
         seed, but chords are refused; 'drums'.
       programs, name_contains: the tracks that the seed's chain takes.
       reading: what is known of their bars.
+      steps_per_bar: of the grids on which they are read.
     """
 
     windows: WindowRules
@@ -54,6 +62,7 @@ class ReadingRules:
     name_contains: str = "piano"
     # Not in `repr`: the name of a published collection's data set is made of that, and stays.
     reading: Reading = dataclasses.field(default=AS_FOUND, repr=False)
+    steps_per_bar: int = dataclasses.field(default=16, repr=False)
 
     @property
     def codec(self) -> StoredCodec:
@@ -145,17 +154,37 @@ def song_name(file: MusicFile, layout: str, title: str) -> str:
     return f"{normal_title(parent)}/{name}" if layout == "clean_midi" else name
 
 
+def _stretches(song: Song, steps_per_bar: int) -> list[midi_extraction.Extraction]:
+    """The melodies of the stretches of a song that are read on grids of so many steps a bar.
+
+    What can be in sixteenths is; for other grids, those stretches are read that fit them best.
+    """
+    stretches = midi_extraction.stretches(song)
+    if steps_per_bar == SIXTEENTHS.steps_per_bar:
+        stretches = [s.on(steps_per_bar) for s in stretches if SIXTEENTHS in s.grids]
+    found = [midi_extraction.extract(song, s) for s in stretches]
+    return [e for e in found if e.melody is None or e.melody.grid.steps_per_bar == steps_per_bar]
+
+
+def _why_none(song: Song, found: list[midi_extraction.Extraction]) -> str:
+    longest = max(found, key=lambda e: e.span.end - e.span.start if e.span else 0.0, default=None)
+    if longest is not None:
+        return longest.refusal
+    other = midi_extraction.extract(song)
+    return other.refusal or f"the meter is {other.melody.grid.meter}"
+
+
 def _top_lines(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]:
-    """One melody for each stretch in a duple meter."""
-    stretches = midi_extraction.duple_stretches(song)
-    extractions = [midi_extraction.extract(song, stretch) for stretch in stretches]
-    melodies = [e.melody for e in extractions if e.melody is not None]
-    return melodies, 0, "" if melodies else midi_extraction.extract(song).refusal
+    """One melody for each stretch in a meter of the rules' grids."""
+    found = _stretches(song, rules.steps_per_bar)
+    melodies = [e.melody for e in found if e.melody is not None]
+    return melodies, 0, "" if melodies else _why_none(song, found)
 
 
 def _drums(song: Song, rules: ReadingRules) -> tuple[list[Drums], int, str]:
     """The drums of each stretch in a duple meter."""
-    found = [midi_drums.drums_of(song, s)[0] for s in midi_extraction.duple_stretches(song)]
+    duple = [s for s in midi_extraction.stretches(song) if SIXTEENTHS in s.grids]
+    found = [midi_drums.drums_of(song, (s.start, s.end))[0] for s in duple]
     drums = [part for part in found if part is not None]
     return drums, 0, "" if drums else midi_drums.drums_of(song)[2]
 
@@ -185,7 +214,7 @@ _EXTRACTIONS: dict[str, Callable[[Song, ReadingRules], tuple[list[Any], int, str
 }
 
 
-def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal]:
+def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal | Elsewhere]:
     """The songs of one file; raises nothing, whatever the file holds."""
     try:
         songs = read.songs_from_bytes(read.content(file.path), str(file.path), rules.reading)
@@ -193,23 +222,37 @@ def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | R
         return [Refusal(file.id, error.kind)]
     if len(songs) == 1:
         name = song_name(file, rules.layout, songs[0].title)
-        return [_source_song(songs[0], file.id, name, rules)]
-    results = []
+        return _source_songs(songs[0], file.id, name, rules)
+    results: list[SourceSong | Refusal | Elsewhere] = []
     for number, song in enumerate(songs, start=1):
         id = f"{file.id}:{number}"
-        results.append(_source_song(song, id, normal_title(song.title) or id, rules))
+        results += _source_songs(song, id, normal_title(song.title) or id, rules)
     return results
 
 
-def _source_song(song: Song, id: str, name: str, rules: ReadingRules) -> SourceSong | Refusal:
+def _source_songs(
+    song: Song, id: str, name: str, rules: ReadingRules
+) -> list[SourceSong | Refusal | Elsewhere]:
+    """The song or why there is none; and whether the data set of sixteenths holds it too."""
+    also: list[SourceSong | Refusal | Elsewhere] = []
+    if rules.steps_per_bar != SIXTEENTHS.steps_per_bar:
+        usual = dataclasses.replace(rules, steps_per_bar=SIXTEENTHS.steps_per_bar)
+        melodies, _, _ = _top_lines(song, usual)
+        if any(melody.num_bars >= rules.windows.bars for melody in melodies):
+            also = [Elsewhere(id, (name,))]
     melodies, key_shift, refusal = _EXTRACTIONS[rules.extraction](song, rules)
     if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
-        return Refusal(id, re.split(r"[(:;]", refusal)[0].strip())
-    return source_song(id, (name,), melodies, rules.windows, key_shift, _CUTS[rules.codec])
+        return [Refusal(id, re.split(r"[(:;]", refusal)[0].strip()), *also]
+    return [
+        source_song(id, (name,), melodies, rules.windows, key_shift, _CUTS[rules.codec]),
+        *also,
+    ]
 
 
-def read_music_files(files: list[MusicFile], rules: ReadingRules) -> Iterator[SourceSong | Refusal]:
+def read_music_files(
+    files: list[MusicFile], rules: ReadingRules
+) -> Iterator[SourceSong | Refusal | Elsewhere]:
     """Reads music files, on all cores, in order."""
     function = functools.partial(read_music_file, rules=rules)
     results = map_in_processes(

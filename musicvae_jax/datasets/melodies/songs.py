@@ -34,7 +34,7 @@ class SourceSong:
       names: normalised titles; songs that share one are one song in several versions.
       tempo_bpm: quarter notes per minute, where the song begins.
       key_shift: semitones by which the song was transposed.
-      num_bars: bars of its melodies.
+      num_quarters: how long its melodies last, in quarter notes.
       windows: those kept, and why others were not.
       split: of which it is, where its collection says so; empty for any, by its names.
     """
@@ -43,7 +43,7 @@ class SourceSong:
     names: tuple[str, ...]
     tempo_bpm: float
     key_shift: int
-    num_bars: int
+    num_quarters: float
     windows: Windows
     split: str = ""
 
@@ -54,6 +54,19 @@ class Refusal:
 
     id: str
     reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Elsewhere:
+    """A song that the data set of the usual grid holds, whose split its versions here share.
+
+    Attributes:
+      id: as of `SourceSong`; the same song may be one of this data set too.
+      names: as of `SourceSong`.
+    """
+
+    id: str
+    names: tuple[str, ...]
 
 
 def source_song(
@@ -87,8 +100,8 @@ def source_song(
         np.concatenate([part.tokens for part in parts]),
         sum((part.refusals for part in parts), collections.Counter()),
     )
-    tempo_bpm, num_bars = melodies[0].tempo_bpm, int(bars.sum())
-    return SourceSong(id, names, tempo_bpm, key_shift, num_bars, windows)
+    num_quarters = sum(melody.num_quarters for melody in melodies)
+    return SourceSong(id, names, melodies[0].tempo_bpm, key_shift, num_quarters, windows)
 
 
 def normal_title(title: str) -> str:

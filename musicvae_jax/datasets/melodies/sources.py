@@ -18,7 +18,7 @@ from musicvae_jax.datasets.melodies.music_files import (
     fingerprint,
     read_music_files,
 )
-from musicvae_jax.datasets.melodies.songs import Refusal, SourceSong
+from musicvae_jax.datasets.melodies.songs import Elsewhere, Refusal, SourceSong
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.system.errors import UserError
 
@@ -173,10 +173,12 @@ class Source:
         content = self.music21_collections or files_sha256(self.files())
         return hashlib.sha256(repr((content, self.rules)).encode()).hexdigest()
 
-    def read(self) -> Iterator[SourceSong | Refusal]:
+    def read(self) -> Iterator[SourceSong | Refusal | Elsewhere]:
         """Its songs, on all cores, in order."""
         if self.music21_collections:
-            yield from folk.read_folk(self.music21_collections, self.rules.windows)
+            yield from folk.read_folk(
+                self.music21_collections, self.rules.windows, self.rules.steps_per_bar
+            )
             return
         files, collection = self.files(), COLLECTIONS.get(self.name)
         results = read_music_files(files, self.rules)

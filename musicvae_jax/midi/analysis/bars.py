@@ -13,6 +13,7 @@ import numpy as np
 from musicvae_jax.midi.analysis import beats, downbeats
 from musicvae_jax.midi.reading import DUPLE_METERS, Reading
 from musicvae_jax.midi.song import Song, make_song, seconds_at
+from musicvae_jax.music.grid import METERS
 from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 QUARTERS_PER_BAR = 4
@@ -44,15 +45,16 @@ def as_told(song: Song, reading: Reading) -> Song:
     """
     if reading.tempo_bpm is not None:
         song = _at_tempo(song, reading.tempo_bpm)
-    if reading.bar_one is None and reading.meter is None:
+    if reading.bar_one is None and reading.whole_meter is None:
         return song
     meters = song.meters
-    if reading.meter is not None:
-        meters = ((meters[0][0], *reading.meter),)
+    if reading.whole_meter is not None:
+        meters = ((meters[0][0], *reading.whole_meter),)
     if reading.bar_one is not None:
         kept = [meter for meter in meters if meter[0] <= reading.bar_one + 1e-6][-1:] or meters[:1]
         later = [meter for meter in meters if meter[0] > reading.bar_one + 1e-6]
-        meters = ((first_line(reading.bar_one), *kept[0][1:]), *later)
+        bar = bar_quarters(*kept[0][1:])
+        meters = ((first_line(reading.bar_one, bar), *kept[0][1:]), *later)
     return dataclasses.replace(song, meters=meters)
 
 
@@ -77,7 +79,7 @@ def found(song: Song, reading: Reading) -> Song:
         song = tracked or _warned(
             song, "its notes fit no grid, and no beats were found that they fit better"
         )
-    if reading.meter is None:
+    if reading.whole_meter is None:
         song, counting = _with_simple_meters(song)
         has_lines &= not counting
     song = as_told(song, reading)
@@ -86,9 +88,15 @@ def found(song: Song, reading: Reading) -> Song:
     return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
 
 
-def first_line(bar_one: float) -> float:
+def bar_quarters(numerator: int, denominator: int) -> float:
+    """How long the bars of a meter are read, in quarter notes; of 2/4 two at a time."""
+    grids = METERS.get((numerator, denominator))
+    return grids[0].quarters_per_bar if grids else 4 * numerator / max(denominator, 1)
+
+
+def first_line(bar_one: float, bar: float = QUARTERS_PER_BAR) -> float:
     """The bar line at 0 or the last one before it, of bars one of which begins at `bar_one`."""
-    return bar_one - QUARTERS_PER_BAR * math.ceil(bar_one / QUARTERS_PER_BAR - 1e-6)
+    return bar_one - bar * math.ceil(bar_one / bar - 1e-6)
 
 
 def _at_tempo(song: Song, tempo_bpm: float) -> Song:
@@ -131,9 +139,11 @@ def _with_simple_meters(song: Song) -> tuple[Song, str]:
         name = ", ".join(sorted({f"1/{d}" for (_, n, d), _ in lasting if n == 1}))
         return dataclasses.replace(song, meters=((0.0, 4, 4),)), name
     meters = [meter for meter, _ in lasting]
-    if len(meters) > 1 and meters[1][0] < QUARTERS_PER_BAR and _is_duple(*meters[1][1:]):
-        meters[:2] = [(meters[1][0] - QUARTERS_PER_BAR, *meters[1][1:])]
-        song = _warned(song, f"an upbeat of {meters[0][0] + QUARTERS_PER_BAR:g} quarter notes")
+    if len(meters) > 1 and _is_read(*meters[1][1:]):
+        bar = bar_quarters(*meters[1][1:]) if meters[1][1:] in METERS else QUARTERS_PER_BAR
+        if meters[1][0] < bar:
+            song = _warned(song, f"an upbeat of {meters[1][0]:g} quarter notes")
+            meters[:2] = [(meters[1][0] - bar, *meters[1][1:])]
     odd = sorted(
         {f"{n}/{d}" for _, n, d in meters if _is_duple(n, d) and (n, d) not in DUPLE_METERS}
     )
@@ -141,6 +151,11 @@ def _with_simple_meters(song: Song) -> tuple[Song, str]:
         song = _warned(song, f"its meter {', '.join(odd)} is read as 4/4 from the same bar lines")
         meters = [(s, 4, 4) if _is_duple(n, d) else (s, n, d) for s, n, d in meters]
     return dataclasses.replace(song, meters=tuple(meters)), ""
+
+
+def _is_read(numerator: int, denominator: int) -> bool:
+    """Whether music in a meter is read, perhaps as 4/4."""
+    return (numerator, denominator) in METERS or _is_duple(numerator, denominator)
 
 
 def _is_duple(numerator: int, denominator: int) -> bool:

@@ -1,0 +1,19 @@
+"""The model of `hier_mixture` for bars of twelve steps: 3/4, 6/8, 9/8, 12/8, 4/4 in triplets.
+
+Run: musicvae --config=triple --config.dataset.folder=FOLDER
+
+FOLDER holds the published collections; when one of them is missing, the command that gets it
+is printed. It learns from what the same sources have in these meters, and begins with the
+parameters of the shipped model, whose shapes are the same.
+"""
+
+import ml_collections
+
+from musicvae_jax.configs import hier_mixture
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = hier_mixture.get_config()
+    config.model.steps_per_bar = 12
+    config.train.init_from = "pretrained"
+    return config
