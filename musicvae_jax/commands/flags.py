@@ -137,8 +137,8 @@ _PROGRAMS = flags.DEFINE_enum(
 _PAIRS = flags.DEFINE_string(
     "pairs",
     None,
-    "Instead of --input, a CSV file with two music files a line and an optional name. Paths are "
-    "relative to the file.",
+    "Instead of --input, a CSV file with two music files a line and, if wanted, a name and the "
+    "melody track of each, as of --track. Paths are relative to the file.",
 )
 _KEEP = flags.DEFINE_enum(
     "keep", "best", ["best", "all"], "Which of the --num candidates are written."

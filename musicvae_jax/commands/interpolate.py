@@ -21,6 +21,7 @@ from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import has_onsets
@@ -88,7 +89,8 @@ def check(options: Options) -> None:
 
 def _of_pairs(options: Options) -> dict[str, Any]:
     """Keywords of `pairs.write_pairs`."""
-    told = options.bridging()
+    first, *others = options.readings or (AS_FOUND,)
+    told = options.bridging() | {"readings": (first, *others) if others else (first, first)}
     return told | ({"accompaniment": None} if options.transition.melody_only else {})
 
 

@@ -3,9 +3,11 @@
 import dataclasses
 import pathlib
 import time
+from collections.abc import Sequence
 
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.extraction import extract_melody
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.melody import Melody
@@ -34,21 +36,26 @@ class Done:
     disk_sec: float = 0.0
 
 
-def read_pair(item: tuple[tuple[str, str], bool]) -> Done:
-    """The melodies of two music files, and if asked for the files whole."""
-    paths, is_whole = item
+def read_pair(item: tuple[Sequence[str], Sequence[Reading], bool]) -> Done:
+    """The melodies of two music files, and if asked for the files whole.
+
+    Args:
+      item: the paths, what is known of each, and whether they are wanted whole.
+    """
+    paths, readings, is_whole = item
     begin = time.perf_counter()
     try:
         contents = [read.content(path) for path in paths]
         opened = time.perf_counter()
-        named = list(zip(contents, paths, strict=True))
+        named = list(zip(contents, paths, readings, strict=True))
         sources: tuple[Source, ...] = ()
         if is_whole:
-            sources = tuple(read.whole_from_bytes(content, path) for content, path in named)
+            sources = tuple(read.whole_from_bytes(*each) for each in named)
             melodies = tuple(source.melody for source in sources)
         else:
             melodies = tuple(
-                extract_melody(read.song_from_bytes(content, path), path) for content, path in named
+                extract_melody(read.song_from_bytes(*each), each[1], each[2].track)
+                for each in named
             )
     except UserError as error:
         return Done(error=str(error))

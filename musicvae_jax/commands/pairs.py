@@ -20,6 +20,7 @@ from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.read import TIMEOUT_SEC
+from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley, medley
 from musicvae_jax.music.assembly import single, splice
@@ -43,10 +44,13 @@ class Row:
     Attributes:
       name: of its files.
       paths: of its two music files.
+      tracks: the number or the name of the track of each that is the melody; empty for the
+        one that is found.
     """
 
     name: str
     paths: tuple[str, str]
+    tracks: tuple[str, str] = ("", "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +122,11 @@ class _Tally:
 
 
 def read_table(path: str) -> list[Row]:
-    """Reads a CSV file of pairs: two music files a line, and a name if wanted.
+    """Reads a CSV file of pairs: two music files a line, and if wanted a name and two tracks.
 
     Relative paths start at the file's folder. A pair without a name is named by its
-    number. Empty lines, and lines that begin with #, are skipped.
+    number. The tracks are the melodies of the two files. Empty lines, and lines that begin
+    with #, are skipped.
 
     Raises:
       UserError: the file cannot be read or has no pairs, or a line has another form.
@@ -138,13 +143,16 @@ def read_table(path: str) -> list[Row]:
         if not any(cells) or cells[0].startswith("#"):
             continue
         where = f"--pairs={path}: line {number}"
-        if len(cells) not in (2, 3) or not all(cells[:2]):
-            raise UserError(f"{where}: two music files, and a name if wanted, are needed")
-        name = cells[2] if len(cells) == 3 and cells[2] else f"{len(rows) + 1:05d}"
+        if not 2 <= len(cells) <= 5 or not all(cells[:2]):
+            raise UserError(
+                f"{where}: two music files, and if wanted a name and their two tracks, are needed"
+            )
+        name, *tracks = [*cells[2:], "", "", ""][:3]
+        name = name or f"{len(rows) + 1:05d}"
         if name in rows or name != pathlib.Path(name).name or name.startswith("."):
             raise UserError(f"{where}: {name!r} is not a name for files, or that of another pair")
         first, second = (str(file.parent / pathlib.Path(cell).expanduser()) for cell in cells[:2])
-        rows[name] = Row(name, (first, second))
+        rows[name] = Row(name, (first, second), (tracks[0], tracks[1]))
     if not rows:
         raise UserError(f"--pairs={path}: has no pairs")
     return list(rows.values())
@@ -163,6 +171,7 @@ def write_pairs(
     key_path: str = "keep",
     programs: str = "crossfade",
     accompaniment: str | None = "fade",
+    readings: Sequence[Reading] = (AS_FOUND, AS_FOUND),
 ) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
@@ -178,6 +187,7 @@ def write_pairs(
         `transitions.make_transitions`; of `num` candidates the best is written.
       accompaniment: of the bridges between whole songs, see `medley.medley`; None for a
         piece of the melodies alone.
+      readings: what is known of the first and of the second file of each pair.
 
     Raises:
       UserError: no pair can be read, or a file cannot be written.
@@ -195,7 +205,7 @@ def write_pairs(
     reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            for pairs in _read_in_batches(rows, reader, is_whole, tally):
+            for pairs in _read_in_batches(rows, reader, readings, is_whole, tally):
                 ends = [_ends(pair, plan, key_path) for pair in pairs]
                 numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
@@ -220,10 +230,15 @@ def write_pairs(
 
 
 def _read_in_batches(
-    rows: Sequence[Row], reader: SafePool, is_whole: bool, tally: _Tally
+    rows: Sequence[Row],
+    reader: SafePool,
+    readings: Sequence[Reading],
+    is_whole: bool,
+    tally: _Tally,
 ) -> Iterator[list[_Pair]]:
     """The pairs that can be read, those of some rows at a time; none where all of them fail."""
-    done = reader.map(read_pair, [(row.paths, is_whole) for row in rows], len(rows))
+    items = [(row.paths, readings_of(row, readings), is_whole) for row in rows]
+    done = reader.map(read_pair, items, len(rows))
     numbered = enumerate(zip(rows, progress(done, "pairs", len(rows)), strict=True))
     while batch := list(itertools.islice(numbered, MAX_BATCH)):
         pairs = []
@@ -235,6 +250,14 @@ def _read_in_batches(
                 pairs.append(_Pair(number, row.name, result.melodies, result.sources))
         if pairs:
             yield pairs
+
+
+def readings_of(row: Row, readings: Sequence[Reading]) -> tuple[Reading, ...]:
+    """What is known of the files of a pair, whose own tracks come first."""
+    return tuple(
+        dataclasses.replace(reading, track=track or reading.track)
+        for reading, track in zip(readings, row.tracks, strict=True)
+    )
 
 
 def _ends(pair: _Pair, plan: Plan, key_path: str) -> tuple[Melody, Melody]:

@@ -60,7 +60,8 @@ _TRACK = flags.DEFINE_list(
     "track",
     [],
     "The track that is the melody, by its number as inspect prints it, or by its name; one for "
-    "each input, or one for all. Default: the track that looks most like one.",
+    "each input, or one for all; with --pairs, one for the first and one for the second file. "
+    "Default: the track that looks most like one.",
 )
 help.describe(
     "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _INPUT

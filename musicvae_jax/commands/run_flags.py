@@ -127,14 +127,15 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
     from musicvae_jax.commands import options
     from musicvae_jax.training import loop
 
-    inputs = reading_flags.read_inputs()
+    inputs, transition = reading_flags.read_inputs(), mode_flags.read_transition()
+    num_files = len(inputs) if transition.pairs is None else 2
     return options.Options(
         workdir=workdir,
         output=output,
         checkpoint=_CHECKPOINT.value,
         inputs=inputs,
-        readings=reading_flags.read_readings(len(inputs)),
-        transition=mode_flags.read_transition(),
+        readings=reading_flags.read_readings(num_files),
+        transition=transition,
         attributes=mode_flags.read_attributes(),
         kept_bars=mode_flags.read_kept_bars(),
         bars=_BARS.value,

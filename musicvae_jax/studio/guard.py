@@ -64,6 +64,9 @@ class Guard:
             await JSONResponse({"error": refusal}, 403)(scope, receive, send_guarded)
             return
         if self._open >= MAX_OPEN:
+            # To close a connection on which a file still comes would lose the answer.
+            while (await receive()).get("more_body"):
+                pass
             busy = f"{MAX_OPEN} requests are being answered; please try again later"
             await JSONResponse({"error": busy}, 503)(scope, receive, send_guarded)
             return

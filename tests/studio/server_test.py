@@ -666,7 +666,7 @@ def test_fifty_at_once_are_all_served(client, songs):
 
 def test_more_at_once_than_can_be_answered_are_told_so_in_words(monkeypatch):
     monkeypatch.setattr(guard, "MAX_OPEN", 2)
-    told = []
+    told, left = [], []
 
     async def app(scope, receive, send):
         await hold.wait()
@@ -674,10 +674,17 @@ def test_more_at_once_than_can_be_answered_are_told_so_in_words(monkeypatch):
     async def ask(server):
         scope = {"type": "http", "method": "GET", "headers": [(b"host", b"localhost")]}
 
+        parts = iter([True, True, False])  # whether more follow
+
+        async def receive():
+            return {"type": "http.request", "body": b"x", "more_body": next(parts)}
+
         async def send(message):
             told.append(message)
+            if message["type"] == "http.response.start":
+                left.append(len(list(parts)))
 
-        await server(scope, None, send)
+        await server(scope, receive, send)
 
     async def ask_four():
         server = guard.Guard(app, is_local=True)
@@ -690,6 +697,7 @@ def test_more_at_once_than_can_be_answered_are_told_so_in_words(monkeypatch):
     hold = asyncio.Event()
     asyncio.run(ask_four())
     starts = [message for message in told if message["type"] == "http.response.start"]
+    assert left == [0, 0]  # the whole request was taken
     assert [message["status"] for message in starts] == [503, 503]
     assert all(b"2 requests are being answered" in m["body"] for m in told if "body" in m)
 
