@@ -173,6 +173,15 @@ class Source:
         content = self.music21_collections or files_sha256(self.files())
         return hashlib.sha256(repr((content, self.rules)).encode()).hexdigest()
 
+    def splits(self) -> dict[str, str]:
+        """The splits of its files by their ids, where its collection has a table of them."""
+        collection = COLLECTIONS.get(self.name)
+        if collection is None or not collection.splits:
+            return {}
+        path = os.path.join(self.path, collection.splits)
+        with open(path, encoding="utf-8", newline="") as file:
+            return {row["midi_filename"]: row["split"] for row in csv.DictReader(file)}
+
     def read(self) -> Iterator[SourceSong | Refusal | Elsewhere]:
         """Its songs, on all cores, in order."""
         if self.music21_collections:
@@ -192,17 +201,11 @@ class Source:
                 self.path,
                 collection.version,
             )
-        split_of = _splits(os.path.join(self.path, collection.splits)) if collection.splits else {}
+        split_of = self.splits()
         for result in results:
             if isinstance(result, SourceSong):
                 result = dataclasses.replace(result, split=split_of.get(result.id, ""))
             yield result
-
-
-def _splits(path: str) -> dict[str, str]:
-    """The splits of files by their paths, from a collection's own table."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["midi_filename"]: row["split"] for row in csv.DictReader(file)}
 
 
 @functools.cache
