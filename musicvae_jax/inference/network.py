@@ -55,10 +55,15 @@ class Network:
         """[batch, steps] int32 of melodies of equal length.
 
         Raises:
-          ValueError: the bars of one have another number of steps than the model's.
+          ValueError: one is music of another kind than the model's, or its bars have another
+            number of steps.
         """
         per_bar = self.model.steps_per_bar
         for melody in melodies:
+            if not isinstance(melody, self.codec.music):
+                raise ValueError(
+                    f"the model knows {self.codec.music.__name__}, not {type(melody).__name__}"
+                )
             if melody.grid.steps_per_bar != per_bar:
                 raise ValueError(
                     f"a melody in {melody.grid.name} has {melody.grid.steps_per_bar} steps a bar; "

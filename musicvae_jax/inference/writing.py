@@ -11,7 +11,7 @@ from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation
 from musicvae_jax.models import noise
 from musicvae_jax.models.bar_flow import PHASES
-from musicvae_jax.music.melody import Melody, join
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import play_round
 
 
@@ -137,7 +137,7 @@ class Writer:
         scores = probs[:, heard.num_steps :].mean(axis=1)
         return [
             Continuation(
-                join([melody, self._network.melody(tokens[index], melody).window(context, bars)]),
+                melody.then(self._network.melody(tokens[index], melody).window(context, bars)),
                 float(scores[index]),
             )
             for index in np.argsort(-scores)

@@ -22,6 +22,7 @@ class DrumCodec:
     hard and when exactly is not in it.
     """
 
+    music: type = Drums
     vocab: int = 1 << len(PIECES)
     silence: int = 0
     hold: int | None = None

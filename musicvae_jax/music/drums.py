@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax.music.drum_kit import PIECES
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 
-STEPS_PER_BAR = 16
-STEPS_PER_QUARTER = 4
+STEPS_PER_BAR = SIXTEENTHS.steps_per_bar
+STEPS_PER_QUARTER = SIXTEENTHS.steps_per_quarter
 VELOCITY = 80  # of a hit of which nothing else is known
 
 
@@ -33,9 +34,11 @@ class Drums:
       num_steps: the length in steps.
       tempo_bpm: quarter notes per minute.
       program: of the kit, 0 for the standard one (General MIDI 2, GS).
+      grid: of sixteenths in 4/4.
 
     Raises:
-      ValueError: a value is out of its range, or a piece is struck twice at a step.
+      ValueError: a value is out of its range, a piece is struck twice at a step, or the grid is
+        another.
     """
 
     piece: np.ndarray
@@ -45,6 +48,7 @@ class Drums:
     num_steps: int
     tempo_bpm: float = 120.0
     program: int = 0
+    grid: Grid = SIXTEENTHS
 
     def __post_init__(self) -> None:
         columns = [np.asarray(self.piece, np.int32), np.asarray(self.step, np.int32)]
@@ -60,6 +64,8 @@ class Drums:
         self._check()
 
     def _check(self) -> None:
+        if self.grid != SIXTEENTHS:
+            raise ValueError(f"drums are read in {SIXTEENTHS.name}, not in {self.grid.name}")
         if not self.piece.size:
             return
         limits = {

@@ -158,24 +158,29 @@ class Melody:
             grid=grid,
         )
 
+    def then(self, *others: "Melody") -> "Melody":
+        """This melody and others one after the other, each from a bar line, as this one is played.
+
+        One that does not fill its last bar is followed by silence up to the next bar line.
+
+        Raises:
+          ValueError: they are on different grids.
+        """
+        parts = (self, *others)
+        if any(melody.grid != self.grid for melody in parts):
+            names = ", ".join(dict.fromkeys(melody.grid.name for melody in parts))
+            raise ValueError(f"melodies on different grids cannot be joined: {names}")
+        starts = np.cumsum([0, *(melody.num_bars for melody in parts)]) * self.grid.steps_per_bar
+        return dataclasses.replace(
+            self,
+            pitch=np.concatenate([melody.pitch for melody in parts]),
+            start=np.concatenate([m.start + s for m, s in zip(parts, starts, strict=False)]),
+            end=np.concatenate([m.end + s for m, s in zip(parts, starts, strict=False)]),
+            num_steps=int(starts[-1]),
+        )
+
 
 def join(melodies: Sequence[Melody]) -> Melody:
-    """Sets melodies one after the other, each from a bar line, with the first's tempo and program.
-
-    One that does not fill its last bar is followed by silence up to the next bar line.
-
-    Raises:
-      ValueError: they are on different grids.
-    """
-    grid = melodies[0].grid
-    if any(melody.grid != grid for melody in melodies):
-        names = ", ".join(dict.fromkeys(melody.grid.name for melody in melodies))
-        raise ValueError(f"melodies on different grids cannot be joined: {names}")
-    starts = np.cumsum([0, *(melody.num_bars for melody in melodies)]) * grid.steps_per_bar
-    return dataclasses.replace(
-        melodies[0],
-        pitch=np.concatenate([melody.pitch for melody in melodies]),
-        start=np.concatenate([m.start + s for m, s in zip(melodies, starts, strict=False)]),
-        end=np.concatenate([m.end + s for m, s in zip(melodies, starts, strict=False)]),
-        num_steps=int(starts[-1]),
-    )
+    """`Melody.then` of a sequence of at least one."""
+    first, *others = melodies
+    return first.then(*others)

@@ -25,6 +25,7 @@ class Codec(Protocol):
     """What a codec provides; it must be hashable, so that compiled functions can use it.
 
     Attributes:
+      music: the class that it encodes from and decodes to.
       vocab: number of tokens.
       silence: the token with which silence begins.
       hold: the token that lets a note or silence go on; None for a codec that says at each
@@ -35,6 +36,9 @@ class Codec(Protocol):
       has_pitches: whether what sounds has a pitch, and so a key and a range.
       stored: the codec in which data sets store the same music, often the codec itself.
     """
+
+    @property
+    def music(self) -> type: ...
 
     @property
     def vocab(self) -> int: ...
@@ -110,6 +114,7 @@ class MelodyCodec:
     in silence says nothing and is dropped when decoded.
     """
 
+    music: type = Melody
     vocab: int = FIRST_ONSET + MAX_PITCH - MIN_PITCH + 1
     silence: int = NOTE_OFF
     hold: int | None = HOLD
@@ -188,6 +193,7 @@ class RollCodec:
     outside of MIDI 48..107 become silence (the notebook's `chopster`).
     """
 
+    music: type = Melody
     vocab: int = 61
     min_pitch: int = 48
     silence: int = 60

@@ -1,12 +1,16 @@
-"""From melodies to windows of whole bars that are worth learning from."""
+"""From melodies or drums to windows of whole bars that are worth learning from."""
 
 import collections
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody, join
+from musicvae_jax.music.drum_codec import DrumCodec
+from musicvae_jax.music.drums import Drums
+from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 from musicvae_jax.music.tokens import FIRST_ONSET, HOLD, NOTE_OFF, MelodyCodec
 from musicvae_jax.system.errors import UserError
 
@@ -48,7 +52,7 @@ class Windows:
 
     Attributes:
       start_bars: [windows] int32, of those kept.
-      tokens: [windows, bars * steps_per_bar] uint8, of `MelodyCodec`.
+      tokens: [windows, bars * steps_per_bar], of `MelodyCodec` or `DrumCodec`, as they are stored.
       refusals: how many were not kept, by reason.
     """
 
@@ -127,7 +131,55 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     return Windows(kept.astype(np.int32), tokens[kept], +refusals)
 
 
-def first_window(melody: Melody, bars: int, source: str) -> Melody:
+def drum_windows(drums: Drums, rules: WindowRules) -> Windows:
+    """Cuts drums into every window of `rules.bars` bars that the rules keep.
+
+    As of melodies, a window that is silent for long, or in most of its bars, is not kept; the
+    rules of pitches do not count.
+    """
+    codec, length = DrumCodec(), rules.bars * drums.grid.steps_per_bar
+    count = drums.num_bars - rules.bars + 1
+    if count <= 0:
+        nothing = np.zeros((0, length), codec.dtype)
+        return Windows(np.zeros(0, np.int32), nothing, collections.Counter())
+    whole = np.zeros(drums.num_bars * drums.grid.steps_per_bar, codec.dtype)
+    whole[: drums.num_steps] = codec.encode(drums)
+    tokens = np.lib.stride_tricks.sliding_window_view(whole, length)[:: drums.grid.steps_per_bar]
+    is_struck = codec.onsets(tokens)
+    step = np.arange(length)
+    latest = np.maximum.accumulate(np.where(is_struck, step, -1), axis=1)
+    silence = (step - latest).max(axis=1)
+    sounding_bars = is_struck.reshape(count, rules.bars, -1).any(axis=2).sum(axis=1)
+    longest = rules.max_silent_bars * drums.grid.steps_per_bar
+    reasons = {
+        "silent": sounding_bars == 0,
+        f"over {longest} steps of silence": silence > longest,
+        f"sound in fewer than {rules.min_sounding_bars} bars": (
+            sounding_bars < rules.min_sounding_bars
+        ),
+    }
+    refused = np.zeros(count, bool)
+    refusals: collections.Counter[str] = collections.Counter()
+    for reason, applies in reasons.items():
+        refusals[reason] = int((applies & ~refused).sum())
+        refused |= applies
+    kept = np.flatnonzero(~refused)
+    return Windows(kept.astype(np.int32), tokens[kept], +refusals)
+
+
+_CUTS: dict[type, Callable[[Any, WindowRules], Windows]] = {
+    Melody: melody_windows,
+    Drums: drum_windows,
+}
+Music = TypeVar("Music", Melody, Drums)
+
+
+def windows_of(music: Melody | Drums, rules: WindowRules) -> Windows:
+    """`melody_windows` or `drum_windows`."""
+    return _CUTS[type(music)](music, rules)
+
+
+def first_window(melody: Music, bars: int, source: str) -> Music:
     """The first window that the rules keep, or else simply the first.
 
     Raises:
@@ -135,16 +187,13 @@ def first_window(melody: Melody, bars: int, source: str) -> Melody:
     """
     if melody.num_bars < bars:
         raise UserError(
-            f"{source}: its melody has {melody.num_bars} bars of {melody.grid.meter}, {bars} are "
-            "needed"
+            f"{source}: has {melody.num_bars} bars of {melody.grid.meter}, {bars} are needed"
         )
-    kept = melody_windows(melody, WindowRules(bars=bars)).start_bars
+    kept = windows_of(melody, WindowRules(bars=bars)).start_bars
     return melody.window(int(kept[0]) if kept.size else 0, bars)
 
 
-def bridge_ends(
-    first: Melody, second: Melody, bars: int, is_spliced: bool
-) -> tuple[Melody, Melody]:
+def bridge_ends(first: Music, second: Music, bars: int, is_spliced: bool) -> tuple[Music, Music]:
     """The two melodies of `bars` bars that a bridge of as many bars is made from.
 
     Bar i of a bridge lies between bar i of one and bar i of the other. A bridge that is
@@ -165,7 +214,7 @@ def bridge_ends(
     return play_round(first, 0, bars), play_round(second, -bars % second.num_bars, bars)
 
 
-def play_round(melody: Melody, start_bar: int, bars: int) -> Melody:
+def play_round(melody: Music, start_bar: int, bars: int) -> Music:
     """`bars` bars from `start_bar` of a melody that is played round and round."""
     rounds = -(-(start_bar + bars) // melody.num_bars)
-    return join([melody] * rounds).window(start_bar, bars)
+    return melody.then(*[melody] * (rounds - 1)).window(start_bar, bars)

@@ -9,9 +9,8 @@ from musicvae_jax.checkpoints import config_check
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.midi import encode
 from musicvae_jax.music.drum_codec import DrumCodec
-from musicvae_jax.music.drum_windows import drum_windows
 from musicvae_jax.music.drums import Drums
-from musicvae_jax.music.windows import WindowRules
+from musicvae_jax.music.windows import WindowRules, drum_windows
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 

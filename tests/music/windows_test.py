@@ -28,7 +28,7 @@ def test_first_window_skips_a_long_silence():
     melody = Melody.from_notes(notes, 96)
     assert first_window(melody, 2, "x") == melody.window(2, 2)
     assert first_window(melody, 6, "x") == melody.window(0, 6)
-    with pytest.raises(UserError, match="x: its melody has 6 bars of 4/4, 7 are needed"):
+    with pytest.raises(UserError, match="x: has 6 bars of 4/4, 7 are needed"):
         first_window(melody, 7, "x")
 
 

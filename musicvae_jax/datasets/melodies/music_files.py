@@ -23,12 +23,11 @@ from musicvae_jax.midi import extraction as midi_extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.song import Song
-from musicvae_jax.music.drum_windows import drum_windows
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
 from musicvae_jax.music.tokens import CODECS, RollCodec, StoredCodec
-from musicvae_jax.music.windows import WindowRules, melody_windows
+from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
@@ -72,8 +71,6 @@ class ReadingRules:
 
 # The codec in which what each extraction gives is stored.
 CODEC_OF = {"highest": "melody", "arpeggio": "melody", "monophonic": "melody", "drums": "drums"}
-# How what is stored in a codec is cut into windows.
-_CUTS = {CODECS["melody"].stored: melody_windows, CODECS["drums"].stored: drum_windows}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +242,7 @@ def _source_songs(
         # Counted by kind: without what stands in brackets or after, of this file alone.
         return [Refusal(id, re.split(r"[(:;]", refusal)[0].strip()), *also]
     return [
-        source_song(id, (name,), melodies, rules.windows, key_shift, _CUTS[rules.codec]),
+        source_song(id, (name,), melodies, rules.windows, key_shift),
         *also,
     ]
 

@@ -3,14 +3,13 @@
 import collections
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.windows import WindowRules, Windows, melody_windows
+from musicvae_jax.music.windows import WindowRules, Windows, windows_of
 
 # Words that say how a tune is danced or which copy of it this is, not which tune it is.
 _GENERIC_WORDS = frozenset(
@@ -75,7 +74,6 @@ def source_song(
     melodies: Sequence[Melody] | Sequence[Drums],
     rules: WindowRules,
     key_shift: int = 0,
-    cut: Callable[[Any, WindowRules], Windows] = melody_windows,
 ) -> SourceSong | Refusal:
     """Cuts the melodies of a song into windows; none reaches from one into the next.
 
@@ -83,14 +81,13 @@ def source_song(
       id, names, key_shift: as in `SourceSong`.
       melodies: at least one, or drums; bars are counted through all of them.
       rules: which windows are kept.
-      cut: gives the windows of one of them.
 
     Returns:
       The song, or a refusal if all melodies are shorter than a window.
     """
     if all(melody.num_bars < rules.bars for melody in melodies):
         return Refusal(id, f"shorter than {rules.bars} bars")
-    parts = [cut(melody, rules) for melody in melodies]
+    parts = [windows_of(melody, rules) for melody in melodies]
     bars = np.array([melody.num_bars for melody in melodies])
     offsets = (np.cumsum(bars) - bars).tolist()
     windows = Windows(
