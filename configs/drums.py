@@ -18,7 +18,11 @@ def get_config() -> ml_collections.ConfigDict:
     dataset.extraction = "drums"
     # Drums have no key.
     dataset.transpose_semitones = 0
-    config.prior.transpositions = 1
+    prior = config.prior
+    prior.transpositions = 1
+    # Its windows are a ninth of those that the melodies' prior learns from.
+    prior.features, prior.dropout = 192, 0.2
+    prior.batch_size, prior.num_steps, prior.eval_every = 512, 8_000, 1_000
     # Fourteen hours of performances are few: most of what the model sees is made of two of
     # them, bar by bar or limb by limb, and what machines play, the same bars again and again.
     dataset.augment = (
@@ -30,12 +34,14 @@ def get_config() -> ml_collections.ConfigDict:
         ("rotate", 1.0),
         ("loop", 1.0),
     )
-    dataset.augment_share = 0.7
+    dataset.augment_share = 0.8
     model.codec = "drums"
+    model.dropout = 0.1
+    # 165 epochs, on one H100 about three minutes.
     train.batch_size = 512
-    train.num_steps = 6_000
+    train.num_steps = 4_000
     train.learning_rate = 1.5e-3
-    train.learning_rate_decay = 0.9993
+    train.learning_rate_decay = 0.999
     train.final_learning_rate = 2e-5
     train.learning_rate_warmup = 300
     train.eval_every = 500

@@ -8,6 +8,10 @@ import numpy as np
 from musicvae_jax.music.drum_kit import PIECES
 from musicvae_jax.music.drums import Drums
 
+# Drummers hardly ever play a bar twice alike: 9 % of the bars of the Groove MIDI Dataset are equal
+# to an earlier one of their window of 16 bars. By this share of common hits, half of them are.
+_ALIKE_F1 = 0.85
+
 
 def token_hits(tokens: np.ndarray) -> np.ndarray:
     """Which pieces each token strikes: [...] int -> [..., 9] bool."""
@@ -75,3 +79,13 @@ class DrumCodec:
     def comparable(self, tokens: np.ndarray) -> np.ndarray:
         """The tokens themselves."""
         return tokens
+
+    def bars(self, tokens: np.ndarray, count: int) -> np.ndarray:
+        """The hits of each bar: [windows, count, steps * 9] bool."""
+        return token_hits(tokens).reshape(len(tokens), count, -1)
+
+    def are_alike(self, bars: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Whether they share most hits: F1 of at least .85; [...] bool."""
+        common = (bars & others).sum(axis=-1)
+        both = bars.sum(axis=-1) + others.sum(axis=-1)
+        return 2 * common >= _ALIKE_F1 * both

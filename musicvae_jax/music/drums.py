@@ -94,6 +94,10 @@ class Drums:
         """The hits as `(piece, step)` pairs of plain integers."""
         return list(zip(self.piece.tolist(), self.step.tolist(), strict=True))
 
+    def notes(self) -> list[tuple[int, int]]:
+        """The hits: what sounds, as `Melody.notes` tells it of a melody."""
+        return self.hits()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Drums):
             return NotImplemented
@@ -116,6 +120,10 @@ class Drums:
     def num_quarters(self) -> float:
         """How long they last, in quarter notes."""
         return self.num_steps / STEPS_PER_QUARTER
+
+    def read_in(self, grid: Grid) -> "Drums":
+        """The same on another grid, of which there is none."""
+        return dataclasses.replace(self, grid=grid)
 
     def window(self, start_bar: int, num_bars: int) -> "Drums":
         """Cuts out `num_bars` bars.

@@ -95,6 +95,12 @@ class StoredCodec(Codec, Protocol):
     def comparable(self, tokens: np.ndarray) -> np.ndarray:
         """The same [windows, steps] int for windows that count as the same, and only then."""
 
+    def bars(self, tokens: np.ndarray, count: int) -> np.ndarray:
+        """What sounds in each bar of windows [windows, steps]: [windows, count, numbers]."""
+
+    def are_alike(self, bars: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Whether bars [..., numbers] are one bar, played again: [...] bool."""
+
 
 def _check_tokens(tokens: np.ndarray, vocab: int) -> np.ndarray:
     tokens = np.asarray(tokens)
@@ -182,6 +188,15 @@ class MelodyCodec:
     def comparable(self, tokens: np.ndarray) -> np.ndarray:
         """See `without_key`."""
         return without_key(tokens)
+
+    def bars(self, tokens: np.ndarray, count: int) -> np.ndarray:
+        """The pitch of each step, and whether it begins there: [windows, count, numbers]."""
+        heard = np.stack([sounding_pitch(tokens), self.onsets(tokens)], axis=-1)
+        return heard.reshape(len(tokens), count, -1)
+
+    def are_alike(self, bars: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Whether they are equal: [...] bool."""
+        return (bars == others).all(axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from musicvae_jax.inference.bar_prior import Outlines
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import bar_flow
-from musicvae_jax.music.tokens import CODECS, StoredCodec, sounding_pitch
+from musicvae_jax.music.tokens import CODECS, StoredCodec
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
@@ -47,14 +47,12 @@ class Windows:
 
     @property
     def form(self) -> np.ndarray:
-        """Which bars are equal: for each the number of the first such one, [windows, bars]."""
-        pitch = sounding_pitch(self.tokens, self.codec)
-        by_bar = np.stack([pitch, self.codec.onsets(self.tokens)], axis=-1)
-        by_bar = by_bar.reshape(len(pitch), self.bars, -1)
-        form = np.tile(np.arange(self.bars), (len(pitch), 1))
+        """Which bars are alike: for each the number of the first such one, [windows, bars]."""
+        bars = self.codec.bars(self.tokens, self.bars)
+        form = np.tile(np.arange(self.bars), (len(bars), 1))
         for bar in range(self.bars - 1, -1, -1):
             # The first of all equal bars comes last, and stays.
-            form = np.where((by_bar == by_bar[:, bar : bar + 1]).all(axis=-1), bar, form)
+            form = np.where(self.codec.are_alike(bars, bars[:, bar : bar + 1]), bar, form)
         return form
 
     def outlines(self, count: int, bars: int) -> Outlines:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,15 +13,28 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.assembly import MAX_BRIDGE_BARS
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.tokens import has_onsets
+from musicvae_jax.music.tokens import CODECS, Codec, StoredCodec, has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions import composing, curves, encoding, scores, strategies
+from musicvae_jax.transitions import (
+    composing,
+    curves,
+    drum_scores,
+    encoding,
+    scores,
+    strategies,
+)
+from musicvae_jax.transitions.drum_scores import DrumBarScores, DrumBridgeScores
 from musicvae_jax.transitions.notes import Notes
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
 from musicvae_jax.transitions.settings import Settings
 
 ADHERENCE = 0.5
+# What measures transitions, by the codec in which such music is stored.
+_MEASURES: dict[StoredCodec, Callable[..., tuple[Any, Any]]] = {
+    CODECS["melody"].stored: scores.measure,
+    CODECS["drums"].stored: drum_scores.measure,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +102,8 @@ class Bridge:
     melody: Melody
     strategy: str
     number: int
-    scores: BridgeScores
-    by_bar: BarScores
+    scores: BridgeScores | DrumBridgeScores
+    by_bar: BarScores | DrumBarScores
     t_latent: np.ndarray | None = None
     t_control: np.ndarray | None = None
 
@@ -156,11 +169,10 @@ class BridgeMaker:
         )
         return tokens, inputs.notes_1, inputs.notes_2
 
-    def _measured(
-        self, params: Any, rows: Any, t: jax.Array
-    ) -> tuple[scores.BarScores, scores.BridgeScores]:
+    def _measured(self, params: Any, rows: Any, t: jax.Array) -> tuple[Any, Any]:
         tokens, *pair = rows
-        return scores.measure(self._model.trained(params), tokens, tuple(pair), t)
+        measure = _MEASURES[self._model.codec.stored]
+        return measure(self._model.trained(params), tokens, tuple(pair), t)
 
     def _drafts(
         self, sides: Sequence[np.ndarray], keys: np.ndarray, plan: Plan, num: int
@@ -199,13 +211,11 @@ class BridgeMaker:
           For each pair its different candidates, the best score first.
 
         Raises:
-          UserError: a rhythm is to be kept, and the model's tokens have no onsets; or the
-            strategy needs a composer, and the model has none.
+          UserError: a rhythm is to be kept, and the model's tokens have no onsets or no
+            pitches; or pitches are to be limited, and they have none; or the strategy needs a
+            composer, and the model has none.
         """
-        if plan.settings.rhythm and not has_onsets(self._model.codec):
-            raise UserError(
-                f"rhythm={plan.settings.rhythm}: needs a model whose tokens have onsets", "rhythm"
-            )
+        _check_limits(plan.settings, self._model.codec)
         strategies.possible([strategy], composing.can_compose(self._model))
         ends = [bridge_ends(*pair, plan.bars, plan.is_spliced) for pair in pairs]
         sides = [
@@ -246,6 +256,18 @@ class BridgeMaker:
 
         candidates = [bridge(row) for row in range(len(pairs) * num)]
         return [_ranked(candidates[first : first + num]) for first in range(0, len(tokens), num)]
+
+
+def _check_limits(settings: Settings, codec: Codec) -> None:
+    if settings.rhythm and not (has_onsets(codec) and codec.has_pitches):
+        raise UserError(
+            f"rhythm={settings.rhythm}: needs a model whose tokens have onsets and pitches",
+            "rhythm",
+        )
+    if settings.restricts_pitches and not codec.has_pitches:
+        raise UserError(
+            "scale, pitch_range: drums have no pitches to limit", "scale", "pitch_range"
+        )
 
 
 def _ranked(candidates: Sequence[Bridge]) -> list[Bridge]:

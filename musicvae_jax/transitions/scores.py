@@ -9,6 +9,8 @@ the prior is added. So every strategy is asked the same: how well the model know
 melody, not how well it keeps to a latent.
 """
 
+import dataclasses
+
 import flax
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,7 @@ from musicvae_jax.models.losses import kl_nats, nll_nats
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import previous_tokens
 from musicvae_jax.music.melody import STEPS_PER_BAR
-from musicvae_jax.music.tokens import SILENCE, Codec, MelodyCodec
+from musicvae_jax.music.tokens import CODECS, SILENCE, Codec
 from musicvae_jax.transitions import constraints, encoding
 from musicvae_jax.transitions import notes as notes_lib
 from musicvae_jax.transitions.notes import Notes
@@ -85,7 +87,7 @@ class BridgeScores:
     tracking_error: float | jax.Array
 
 
-def _by_bar(per_step: jax.Array, steps_per_bar: int) -> jax.Array:
+def by_bar(per_step: jax.Array, steps_per_bar: int) -> jax.Array:
     """[batch, steps, ...] -> [batch, bars, steps_per_bar, ...]."""
     batch, steps = per_step.shape[:2]
     return per_step.reshape(batch, steps // steps_per_bar, steps_per_bar, *per_step.shape[2:])
@@ -105,13 +107,13 @@ def similarity(
     tokens: jax.Array, reference: jax.Array, steps_per_bar: int = STEPS_PER_BAR
 ) -> jax.Array:
     """The share of equal tokens in each bar: [batch, bars], for [batch, steps] each."""
-    return _by_bar(tokens == reference, steps_per_bar).mean(axis=-1)
+    return by_bar(tokens == reference, steps_per_bar).mean(axis=-1)
 
 
 def _pitch_classes(notes: Notes) -> jax.Array:
     """Steps that each pitch class sounds in each bar: [batch, bars, 12]."""
     classes = jnp.where(notes.pitch == SILENCE, 12, notes.pitch % 12)
-    return jax.nn.one_hot(_by_bar(classes, notes.steps_per_bar), 12).sum(axis=2)
+    return jax.nn.one_hot(by_bar(classes, notes.steps_per_bar), 12).sum(axis=2)
 
 
 def pitch_overlap(notes: Notes, reference: Notes) -> jax.Array:
@@ -128,7 +130,7 @@ def pitch_overlap(notes: Notes, reference: Notes) -> jax.Array:
 
 def onset_overlap(notes: Notes, reference: Notes) -> jax.Array:
     """Onsets in common over onsets in either, in each bar: [batch, bars]; 1 without any."""
-    one, two = (_by_bar(each.onset, notes.steps_per_bar) for each in (notes, reference))
+    one, two = (by_bar(each.onset, notes.steps_per_bar) for each in (notes, reference))
     common, either = (one & two).sum(axis=-1), (one | two).sum(axis=-1)
     return jnp.where(either == 0, 1.0, common / jnp.maximum(either, 1))
 
@@ -156,7 +158,7 @@ def bar_nll(trained: TrainedModel, notes: Notes) -> jax.Array:
     tokens = notes_lib.to_tokens(notes, trained.codec)
     inputs = previous_tokens(tokens, model.vocab)
     logits = trained.apply("teacher_forced_bars", embeddings, inputs)
-    return (_by_bar(nll_nats(logits, tokens), per_bar).sum(axis=-1) + divergence) / per_bar
+    return (by_bar(nll_nats(logits, tokens), per_bar).sum(axis=-1) + divergence) / per_bar
 
 
 def key_stability(notes: Notes, notes_1: Notes, notes_2: Notes) -> jax.Array:
@@ -171,13 +173,15 @@ def key_stability(notes: Notes, notes_1: Notes, notes_2: Notes) -> jax.Array:
     return jnp.where(total == 0, 1.0, share).mean(axis=-1)
 
 
-def copied(notes: Notes, reference: Notes, is_between: jax.Array) -> jax.Array:
+def copied(
+    notes: Notes, reference: Notes, is_between: jax.Array, codec: Codec = CODECS["melody"]
+) -> jax.Array:
     """The share of the bars [bars] bool that are some bar of the reference: [batch].
 
-    Both as of `bars_alone`.
+    Both as of `bars_alone`, in a codec that tells everything of them.
     """
     bars, others = (
-        _by_bar(notes_lib.to_tokens(each, MelodyCodec(), _begins(each)), notes.steps_per_bar)
+        by_bar(notes_lib.to_tokens(each, codec, _begins(each)), notes.steps_per_bar)
         for each in (notes, reference)
     )
     same = (bars[:, :, None] == others[:, None]).all(axis=-1).any(axis=-1)
@@ -192,6 +196,67 @@ def _likenesses(
     alike = similarity(said[0], said[1], notes.steps_per_bar)
     parts = (alike, pitch_overlap(notes, other), onset_overlap(notes, other))
     return (*parts, jnp.asarray(sum(parts)) / len(parts))
+
+
+@dataclasses.dataclass(frozen=True)
+class Along:
+    """What is measured of every kind of music in the same way; see `BarScores`, `BridgeScores`.
+
+    Attributes:
+      nll, progress: [batch, bars].
+      nll_1, nll_2, nll_excess, monotonicity, largest_jump: [batch].
+    """
+
+    nll: jax.Array
+    progress: jax.Array
+    nll_1: jax.Array
+    nll_2: jax.Array
+    nll_excess: jax.Array
+    monotonicity: jax.Array
+    largest_jump: jax.Array
+
+    def score(self, stability: jax.Array) -> jax.Array:
+        """The geometric mean of what makes a transition good: [batch]."""
+        factors = (
+            self.monotonicity,
+            jnp.maximum(1 - self.largest_jump, 0),
+            stability,
+            jnp.exp(-jnp.maximum(self.nll_excess, 0)),
+        )
+        return jnp.stack(factors).prod(axis=0) ** (1 / len(factors))
+
+
+def along(
+    trained: TrainedModel,
+    notes: Notes,
+    pair: tuple[Notes, Notes],
+    t: jax.Array,
+    likeness: tuple[jax.Array, jax.Array],
+) -> Along:
+    """How transitions go from the one to the other.
+
+    Args:
+      trained, pair, t: as for `measure`.
+      notes: the transitions.
+      likeness: [batch, bars] each, to both.
+    """
+    together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), notes, *pair)
+    nll, *ends = jnp.split(bar_nll(trained, together), 3)
+    nll_1, nll_2 = (each.mean(axis=1) for each in ends)
+    way = progress(*likeness, t)
+    whole_way = jnp.pad(way, ((0, 0), (1, 0)))
+    whole_way = jnp.pad(whole_way, ((0, 0), (0, 1)), constant_values=1.0)
+    change = jnp.abs(jnp.diff(whole_way, axis=1))
+    expected = jnp.outer(nll_1, 1 - t) + jnp.outer(nll_2, t)
+    return Along(
+        nll=nll,
+        progress=way,
+        nll_1=nll_1,
+        nll_2=nll_2,
+        nll_excess=(nll - expected).mean(axis=1),
+        monotonicity=1 / jnp.maximum(change.sum(axis=1), 1),
+        largest_jump=change.max(axis=1),
+    )
 
 
 def measure(
@@ -212,45 +277,30 @@ def measure(
     alone, alone_1, alone_2 = (bars_alone(each) for each in (notes, *pair))
     similarity_1, pitch_1, onset_1, likeness_1 = _likenesses(alone, alone_1, trained.codec)
     similarity_2, pitch_2, onset_2, likeness_2 = _likenesses(alone, alone_2, trained.codec)
-    together = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), notes, *pair)
-    nll, *ends = jnp.split(bar_nll(trained, together), 3)
-    nll_1, nll_2 = (each.mean(axis=1) for each in ends)
-    way = progress(likeness_1, likeness_2, t)
-    by_bar = BarScores(
+    whole = along(trained, notes, pair, t, (likeness_1, likeness_2))
+    of_bars = BarScores(
         likeness_1=likeness_1,
         likeness_2=likeness_2,
-        nll=nll,
+        nll=whole.nll,
         onset_overlap_1=onset_1,
         onset_overlap_2=onset_2,
         pitch_overlap_1=pitch_1,
         pitch_overlap_2=pitch_2,
-        progress=way,
+        progress=whole.progress,
         similarity_1=similarity_1,
         similarity_2=similarity_2,
     )
-    whole_way = jnp.pad(way, ((0, 0), (1, 0)))
-    whole_way = jnp.pad(whole_way, ((0, 0), (0, 1)), constant_values=1.0)
-    change = jnp.abs(jnp.diff(whole_way, axis=1))
-    monotonicity, largest_jump = 1 / jnp.maximum(change.sum(axis=1), 1), change.max(axis=1)
-    expected = jnp.outer(nll_1, 1 - t) + jnp.outer(nll_2, t)
-    nll_excess = (nll - expected).mean(axis=1)
     stability = key_stability(notes, *pair)
     is_between = (t > 0) & (t < 1)
-    factors = (
-        monotonicity,
-        jnp.maximum(1 - largest_jump, 0),
-        stability,
-        jnp.exp(-jnp.maximum(nll_excess, 0)),
-    )
-    return by_bar, BridgeScores(
+    return of_bars, BridgeScores(
         copied_1=copied(alone, alone_1, is_between),
         copied_2=copied(alone, alone_2, is_between),
         key_stability=stability,
-        largest_jump=largest_jump,
-        monotonicity=monotonicity,
-        nll_1=nll_1,
-        nll_2=nll_2,
-        nll_excess=nll_excess,
-        score=jnp.stack(factors).prod(axis=0) ** (1 / len(factors)),
-        tracking_error=jnp.abs(way - t).mean(axis=1),
+        largest_jump=whole.largest_jump,
+        monotonicity=whole.monotonicity,
+        nll_1=whole.nll_1,
+        nll_2=whole.nll_2,
+        nll_excess=whole.nll_excess,
+        score=whole.score(stability),
+        tracking_error=jnp.abs(whole.progress - t).mean(axis=1),
     )

@@ -85,6 +85,7 @@ class BassCodec:
     vocab: int = 14
     silence: int = 0
     hold: int | None = 1
+    sustains: bool = True
 
     def token_pitches(self) -> np.ndarray:
         return np.array([-1, -1, *range(51, 39, -1)])
