@@ -1,27 +1,25 @@
 """Pieces as MusicXML, to be read and printed by notation programs.
 
 The format is that of https://www.w3.org/2021/06/musicxml40. The line of the piece is one part
-in 4/4: where two instruments share a bridge, its notes are written once.
+in the meters of its melodies: where two instruments share a bridge, its notes are written once.
 """
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 import pretty_midi
 
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
+from musicvae_jax.midi.note_values import note_value, split
+from musicvae_jax.music.grid import Grid
 from musicvae_jax.music.modulation import Key, find_key
 from musicvae_jax.music.piece import Piece, Section
 
-# By the length in sixteenths: the note value, and whether it is dotted.
-_VALUES = {
-    **{1: ("16th", False), 2: ("eighth", False), 3: ("eighth", True), 4: ("quarter", False)},
-    **{6: ("quarter", True), 8: ("half", False), 12: ("half", True), 16: ("whole", False)},
-}
 _DOCTYPE = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
     '"-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
@@ -54,16 +52,17 @@ def to_musicxml(piece: Piece, name: str = "melody") -> bytes:
     SubElement(root, "movement-title").text = name
     encoding = SubElement(SubElement(root, "identification"), "encoding")
     SubElement(encoding, "software").text = "MusicVAE-JAX"
-    programs = [voice.program for voice in piece.voices] or [piece.line.program]
+    programs = [voice.program for voice in piece.voices] or [piece.sections[0].melody.program]
     _add_part_list(root, name, programs)
     part = SubElement(root, "part", id="P1")
-    notes = _notes(piece)
+    notes, divisions = _notes(piece), _divisions(piece)
     for bar in range(piece.num_bars):
         measure = SubElement(part, "measure", number=str(bar + 1))
-        _add_signs(measure, piece, bar)
-        key = _spelling(piece, bar)
-        for event in _in_bar(notes, bar):
-            _add_note(measure, event, key, len(programs) > 1)
+        _add_signs(measure, piece, bar, divisions)
+        key, section = _spelling(piece, bar), _section(piece, bar)[1]
+        for event in _in_bar(notes, section, bar):
+            written = _Written(section.melody.grid, divisions, len(programs) > 1)
+            _add_note(measure, event, key, written)
         _add_bar_line(measure, piece, bar)
     ET.indent(root)
     return (_DOCTYPE + ET.tostring(root, "unicode") + "\n").encode()
@@ -79,6 +78,23 @@ def packed(score: bytes) -> bytes:
         ):
             archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), data)
     return content.getvalue()
+
+
+class _Event(NamedTuple):
+    """A note, or a part of one, or a rest.
+
+    Attributes:
+      pitch: None for a rest.
+      length: in steps.
+      instrument: its number.
+      is_continued, continues: whether it is tied to what is before it, and to what is after it.
+    """
+
+    pitch: int | None
+    length: int
+    instrument: int = 0
+    is_continued: bool = False
+    continues: bool = False
 
 
 def _text(text: str) -> str:
@@ -108,51 +124,33 @@ def _notes(piece: Piece) -> list[tuple[int, int, int, int]]:
             if velocity > loudest.get(start, (0, 0))[0]:
                 loudest[start] = (velocity, number)
     return [
-        (pitch, start, end, loudest.get(start, (0, 1))[1])
-        for pitch, start, end in piece.line.notes()
+        (pitch, start, end, loudest.get(start, (0, 1))[1]) for pitch, start, end in piece.notes()
     ]
 
 
-def _in_bar(
-    notes: list[tuple[int, int, int, int]], bar: int
-) -> Iterator[tuple[int | None, int, int, bool, bool]]:
-    """What is written in a bar, with ties over its lines and within it.
+def _in_bar(notes: list[tuple[int, int, int, int]], section: Section, bar: int) -> Iterator[_Event]:
+    """What is written in a bar, with ties over its lines and within it."""
+    grid = section.melody.grid
+    begin, now = section.start_step + (bar - section.start_bar) * grid.steps_per_bar, 0
+    end_of_bar = begin + grid.steps_per_bar
 
-    Yields:
-      Pitch (None for a rest), length in steps, instrument, whether it is tied to what is
-      before it, and whether to what is after it.
-    """
-    begin, now = bar * STEPS_PER_BAR, 0
-    end_of_bar = begin + STEPS_PER_BAR
+    def rests(first: int, last: int) -> Iterator[_Event]:
+        yield from (_Event(None, length) for length in split(first, last, grid))
+
     for pitch, start, end, instrument in notes:
         if end <= begin or start >= end_of_bar:
             continue
-        first, last = max(start, begin) - begin, min(end, end_of_bar) - begin
-        yield from ((None, length, 0, False, False) for length in _split(now, first))
+        first = grid.played(max(start, begin) - begin)
+        last = grid.played(min(end, end_of_bar) - begin)
+        yield from rests(now, first)
         place = first
-        for length in _split(first, last):
-            is_last = begin + place + length == end
-            yield pitch, length, instrument, begin + place > start, not is_last
+        for length in split(first, last, grid):
+            is_last = place + length == last and end <= end_of_bar
+            is_continued = start < begin or place > first
+            yield _Event(pitch, length, instrument, is_continued, not is_last)
             place += length
         now = last
-    yield from ((None, length, 0, False, False) for length in _split(now, STEPS_PER_BAR))
-
-
-def _split(begin: int, end: int) -> list[int]:
-    """The lengths of the note values that fill a stretch of a bar, in steps.
-
-    A value begins on a beat or stays within it, but for a quarter between two beats.
-    """
-    lengths = []
-    while begin < end:
-        length, within = end - begin, begin % STEPS_PER_QUARTER
-        if within and not (within == 2 and length == STEPS_PER_QUARTER):
-            length = min(length, STEPS_PER_QUARTER - within)
-        elif length not in _VALUES:
-            length -= length % STEPS_PER_QUARTER
-        lengths.append(length)
-        begin += length
-    return lengths
+    yield from rests(now, grid.played_steps)
 
 
 def _section(piece: Piece, bar: int) -> tuple[int, Section]:
@@ -198,20 +196,27 @@ def spelled(pitch: int, key: Key) -> tuple[str, int, int]:
     return "FCGDAEB"[letter], alteration, (pitch - alteration) // 12 - 1
 
 
-def _add_signs(measure: Element, piece: Piece, bar: int) -> None:
+def _add_signs(measure: Element, piece: Piece, bar: int, divisions: int) -> None:
     """What stands before and above the notes of a bar: attributes, marks and tempos."""
     index, section = _section(piece, bar)
     begins = section.start_bar == bar
-    if bar == 0 or (begins and not section.is_bridge):
-        _add_attributes(measure, piece, bar, _keys(piece, index)[0])
+    grid = section.melody.grid
+    changes_meter = bar == 0 or (
+        begins and grid.meter != piece.sections[index - 1].melody.grid.meter
+    )
+    if changes_meter or (begins and not section.is_bridge):
+        key = _keys(piece, index)[0] if bar == 0 or not section.is_bridge else None
+        _add_attributes(measure, piece, bar, key, (divisions, changes_meter))
     if begins and len(piece.sections) > 1:
         named = f"{section.origin}: {section.title}" if section.title else section.origin
         direction = SubElement(measure, "direction", placement="above")
         SubElement(SubElement(direction, "direction-type"), "rehearsal").text = _text(named)
     for step, bpm in piece.tempos:
-        if step // STEPS_PER_BAR != bar:
+        within = step - section.start_step - (bar - section.start_bar) * grid.steps_per_bar
+        if not 0 <= within < grid.steps_per_bar:
             continue
-        number, offset = f"{round(bpm, 2):g}", step % STEPS_PER_BAR
+        number = f"{round(bpm, 2):g}"
+        offset = grid.played(within) * divisions // grid.steps_per_quarter
         parent = measure
         if begins and not offset:
             parent = SubElement(measure, "direction", placement="above")
@@ -223,34 +228,55 @@ def _add_signs(measure: Element, piece: Piece, bar: int) -> None:
             SubElement(sound, "offset").text = str(offset)
 
 
-def _add_attributes(measure: Element, piece: Piece, bar: int, key: Key) -> None:
+def _divisions(piece: Piece) -> int:
+    """The parts of a quarter note in which durations are counted."""
+    return math.lcm(*(section.melody.grid.steps_per_quarter for section in piece.sections))
+
+
+def _add_attributes(
+    measure: Element, piece: Piece, bar: int, key: Key | None, meter: tuple[int, bool]
+) -> None:
+    """Adds the key, and where it changes the meter: `meter` is the divisions and whether."""
     attributes = SubElement(measure, "attributes")
     if bar == 0:
-        SubElement(attributes, "divisions").text = str(STEPS_PER_QUARTER)
-    sign = SubElement(attributes, "key")
-    SubElement(sign, "fifths").text = str(fifths(key))
-    SubElement(sign, "mode").text = "minor" if key.is_minor else "major"
+        SubElement(attributes, "divisions").text = str(meter[0])
+    if key is not None:
+        sign = SubElement(attributes, "key")
+        SubElement(sign, "fifths").text = str(fifths(key))
+        SubElement(sign, "mode").text = "minor" if key.is_minor else "major"
+    if meter[1]:
+        grid = _section(piece, bar)[1].melody.grid
+        time = SubElement(attributes, "time")
+        SubElement(time, "beats").text = str(grid.numerator)
+        SubElement(time, "beat-type").text = str(grid.denominator)
     if bar:
         return
-    time = SubElement(attributes, "time")
-    SubElement(time, "beats").text = "4"
-    SubElement(time, "beat-type").text = "4"
-    pitch = piece.line.pitch
+    pitch = np.concatenate([section.melody.pitch for section in piece.sections])
     is_low = pitch.size > 0 and pitch.mean() < _LOWEST_TREBLE
     clef = SubElement(attributes, "clef")
     SubElement(clef, "sign").text = "F" if is_low else "G"
     SubElement(clef, "line").text = "4" if is_low else "2"
 
 
-def _add_note(
-    measure: Element,
-    event: tuple[int | None, int, int, bool, bool],
-    key: Key,
-    names_instrument: bool,
-) -> None:
+class _Written(NamedTuple):
+    """How the notes of a bar are written.
+
+    Attributes:
+      grid: of the bar.
+      divisions: of a quarter note.
+      names_instrument: whether each note says who plays it.
+    """
+
+    grid: Grid
+    divisions: int
+    names_instrument: bool
+
+
+def _add_note(measure: Element, event: _Event, key: Key, written: _Written) -> None:
     pitch, length, instrument, is_continued, continues = event
+    grid = written.grid
     note = SubElement(measure, "note")
-    is_bar_rest = pitch is None and length == STEPS_PER_BAR
+    is_bar_rest = pitch is None and length == grid.played_steps
     if pitch is None:
         SubElement(note, "rest", {"measure": "yes"} if is_bar_rest else {})
     else:
@@ -260,18 +286,24 @@ def _add_note(
         if alteration:
             SubElement(tag, "alter").text = str(alteration)
         SubElement(tag, "octave").text = str(octave)
-    SubElement(note, "duration").text = str(length)
+    duration = length * written.divisions // grid.steps_per_quarter
+    SubElement(note, "duration").text = str(duration)
     ties = [kind for kind, is_on in (("stop", is_continued), ("start", continues)) if is_on]
     for kind in ties:
         SubElement(note, "tie", type=kind)
-    if pitch is not None and names_instrument:
+    if pitch is not None and written.names_instrument:
         SubElement(note, "instrument", id=f"P1-I{instrument}")
     SubElement(note, "voice").text = "1"
     if not is_bar_rest:
-        value, is_dotted = _VALUES[length]
-        SubElement(note, "type").text = value
-        if is_dotted:
+        value = note_value(length, grid)
+        assert value is not None  # `split` gives no other
+        SubElement(note, "type").text = value.name
+        if value.is_dotted:
             SubElement(note, "dot")
+        if value.is_triplet:
+            ratio = SubElement(note, "time-modification")
+            SubElement(ratio, "actual-notes").text = "3"
+            SubElement(ratio, "normal-notes").text = "2"
     if ties:
         notations = SubElement(note, "notations")
         for kind in ties:

@@ -72,9 +72,13 @@ class Grid:
     @property
     def steps_per_beat(self) -> int:
         """Of a beat as people count it: of 6/8, 9/8 and 12/8 three eighths."""
-        is_compound = self.denominator >= 8 and self.numerator % 3 == 0
         unit = 4 * self.steps_per_quarter // self.denominator
-        return 3 * unit if is_compound else unit
+        return 3 * unit if self.is_compound else unit
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether the beats of the meter divide in three."""
+        return self.denominator >= 8 and self.numerator % 3 == 0
 
     def played(self, step: Any) -> Any:
         """How many steps that take time come before a step: an integer, or an array of them."""

@@ -7,6 +7,7 @@ the repeats takes many times as long.
 import dataclasses
 import functools
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
@@ -96,7 +97,8 @@ def _without_ornaments(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_measures(text: str) -> list[Measure]:
+@functools.lru_cache(maxsize=1)  # a tune may be read on two grids
+def read_measures(text: str) -> tuple[Measure, ...]:
     """The measures of a tune as written, before repeats are played out."""
     from music21 import abcFormat
 
@@ -129,10 +131,10 @@ def read_measures(text: str) -> list[Measure]:
         measures.append(current)
     if measures:
         measures[-1].ends_strain = True
-    return measures
+    return tuple(measures)
 
 
-def play_repeats(measures: list[Measure]) -> list[Measure]:
+def play_repeats(measures: Sequence[Measure]) -> list[Measure]:
     """The measures in the order in which a musician plays them.
 
     A `:|` without its `|:` goes back to where the last repeat ended or began, and
@@ -163,7 +165,7 @@ def play_repeats(measures: list[Measure]) -> list[Measure]:
     return played
 
 
-def _has_both_endings(measures: list[Measure], repeat_start: int, index: int) -> bool:
+def _has_both_endings(measures: Sequence[Measure], repeat_start: int, index: int) -> bool:
     first = any(measure.ending == 1 for measure in measures[repeat_start : index + 1])
     if measures[index].ending == 2:
         return first
