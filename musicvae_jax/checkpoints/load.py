@@ -11,8 +11,11 @@ from musicvae_jax.checkpoints import config_check, store
 from musicvae_jax.checkpoints.hashes import check_hashes, tree_sha256
 from musicvae_jax.system.errors import UserError
 
-PRETRAINED = "pretrained"
-SHIPPED = pathlib.Path(__file__).parents[1] / PRETRAINED
+PRETRAINED, TRIPLE = "pretrained", "triple"
+# The models that come with the package, by name.
+SHIPPED = {name: pathlib.Path(__file__).parents[1] / name for name in (PRETRAINED, TRIPLE)}
+# Of them the one that is taken where no other is asked for, by the steps of a bar.
+OF_STEPS = {16: PRETRAINED, 12: TRIPLE}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,39 +39,46 @@ class Checkpoint:
         return tree_sha256(self.params)
 
 
-def find(checkpoint: str, workdir: pathlib.Path, argument: str = "checkpoint") -> pathlib.Path:
-    """The run directory to load from: one given, the workdir, or the shipped model's.
+def find(
+    checkpoint: str,
+    workdir: pathlib.Path,
+    argument: str = "checkpoint",
+    usual: str = PRETRAINED,
+) -> pathlib.Path:
+    """The run directory to load from: one given, the workdir, or a shipped model's.
 
     Args:
-      checkpoint: the directory of a training run, `pretrained` for the shipped model, or
-        empty for the workdir's model if there is one, else the shipped one.
+      checkpoint: the directory of a training run, a name in `SHIPPED`, or empty for the
+        workdir's model if there is one, else a shipped one.
       workdir: of this run.
       argument: what an error calls `checkpoint`.
+      usual: the name of the shipped one.
 
     Raises:
       UserError: there is no checkpoint.
     """
-    if checkpoint and checkpoint != PRETRAINED:
+    if checkpoint and checkpoint not in SHIPPED:
         directory = pathlib.Path(checkpoint).expanduser()
         directory = directory.parent if directory.name == store.SUBDIRECTORY else directory
         if _steps(directory):
             return directory
         raise UserError(
             f"{argument}={checkpoint}: no checkpoint there; the workdir of a training run or "
-            f"{PRETRAINED!r} is needed",
+            f"{' or '.join(map(repr, SHIPPED))} is needed",
             argument,
         )
     if not checkpoint and _steps(workdir):
         return workdir
-    if _steps(SHIPPED):
-        check_hashes(SHIPPED)
-        return SHIPPED
+    shipped = SHIPPED[checkpoint or usual]
+    if _steps(shipped):
+        check_hashes(shipped)
+        return shipped
     if checkpoint:
         raise UserError(
-            f"{argument}={PRETRAINED}: this installation ships no trained model", argument
+            f"{argument}={checkpoint}: this installation does not ship that model", argument
         )
     raise UserError(
-        f"no model in workdir={workdir}, and none is shipped: train one there, or give "
+        f"no model in workdir={workdir}, and {usual!r} is not shipped: train one there, or give "
         f"{argument}=DIR",
         "workdir",
         argument,

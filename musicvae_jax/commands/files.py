@@ -23,21 +23,52 @@ from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
 from musicvae_jax.system import files
+from musicvae_jax.system.errors import UserError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def load_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel:
-    """The model of `--checkpoint`, else of `--workdir`, else the shipped one.
+def load_model(
+    config: ml_collections.ConfigDict | None,
+    options: Options,
+    inputs: Mapping[str, Melody] | None = None,
+) -> MelodyModel:
+    """The model of `--checkpoint`, else of `--workdir`, else the shipped one for the inputs.
+
+    Args:
+      config: of the command line, if there is one.
+      options: the flags.
+      inputs: the melodies that it is for.
 
     Raises:
-      UserError: there is none, or it is not of the configuration's model.
+      UserError: there is none, it is not of the configuration's model, or its bars have another
+        number of steps than those of an input.
     """
-    directory = load.find(options.checkpoint, options.workdir)
+    grids = {melody.grid.steps_per_bar: melody.grid for melody in (inputs or {}).values()}
+    usual = load.OF_STEPS[next(iter(grids))] if len(grids) == 1 else load.PRETRAINED
+    directory = load.find(options.checkpoint, options.workdir, usual=usual)
     checkpoint = load.load(directory, abstract_params, config)
     logger.info("model of step %d from %s", checkpoint.step, checkpoint.path)
-    return MelodyModel(checkpoint)
+    model = MelodyModel(checkpoint)
+    if usual != load.PRETRAINED and directory == load.SHIPPED[usual] and not options.checkpoint:
+        grid = next(iter(grids.values()))
+        logger.info("the input is in %s: the model %r is taken, for such bars", grid.name, usual)
+    _check_grids(model, inputs or {})
+    return model
+
+
+def _check_grids(model: MelodyModel, inputs: Mapping[str, Melody]) -> None:
+    """Raises: UserError: the bars of an input have another number of steps than the model's."""
+    steps = model.grid.steps_per_bar
+    for title, melody in inputs.items():
+        grid = melody.grid
+        if grid.steps_per_bar != steps:
+            raise UserError(
+                f"{title} is in {grid.name}, {grid.steps_per_bar} steps a bar, and the model in "
+                f"{model.checkpoint.path} knows bars of {steps}: give inputs of one kind, with "
+                f"--checkpoint={load.OF_STEPS[grid.steps_per_bar]} or another model of theirs"
+            )
 
 
 def data_config(

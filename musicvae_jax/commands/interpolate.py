@@ -1,6 +1,7 @@
 """`--mode=interpolate`: the transition from melody to melody, alone or as a piece."""
 
 import dataclasses
+import logging
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.reading import AS_FOUND
+from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import has_onsets
@@ -33,6 +35,8 @@ from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.order import order_by_distance
+
+logger = logging.getLogger(__name__)
 
 
 def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -49,9 +53,12 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     if table is None and is_whole(options, len(options.inputs)):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
+        if not medley.knows(list(sources.values())):
+            logger.info("a song is not in 4/4 in sixteenths: melodies alone are played")
+            sources = {}
     else:
         inputs = input_melodies(options) if table is None else {}
-    model = load_model(config, options)
+    model = load_model(config, options, inputs)
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)

@@ -29,7 +29,7 @@ def generate(config: ml_collections.ConfigDict | None, options: Options) -> None
 def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Encodes and decodes each input, or its first window."""
     inputs = input_melodies(options)
-    model = load_model(config, options)
+    model = load_model(config, options, inputs)
     folder = files.make_output_dir(options.output)
     made = compose.reconstruct(model, inputs, **keywords("reconstruct", options))
     _write(folder, "reconstruct", made, model, options)
@@ -38,7 +38,7 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
     title, melody = _only_input(options)
-    model = load_model(config, options)
+    model = load_model(config, options, {title: melody})
     folder = files.make_output_dir(options.output)
     made = compose.complete(model, title, melody, **keywords("complete", options))
     _write(folder, "complete", made, model, options)
@@ -47,7 +47,7 @@ def complete(config: ml_collections.ConfigDict | None, options: Options) -> None
 def vary(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes the bars of the input that are not in `--keep_bars` anew, `--num` times."""
     title, melody = _only_input(options)
-    model = load_model(config, options)
+    model = load_model(config, options, {title: melody})
     folder = files.make_output_dir(options.output)
     made = compose.vary(model, title, melody, options.kept_bars, **keywords("vary", options))
     _write(folder, "vary", made, model, options)

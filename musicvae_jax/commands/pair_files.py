@@ -54,7 +54,7 @@ def read_pair(item: tuple[Sequence[str], Sequence[Reading], bool]) -> Done:
             melodies = tuple(source.melody for source in sources)
         else:
             melodies = tuple(
-                extract_melody(read.song_from_bytes(*each), each[1], each[2].track)
+                extract_melody(read.song_from_bytes(*each), each[1], each[2].track, each[2].grid)
                 for each in named
             )
     except UserError as error:

@@ -22,7 +22,7 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.midi.whole.medley import Medley, medley
+from musicvae_jax.midi.whole.medley import Medley, knows, medley
 from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
@@ -294,7 +294,7 @@ def _piece(
 ) -> Piece | Medley:
     if not plan.is_spliced:
         return single(bridge.melody, origin="bridge", is_bridge=True)
-    if pair.sources:
+    if pair.sources and knows(pair.sources):
         lines, curves = [bridge.melody], [bridge.curve]
         return medley(pair.sources, lines, curves=curves, accompaniment=accompaniment, **told)
     first, second = pair.melodies

@@ -12,9 +12,10 @@ from musicvae_jax.training import prior_loop
 def train_prior(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Trains; see `prior_loop.train`."""
     model = load_model(config, options)
-    if model.checkpoint.path == SHIPPED:
+    if model.checkpoint.path in SHIPPED.values():
+        name = model.checkpoint.path.name
         raise UserError(
-            "--checkpoint=pretrained: the prior is written beside the checkpoint, and the "
+            f"--checkpoint={name}: the prior is written beside the checkpoint, and the "
             "installed package is left as it is; --mode=export writes a copy to train one for"
         )
     prior_loop.train(model, data_config(model, config, options), options.output)

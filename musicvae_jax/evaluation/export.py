@@ -85,7 +85,7 @@ def _without_places(config: ml_collections.ConfigDict) -> ml_collections.ConfigD
     config = config.copy_and_resolve_references()
     places = default.get_config().dataset
     config.dataset.update(folder=places.folder, data_dir=places.data_dir)
-    if config.train.init_from != load.PRETRAINED:
+    if config.train.init_from not in load.SHIPPED:
         config.train.init_from = ""
     return config
 

@@ -16,7 +16,8 @@ def load_model(path: str | pathlib.Path = load.PRETRAINED) -> MelodyModel:
     16
 
     Args:
-      path: `pretrained`, the model that comes with the package, or the folder of a training
+      path: `pretrained` or `triple`, a model that comes with the package, for bars of 16 steps
+        or of 12; or the folder of a training
         run or of an exported model.
 
     Raises:

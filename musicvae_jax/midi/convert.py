@@ -3,7 +3,7 @@
 The libraries are pretty_midi, music21, and note_seq, whose notes are a list with times in
 seconds; note_seq itself is not needed. Music is read as one line: of notes that begin
 together the highest is taken, and a note ends at the latest where the next begins. Onsets
-and ends move to the nearest sixteenth.
+and ends move to the nearest step of a grid, by default of sixteenths in 4/4.
 """
 
 import functools
@@ -18,7 +18,8 @@ from musicvae_jax.midi import encode
 from musicvae_jax.midi.extraction import highest_line
 from musicvae_jax.midi.song import Song, Track, make_song, quarters_at
 from musicvae_jax.music.assembly import single
-from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, STEPS_PER_BAR, STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
+from musicvae_jax.music.melody import DEFAULT_TEMPO_BPM, Melody
 from musicvae_jax.music.piece import VELOCITY, Piece, Voice
 from musicvae_jax.system.errors import UserError
 
@@ -65,6 +66,7 @@ def from_notes(
     tempo_bpm: float = DEFAULT_TEMPO_BPM,
     program: int | None = None,
     bars: int | None = None,
+    grid: Grid = SIXTEENTHS,
 ) -> Melody:
     """A melody of notes with times in seconds.
 
@@ -73,6 +75,7 @@ def from_notes(
       tempo_bpm: quarter notes a minute, which place the notes on the grid.
       program: by default that of the first note, or 0.
       bars: the length; by default up to the bar in which the last note ends.
+      grid: of the melody, whose first bar begins at 0.
 
     Raises:
       UserError: there are no notes.
@@ -84,7 +87,7 @@ def from_notes(
         program = _value(given[0], "program", 0) if given else 0
     table = np.array(rows, np.float64).reshape(-1, 3)
     table[:, :2] *= tempo_bpm / 60
-    return _line(_track(table, program), tempo_bpm, bars)
+    return _line(_track(table, program), tempo_bpm, bars, grid)
 
 
 def to_pretty_midi(music: Melody | Piece) -> pretty_midi.PrettyMIDI:
@@ -92,7 +95,9 @@ def to_pretty_midi(music: Melody | Piece) -> pretty_midi.PrettyMIDI:
     return pretty_midi.PrettyMIDI(io.BytesIO(encode.piece_bytes(_piece(music))))
 
 
-def from_pretty_midi(midi: pretty_midi.PrettyMIDI, *, bars: int | None = None) -> Melody:
+def from_pretty_midi(
+    midi: pretty_midi.PrettyMIDI, *, bars: int | None = None, grid: Grid = SIXTEENTHS
+) -> Melody:
     """The line of the one pitched instrument of a `PrettyMIDI`, from its beginning.
 
     To find the melody among several instruments as `read` does, give the result of
@@ -101,6 +106,7 @@ def from_pretty_midi(midi: pretty_midi.PrettyMIDI, *, bars: int | None = None) -
     Args:
       midi: with one instrument that has notes and is no drum.
       bars: the length; by default up to the bar in which the last note ends.
+      grid: of the melody, whose first bar begins at 0.
 
     Raises:
       UserError: it has no notes, or several instruments have some.
@@ -110,7 +116,7 @@ def from_pretty_midi(midi: pretty_midi.PrettyMIDI, *, bars: int | None = None) -
     tracks = [track for track in song.tracks if not track.is_drum]
     if len(tracks) > 1:
         raise UserError(f"{len(tracks)} instruments have notes; a melody has one")
-    return _line(tracks[0] if tracks else None, song.tempo_bpm_at(0.0), bars)
+    return _line(tracks[0] if tracks else None, song.tempo_bpm_at(0.0), bars, grid)
 
 
 def song_from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Song:
@@ -147,7 +153,9 @@ def song_from_pretty_midi(midi: pretty_midi.PrettyMIDI) -> Song:
 
 
 def to_music21(music: Melody | Piece, name: str = "melody") -> "music21.stream.Score":
-    """A score in 4/4: a part for each voice, marks for tempos and sections in the first.
+    """A score in the meters of the melodies, with a part for each voice.
+
+    Marks for tempos and sections stand in the first part.
 
     Args:
       music: what to write down.
@@ -159,20 +167,22 @@ def to_music21(music: Melody | Piece, name: str = "melody") -> "music21.stream.S
     score = stream.Score()
     score.metadata = metadata.Metadata(title=name)
     for number, voice in enumerate(piece.voices):
-        part = _part(voice, piece.num_steps)
+        part = _part(voice, piece)
         part.id = f"P{number + 1}"
         if number == 0:
             for step, bpm in piece.tempos:
                 mark = tempo.MetronomeMark(number=round(bpm, 2), referent=1.0)
-                part.insert(step / STEPS_PER_QUARTER, mark)
+                part.insert(piece.quarters_at(step), mark)
             for section in piece.sections if len(piece.sections) > 1 else ():
                 letter = expressions.RehearsalMark(section.title or section.origin)
-                part.insert(section.start_step / STEPS_PER_QUARTER, letter)
+                part.insert(section.start_quarter, letter)
         score.insert(0, part)
     return score
 
 
-def from_music21(score: "music21.stream.Stream", *, bars: int | None = None) -> Melody:
+def from_music21(
+    score: "music21.stream.Stream", *, bars: int | None = None, grid: Grid = SIXTEENTHS
+) -> Melody:
     """The line of the one part of a music21 stream, from its beginning.
 
     Repeats are not played out (`score.expandRepeats()` does that), and neither grace
@@ -181,6 +191,7 @@ def from_music21(score: "music21.stream.Stream", *, bars: int | None = None) -> 
     Args:
       score: a score, a part or any stream in which one part has notes.
       bars: the length; by default up to the bar in which the last note ends.
+      grid: of the melody, whose first bar begins at 0.
 
     Raises:
       UserError: it has no notes, or several parts have some.
@@ -206,10 +217,10 @@ def from_music21(score: "music21.stream.Stream", *, bars: int | None = None) -> 
     tempos = [round(bpm, 2) for mark in marks if (bpm := mark.getQuarterBPM())]
     tempo_bpm = tempos[0] if tempos else DEFAULT_TEMPO_BPM
     program = next((p for p in programs if p is not None), 0)
-    return _line(_track(np.array(rows).reshape(-1, 3), program), tempo_bpm, bars)
+    return _line(_track(np.array(rows).reshape(-1, 3), program), tempo_bpm, bars, grid)
 
 
-def _part(voice: Voice, num_steps: int) -> "music21.stream.Part":
+def _part(voice: Voice, piece: Piece) -> "music21.stream.Part":
     """A voice with rests between its notes."""
     from music21 import instrument, meter, note, pitch, stream
 
@@ -217,17 +228,18 @@ def _part(voice: Voice, num_steps: int) -> "music21.stream.Part":
     player = instrument.instrumentFromMidiProgram(voice.program)
     player.midiProgram = voice.program  # that of a relative, where music21 lacks the instrument
     part.insert(0, player)
-    part.insert(0, meter.TimeSignature("4/4"))
-    now = 0
-    for number, velocity, start, end in [*_rows(voice), (None, 0, num_steps, num_steps)]:
+    for quarter, grid in piece.meters():
+        part.insert(quarter, meter.TimeSignature(grid.meter))
+    now, last = 0.0, piece.num_steps
+    for number, velocity, *edges in [*_rows(voice), (None, 0, last, last)]:
+        start, end = (piece.quarters_at(step) for step in edges)
         if start > now:
-            rest = note.Rest(quarterLength=(start - now) / STEPS_PER_QUARTER)
-            part.insert(now / STEPS_PER_QUARTER, rest)
+            part.insert(now, note.Rest(quarterLength=start - now))
         if number is not None:
             sound = note.Note(pitch.Pitch(midi=number))
-            sound.quarterLength = (end - start) / STEPS_PER_QUARTER
+            sound.quarterLength = end - start
             sound.volume.velocity = velocity
-            part.insert(start / STEPS_PER_QUARTER, sound)
+            part.insert(start, sound)
         now = end
     return part
 
@@ -259,11 +271,10 @@ def _track(table: np.ndarray, program: int) -> Track | None:
     return Track("", program, False, pitch, velocity, table[:, 0], table[:, 1])
 
 
-def _line(track: Track | None, tempo_bpm: float, bars: int | None) -> Melody:
+def _line(track: Track | None, tempo_bpm: float, bars: int | None, grid: Grid) -> Melody:
     if track is None:
         raise UserError("there are no notes, and so no melody")
-    notes = highest_line(track, 0.0, float(track.end.max()) + 1)
-    bars = bars or -(-notes[-1][2] // STEPS_PER_BAR)
-    return Melody.from_notes(
-        notes, bars * STEPS_PER_BAR, tempo_bpm=tempo_bpm, program=track.program
-    )
+    notes = highest_line(track, 0.0, float(track.end.max()) + 1, grid)
+    bars = bars or -(-notes[-1][2] // grid.steps_per_bar)
+    told = {"tempo_bpm": tempo_bpm, "program": track.program, "grid": grid}
+    return Melody.from_notes(notes, bars * grid.steps_per_bar, **told)

@@ -127,16 +127,15 @@ def _tick(piece: Piece, step: int) -> int:
 
 
 def _meters(piece: Piece) -> list[tuple[int, mido.MetaMessage]]:
-    """The meter of the first section, and where one begins in another meter."""
-    events, written = [], None
-    for section in piece.sections:
-        grid = section.melody.grid
-        meter = (grid.numerator, grid.denominator)
-        if meter != written:
-            message = mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1])
-            events.append((_tick(piece, section.start_step), message))
-        written = meter
-    return events
+    return [
+        (
+            round(quarter * TICKS_PER_QUARTER),
+            mido.MetaMessage(
+                "time_signature", numerator=grid.numerator, denominator=grid.denominator
+            ),
+        )
+        for quarter, grid in piece.meters()
+    ]
 
 
 def _text(text: str) -> str:

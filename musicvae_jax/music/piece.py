@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax.music import colors, notebook
+from musicvae_jax.music.grid import Grid
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tempo import microseconds_per_quarter
 
@@ -150,6 +151,15 @@ class Piece:
             for section in self.sections
             for pitch, start, end in section.melody.notes()
         ]
+
+    def meters(self) -> list[tuple[float, Grid]]:
+        """Where a meter begins, in quarter notes from the beginning, and a grid that has it."""
+        found: list[tuple[float, Grid]] = []
+        for section in self.sections:
+            grid = section.melody.grid
+            if not found or found[-1][1].meter != grid.meter:
+                found.append((section.start_quarter, grid))
+        return found
 
     def quarters_at(self, step: int) -> float:
         """Where a step lies, in quarter notes from the beginning."""

@@ -272,7 +272,7 @@ def test_a_shipped_model_may_not_link_out_of_its_folder(shipped, tmp_path_factor
 
 
 def test_pretrained_is_verified_before_it_is_read(shipped, monkeypatch, tmp_path):
-    monkeypatch.setattr(checkpoints_load, "SHIPPED", shipped)
+    monkeypatch.setitem(checkpoints_load.SHIPPED, checkpoints_load.PRETRAINED, shipped)
     nowhere = tmp_path / "nowhere"
     for asked in ("", checkpoints_load.PRETRAINED):
         assert checkpoints_load.find(asked, nowhere) == shipped

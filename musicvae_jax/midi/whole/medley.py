@@ -21,6 +21,7 @@ from musicvae_jax.midi.whole.cutting import Stretch, stretch
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL
 from musicvae_jax.midi.whole.layout import File, Layout
 from musicvae_jax.music.assembly import MadeBridge, chain
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys
 from musicvae_jax.music.piece import VELOCITY, Piece, Section
@@ -152,8 +153,10 @@ def medley(
       accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
 
     Raises:
-      ValueError: as of `assembly.chain`, or the accompaniment is unknown.
+      ValueError: as of `assembly.chain`, or the accompaniment is unknown, or not `knows`.
     """
+    if not knows(sources):
+        raise ValueError("whole files are played in 4/4 in sixteenths only")
     melodies = [source.melody for source in sources]
     lines = [bridge if isinstance(bridge, Melody) else bridge.melody for bridge in bridges]
     made = [bridge.curve for bridge in bridges if not isinstance(bridge, Melody)]
@@ -179,6 +182,11 @@ def medley(
     tracks = [first, *layout.sorted_tracks()]
     laid = Arrangement(resolution, tuple(map(tuple, tracks)))
     return Medley(piece, laid, tuple(layout.files), accompaniment, origin)
+
+
+def knows(sources: Sequence[Source]) -> bool:
+    """Whether whole files can be played: their melodies must be in sixteenths in 4/4."""
+    return all(source.melody.grid == SIXTEENTHS for source in sources)
 
 
 def shared_resolution(arrangements: Sequence[Arrangement]) -> int:
