@@ -21,9 +21,6 @@ _KINDS = (0.35, 0.15, 0.2, 0.15, 0.15)
 _TOLD_FORM = 0.5
 # How often an example's phase and source are both hidden; as often one of them alone.
 _HIDDEN = 0.15
-# How often bars after those that are being written are pure noise, as when a melody is
-# written from its beginning to its end.
-_LATER_IS_NOISE = 0.5
 
 
 @flax.struct.dataclass
@@ -80,13 +77,9 @@ def create_state(params: Any, optimizer: optax.GradientTransformation) -> PriorS
     return PriorState(jnp.zeros((), jnp.int32), params, copy, optimizer.init(params))
 
 
-def draw_levels(key: jax.Array, bars: int) -> tuple[jax.Array, jax.Array]:
-    """The noise levels of one example in training: [bars], and which bars count: [bars] bool.
-
-    Bars that are known, and those of pure noise that only stand for what is still to be
-    written, teach nothing.
-    """
-    keys = jax.random.split(key, 6)
+def draw_levels(key: jax.Array, bars: int) -> jax.Array:
+    """The noise levels of one example in training: [bars]; bars of level 1 are known."""
+    keys = jax.random.split(key, 5)
     kind = jax.random.choice(keys[0], len(_KINDS), p=jnp.array(_KINDS))
     one = jax.random.uniform(keys[1])
     own = jax.random.uniform(keys[2], (bars,))
@@ -100,13 +93,7 @@ def draw_levels(key: jax.Array, bars: int) -> tuple[jax.Array, jax.Array]:
         [bar < jnp.minimum(before, bars - 1), ends, some],
         jnp.zeros(bars, bool),
     )
-    level = jnp.where(known, 1.0, jnp.where(kind == 1, own, one))
-    first_unknown = jnp.argmin(known)
-    is_written, length = jax.random.uniform(keys[5], (2,))
-    written = 1 + (length * bars).astype(jnp.int32)
-    later = (bar >= first_unknown + written) & (is_written < _LATER_IS_NOISE) & ~known
-    later &= kind != 1
-    return jnp.where(later, 0.0, level), ~known & ~later
+    return jnp.where(known, 1.0, jnp.where(kind == 1, own, one))
 
 
 def draw_batch(
@@ -143,9 +130,9 @@ def loss(
     keys: jax.Array,
     is_training: bool = False,
 ) -> jax.Array:
-    """The mean squared error of the velocities of bars that count, of examples with keys."""
+    """The mean squared error of the velocities of bars to be written, of examples with keys."""
     _, bars, size = codes.shape
-    level, counts = jax.vmap(lambda key: draw_levels(key, bars))(noise.fold_in(keys, 1))
+    level = jax.vmap(lambda key: draw_levels(key, bars))(noise.fold_in(keys, 1))
     epsilon = noise.normal(noise.fold_in(keys, 2), (bars, size))
     epsilon = jnp.take_along_axis(epsilon, form[..., None], axis=1)
     weight = level[..., None]
@@ -154,7 +141,7 @@ def loss(
     velocity = flow.apply({"params": params}, noisy, level, phase, source, drop_keys)
     error = jnp.square(velocity - (codes - epsilon)).mean(axis=-1)
     # By an expected number of bars, so that the parts of a batch on several devices add up.
-    return (error * counts).mean() * 2
+    return (error * (level < 1)).mean() * 2
 
 
 def pmap_steps(

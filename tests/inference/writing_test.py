@@ -144,9 +144,8 @@ def test_beginnings_are_those_of_the_training_data(model):
     assert outlines == {(0, 1, 2, 0, 1, 2), (8, 9, 10, 0, 1, 0)}
 
 
-@pytest.mark.parametrize("block", [1, 3, 4])
-def test_bars_of_a_form_are_equal(model, block):
-    own = Composer(model.composer.prior, model.composer.layout, Sampling(steps=3, block=block))
+def test_bars_of_a_form_are_equal(model):
+    own = model.composer  # of windows of 4 bars: the fourth bar comes with the second window
     keys = noise.example_keys(jax.random.key(0), 0, 40)
     place = own.beginnings(keys, 6)
     repeats = place.phase[:, 0] == 8
@@ -184,11 +183,34 @@ def test_a_bar_that_is_not_there_cannot_be_kept(model, melody):
         model.vary(melody, [6])
 
 
-def test_blocks_cover_all_bars_once_and_see_what_is_near():
-    for bars, window, block in ((16, 16, 16), (16, 16, 4), (40, 16, 16), (5, 16, 16), (3, 1, 9)):
-        covered = []
-        for seen, drawn in composer._blocks(bars, window, block):
-            assert seen.stop - seen.start == min(bars, window)
-            assert seen.start <= drawn.start < drawn.stop <= seen.stop
-            covered += range(drawn.start, drawn.stop)
-        assert covered == list(range(bars))
+@pytest.mark.parametrize("bars, window", [(16, 16), (5, 16), (17, 16), (40, 16), (3, 1), (9, 6)])
+def test_windows_keep_all_bars_once_and_see_what_is_near(bars, window):
+    kept_bars = []
+    for seen, kept in composer._windows(bars, window):
+        assert seen.stop - seen.start == min(bars, window)
+        assert seen.start <= kept.start < kept.stop <= seen.stop
+        # What follows can be seen as well, but at the end.
+        assert seen.stop == bars or seen.stop - kept.stop == window // 4
+        kept_bars += range(kept.start, kept.stop)
+    assert kept_bars == list(range(bars))
+
+
+def test_the_flow_keeps_the_variance_of_its_codes():
+    """Of codes that are normal, in each direction with its own variance, the velocity is known."""
+    variance = np.array([15.0, 3.0, 1.0, 0.1, 0.01], np.float32)
+
+    class Exact:
+        def apply(self, _, codes, level, phase, source):
+            t = level[..., None]
+            return codes * (variance * t - (1 - t)) / (variance * t**2 + (1 - t) ** 2)
+
+    ones = np.ones((1, 2, 5), np.float32)
+    level, moves = np.array([[0.0, 0.7]]), np.ones((1, 2), bool)
+    form = np.arange(2)[None]
+    made = composer.integrate(
+        Exact(), {}, ones, level, moves, level, level, form, steps=Sampling().steps
+    )
+    np.testing.assert_allclose(np.square(made[0, 0]), variance, rtol=0.06)
+    # From a level of 0.7 on, what is left of the way scales it by the remaining share.
+    before = variance * 0.7**2 + 0.3**2
+    np.testing.assert_allclose(np.square(made[0, 1]), variance / before, rtol=0.03)

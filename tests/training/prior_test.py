@@ -57,18 +57,21 @@ def straight(config, tmp_path_factory):
 
 def test_levels_are_of_bars_to_learn_and_of_bars_that_are_known():
     keys = jax.random.split(jax.random.key(0), 4000)
-    level, counts = jax.vmap(lambda key: prior_step.draw_levels(key, 16))(keys)
-    level, counts = np.asarray(level), np.asarray(counts)
+    level = np.asarray(jax.vmap(lambda key: prior_step.draw_levels(key, 16))(keys))
     assert ((level >= 0) & (level <= 1)).all()
-    assert (level[~counts][level[~counts] > 0] == 1).all()  # known, or pure noise
-    assert (level[counts] < 1).all()
     is_known = level == 1
     # From all bars at one level to melodies of which a single bar is missing.
-    assert 0.4 < counts.mean() < 0.7
+    assert 0.6 < (~is_known).mean() < 0.8
     assert (is_known.sum(axis=1) == 15).any()
     assert (~is_known).all(axis=1).mean() > 0.3
     ends = is_known[:, 0] & is_known[:, -1] & ~is_known.all(axis=1)
     assert ends.mean() > 0.05
+    # Bars to be written are at one level, or each at its own: where equal bars share their
+    # noise, one that shows it undisturbed would give away the code of another.
+    spread = np.where(is_known, np.nan, level)
+    several = (~is_known).sum(axis=1) > 1
+    alike = np.nanmax(spread[several], axis=1) == np.nanmin(spread[several], axis=1)
+    assert 0.8 < alike.mean() < 0.9
 
 
 def test_batches_are_drawn_by_weight():
