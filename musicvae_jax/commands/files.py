@@ -12,13 +12,12 @@ from musicvae_jax.checkpoints import config_check, load
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
-from musicvae_jax.midi.reading import Reading
 from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
-from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.examples import example, example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
@@ -87,18 +86,31 @@ def data_config(
     return config
 
 
+def model_and_inputs(
+    config: ml_collections.ConfigDict | None, options: Options
+) -> tuple[MelodyModel, dict[str, Melody]]:
+    """The model, and the melodies of `--input`, or without any two examples that it knows.
+
+    Raises:
+      UserError: as of `load_model` and `input_melodies`.
+    """
+    if options.inputs:
+        inputs = input_melodies(options)
+        return load_model(config, options, inputs), inputs
+    model = load_model(config, options)
+    examples = example_melodies(model.grid.steps_per_bar)
+    logger.info("no --input: using the examples %s", ", ".join(examples))
+    return model, examples
+
+
 def input_melodies(options: Options) -> dict[str, Melody]:
-    """The melodies of `--input` by their names, or the two examples that are shipped.
+    """The melodies of `--input` by their names.
 
     The name of an example means that example, unless there is a file of that name.
     """
-    examples = example_melodies()
-    if not options.inputs:
-        logger.info("no --input: using the examples %s", ", ".join(examples))
-        return examples
     return titled(
         [
-            (name, _melody(name, reading, examples))
+            (name, _example(name) or read.read_melody(name, reading))
             for name, reading in zip(options.inputs, options.input_readings(), strict=True)
         ]
     )
@@ -106,23 +118,19 @@ def input_melodies(options: Options) -> dict[str, Melody]:
 
 def input_sources(options: Options) -> dict[str, Source]:
     """The files of `--input` whole, by their names, with the melodies of `input_melodies`."""
-    examples = example_melodies()
-    if not options.inputs:
-        logger.info("no --input: using the examples %s", ", ".join(examples))
-        return {name: arrangement.from_melody(melody) for name, melody in examples.items()}
     sources = []
     for name, reading in zip(options.inputs, options.input_readings(), strict=True):
-        if name in examples and not pathlib.Path(name).exists():
-            sources.append((name, arrangement.from_melody(examples[name])))
-        else:
-            sources.append((name, read.read_whole(name, reading)))
+        melody = _example(name)
+        whole = (
+            read.read_whole(name, reading) if melody is None else arrangement.from_melody(melody)
+        )
+        sources.append((name, whole))
     return titled(sources)
 
 
-def _melody(name: str, reading: Reading, examples: Mapping[str, Melody]) -> Melody:
-    if name in examples and not pathlib.Path(name).exists():
-        return examples[name]
-    return read.read_melody(name, reading)
+def _example(name: str) -> Melody | None:
+    """The example that is meant by the name of an input, if one is."""
+    return None if pathlib.Path(name).exists() else example(name)
 
 
 def titled(named: Iterable[tuple[str, T]]) -> dict[str, T]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from musicvae_jax.commands import pairs, places
 from musicvae_jax.commands.files import (
-    input_melodies,
     input_sources,
     load_model,
+    model_and_inputs,
     write_melody,
     write_piece,
     write_report,
@@ -50,15 +50,17 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     check(options)
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     sources: dict[str, Source] = {}
-    if table is None and is_whole(options, len(options.inputs)):
+    if table is None and options.inputs and is_whole(options, len(options.inputs)):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
         if not medley.knows(list(sources.values())):
             logger.info("a song is not in 4/4 in sixteenths: melodies alone are played")
             sources = {}
+        model = load_model(config, options, inputs)
+    elif table is None:
+        model, inputs = model_and_inputs(config, options)
     else:
-        inputs = input_melodies(options) if table is None else {}
-    model = load_model(config, options, inputs)
+        model, inputs = load_model(config, options), {}
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)

@@ -7,7 +7,7 @@ import ml_collections
 
 from musicvae_jax.commands import compose
 from musicvae_jax.commands.compose import Composition
-from musicvae_jax.commands.files import input_melodies, load_model, write_melody, write_report
+from musicvae_jax.commands.files import load_model, model_and_inputs, write_melody, write_report
 from musicvae_jax.commands.files import report as base_report
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -28,8 +28,7 @@ def generate(config: ml_collections.ConfigDict | None, options: Options) -> None
 
 def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Encodes and decodes each input, or its first window."""
-    inputs = input_melodies(options)
-    model = load_model(config, options, inputs)
+    model, inputs = model_and_inputs(config, options)
     folder = files.make_output_dir(options.output)
     made = compose.reconstruct(model, inputs, **keywords("reconstruct", options))
     _write(folder, "reconstruct", made, model, options)
@@ -37,8 +36,7 @@ def reconstruct(config: ml_collections.ConfigDict | None, options: Options) -> N
 
 def complete(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Continues the input, `--num` times."""
-    title, melody = _only_input(options)
-    model = load_model(config, options, {title: melody})
+    model, title, melody = _only_input(config, options)
     folder = files.make_output_dir(options.output)
     made = compose.complete(model, title, melody, **keywords("complete", options))
     _write(folder, "complete", made, model, options)
@@ -46,17 +44,19 @@ def complete(config: ml_collections.ConfigDict | None, options: Options) -> None
 
 def vary(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """Writes the bars of the input that are not in `--keep_bars` anew, `--num` times."""
-    title, melody = _only_input(options)
-    model = load_model(config, options, {title: melody})
+    model, title, melody = _only_input(config, options)
     folder = files.make_output_dir(options.output)
     made = compose.vary(model, title, melody, options.kept_bars, **keywords("vary", options))
     _write(folder, "vary", made, model, options)
 
 
-def _only_input(options: Options) -> tuple[str, Melody]:
+def _only_input(
+    config: ml_collections.ConfigDict | None, options: Options
+) -> tuple[MelodyModel, str, Melody]:
     if len(options.inputs) > 1:
         raise UserError(f"--input: one music file is needed, got {len(options.inputs)}")
-    return next(iter(input_melodies(options).items()))
+    model, inputs = model_and_inputs(config, options)
+    return model, *next(iter(inputs.items()))
 
 
 def keywords(mode: str, options: Options) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class MelodyModel:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of the melodies that the model knows.
-      grid: of the melodies that it decodes, unless another is asked for.
+      grid: the usual one of as many steps a bar as the model knows.
       composer: writes new bars with the bar prior beside the checkpoint; None if there is none.
       prior: without a composer, what new melodies' latents are drawn from; None for the
         standard normal.

@@ -15,6 +15,7 @@ from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.models.vae import create_model, previous_tokens
 from musicvae_jax.music.grid import usual_grid
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.meters import likely_grid
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.devices import replicate
 
@@ -28,7 +29,7 @@ class Network:
       model, params: the model and its parameters.
       codec: of its tokens.
       bars: bars of a window.
-      grid: of what it decodes, unless told otherwise.
+      grid: the usual one of so many steps a bar.
     """
 
     def __init__(self, config: ml_collections.ConfigDict, params: Any):
@@ -72,9 +73,13 @@ class Network:
         return np.stack([self.codec.encode(melody) for melody in melodies])
 
     def melody(self, tokens: np.ndarray, like: Melody | None = None) -> Melody:
-        """The melody of tokens [steps], with the tempo, program and grid of another."""
+        """The melody of tokens [steps], with the tempo, program and grid of another.
+
+        Without another, it is in the meter in which its notes are syncopated least.
+        """
         if like is None:
-            return self.codec.decode(tokens, grid=self.grid)
+            made = self.codec.decode(tokens, grid=self.grid)
+            return made.read_in(likely_grid(made))
         told = {"tempo_bpm": like.tempo_bpm, "program": like.program, "grid": like.grid}
         return self.codec.decode(tokens, **told).read_in(like.grid)
 

@@ -9,11 +9,10 @@ from musicvae_jax.music.melody import MIN_PITCH, STEPS_PER_BAR
 from musicvae_jax.music.tokens import FIRST_ONSET, previous_onset
 
 _C_MAJOR = scale_mask(0, "major")
-# How the steps of a bar are ordered, by what divides them: a bar of 12 steps is one of 3/4, of
-# 6/8, or of 12/8 and of 4/4 in triplets.
-_LEVELS = {
-    16: ((16, 8, 4, 2, 1),),
-    12: ((12, 4, 2, 1), (12, 6, 2, 1), (12, 6, 3, 1)),
+# How the steps of a bar are ordered, by what divides them, in each meter that it may have.
+LEVELS: dict[int, dict[str, tuple[int, ...]]] = {
+    16: {"4/4": (16, 8, 4, 2, 1)},
+    12: {"3/4": (12, 4, 2, 1), "6/8": (12, 6, 2, 1), "12/8": (12, 6, 3, 1)},
 }
 
 
@@ -62,7 +61,7 @@ def syncopation(tokens: np.ndarray, steps_per_bar: int = STEPS_PER_BAR) -> np.nd
 
 
 def syncopations(tokens: np.ndarray, steps_per_bar: int) -> np.ndarray:
-    """`syncopation` in each meter that a bar may have: [meters, batch]."""
+    """`syncopation` in each meter of `LEVELS`: [meters, batch]."""
     steps = tokens.shape[1]
     onset = _onsets(tokens)
     place = np.where(onset, np.arange(steps), steps)
@@ -71,7 +70,7 @@ def syncopations(tokens: np.ndarray, steps_per_bar: int) -> np.ndarray:
     step = np.arange(steps)
     position = step % steps_per_bar
     counted = []
-    for levels in _LEVELS[steps_per_bar]:
+    for levels in LEVELS[steps_per_bar].values():
         stronger = step + _to_stronger(levels)[position]
         counted.append(_mean((position > 0) & (stronger < following), onset))
     return np.stack(counted)

@@ -1,6 +1,7 @@
-"""Two melodies that come with the package, so that every mode runs without files."""
+"""Melodies that come with the package, so that every mode runs without files."""
 
-from musicvae_jax.music.melody import STEPS_PER_BAR, Melody
+from musicvae_jax.music.grid import GRIDS, SIXTEENTHS, Grid
+from musicvae_jax.music.melody import Melody
 
 _NATURAL = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 
@@ -27,9 +28,31 @@ _REEL = (
     + _REEL_B
     + "e-a-g-e-d---d---"
 )
+_AUGUSTIN_A = "G--AG---F--- E---C---C--- D---g---g--- "
+_AUGUSTIN = (
+    _AUGUSTIN_A
+    + "E---C---C--- "
+    + _AUGUSTIN_A
+    + "C-------.... "
+    + "D---g---g--- E---C---C--- D---g---g--- E---C---C--- "
+    + _AUGUSTIN_A
+    + "C-------...."
+)
+_JIG_A = "d-f#-a-D-a-f#- g-b-g-f#-a-f#- e-f#-g-"
+_JIG_B = "D-E-F#-E-D-b- a-D-a-f#-a-f#- "
+_JIG = (
+    _JIG_A
+    + "f#-e-d- e---c#-e-f#-g- "
+    + _JIG_A
+    + "a-g-e- d-----d----- "
+    + _JIG_B
+    + "g-b-g-f#-a-f#- e---a-a---g- "
+    + _JIG_B
+    + "g-f#-e-f#-g-a- d-----d-----"
+)
 
 
-def _parse(text: str, tempo_bpm: float, program: int) -> Melody:
+def _parse(text: str, tempo_bpm: float, grid: Grid = SIXTEENTHS) -> Melody:
     notes: list[list[int]] = []
     step = 0
     sounds = False
@@ -46,23 +69,37 @@ def _parse(text: str, tempo_bpm: float, program: int) -> Melody:
             notes.append([octave + _NATURAL[symbol.lower()], step, step + 1])
             sounds = True
         step += 1
-    assert step % STEPS_PER_BAR == 0, step
+    assert step == 16 * grid.steps_per_bar, step
     return Melody.from_notes(
         ((pitch, start, end) for pitch, start, end in notes),
         step,
         tempo_bpm=tempo_bpm,
-        program=program,
+        grid=grid,
     )
 
 
-def example_melodies() -> dict[str, Melody]:
-    """Two melodies of 16 bars: the theme of Beethoven's ninth symphony, and a reel of our own.
+def example_melodies(steps_per_bar: int = SIXTEENTHS.steps_per_bar) -> dict[str, Melody]:
+    """Two melodies of 16 bars for a model of bars of so many steps.
+
+    Of 16 steps the theme of Beethoven's ninth symphony, and a reel of our own; of 12 the waltz
+    "O du lieber Augustin", and a jig of our own.
 
     >>> import musicvae_jax as mv
-    >>> list(mv.example_melodies())
-    ['ode_to_joy', 'reel']
+    >>> list(mv.example_melodies()), list(mv.example_melodies(12))
+    (['ode_to_joy', 'reel'], ['augustin', 'jig'])
     """
+    return {name: one for name, one in _all().items() if one.grid.steps_per_bar == steps_per_bar}
+
+
+def _all() -> dict[str, Melody]:
     return {
-        "ode_to_joy": _parse(_ODE_TO_JOY, tempo_bpm=120.0, program=0),
-        "reel": _parse(_REEL, tempo_bpm=180.0, program=0),
+        "ode_to_joy": _parse(_ODE_TO_JOY, tempo_bpm=120.0),
+        "reel": _parse(_REEL, tempo_bpm=180.0),
+        "augustin": _parse(_AUGUSTIN, tempo_bpm=150.0, grid=GRIDS["3/4"]),
+        "jig": _parse(_JIG, tempo_bpm=180.0, grid=GRIDS["6/8"]),
     }
+
+
+def example(name: str) -> Melody | None:
+    """The example of that name, of any grid."""
+    return _all().get(name)

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import GRIDS, SIXTEENTHS, Grid, usual_grid
 from musicvae_jax.music.melody import Melody, join
+from musicvae_jax.music.meters import likely_grid
 
 ANY_GRID = st.sampled_from(list(GRIDS.values()))
 
@@ -80,3 +82,20 @@ def test_windows_and_joins_keep_the_grid():
 def test_the_usual_grids():
     assert usual_grid(16) == SIXTEENTHS
     assert usual_grid(12) == GRIDS["3/4"]
+
+
+@pytest.mark.parametrize("steps_per_bar", [12, 16])
+def test_the_meter_of_the_examples_is_heard(steps_per_bar):
+    for melody in example_melodies(steps_per_bar).values():
+        assert melody.num_bars == 16
+        assert likely_grid(melody) == melody.grid
+        assert likely_grid(melody.read_in(usual_grid(steps_per_bar))) == melody.grid
+
+
+def test_a_slip_jig_is_heard():
+    bar = [(72, 0, 2), (74, 2, 3), (76, 3, 5), (74, 5, 6), (72, 6, 8), (71, 8, 12)]
+    notes = [(p, 12 * n + s, 12 * n + e) for n in range(8) for p, s, e in bar]
+    assert likely_grid(Melody.from_notes(notes, 96, grid=GRIDS["3/4"])) == GRIDS["9/8"]
+    twelve = [*bar[:-1], (71, 8, 9), (72, 9, 12)]
+    notes = [(p, 12 * n + s, 12 * n + e) for n in range(8) for p, s, e in twelve]
+    assert likely_grid(Melody.from_notes(notes, 96, grid=GRIDS["3/4"])) == GRIDS["12/8"]
