@@ -83,6 +83,12 @@ def _vary(config: ml_collections.ConfigDict | None, options: "Options") -> None:
     melodies.vary(config, options)
 
 
+def _humanise(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    from musicvae_jax.commands import humanise
+
+    humanise.humanise(config, options)
+
+
 def _build_data(config: ml_collections.ConfigDict | None, options: "Options") -> None:
     from musicvae_jax.commands import build_data
 
@@ -130,6 +136,7 @@ MODES = {
     "interpolate": Mode("writes the transition between two music files", _interpolate),
     "complete": Mode("continues a music file", _complete),
     "vary": Mode("writes some bars of a music file anew", _vary),
+    "humanise": Mode("plays the drums of a file as a drummer would", _humanise),
     "build_data": Mode(
         "builds the data set, trains nothing, and reports what went into it",
         _build_data,

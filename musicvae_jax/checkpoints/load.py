@@ -11,9 +11,13 @@ from musicvae_jax.checkpoints import config_check, store
 from musicvae_jax.checkpoints.hashes import check_hashes, tree_sha256
 from musicvae_jax.system.errors import UserError
 
-PRETRAINED, TRIPLE = "pretrained", "triple"
+PRETRAINED, TRIPLE, DRUMS = "pretrained", "triple", "drums"
 # The models that come with the package, by name.
-SHIPPED = {name: pathlib.Path(__file__).parents[1] / name for name in (PRETRAINED, TRIPLE)}
+SHIPPED = {
+    PRETRAINED: pathlib.Path(__file__).parents[1] / PRETRAINED,
+    TRIPLE: pathlib.Path(__file__).parents[1] / TRIPLE,
+    DRUMS: pathlib.Path(__file__).parents[1] / "pretrained_drums",
+}
 # Of them the one that is taken where no other is asked for, by the steps of a bar.
 OF_STEPS = {16: PRETRAINED, 12: TRIPLE}
 
@@ -83,6 +87,11 @@ def find(
         "workdir",
         argument,
     )
+
+
+def is_run(directory: pathlib.Path) -> bool:
+    """Whether there is a checkpoint in a directory."""
+    return bool(_steps(directory))
 
 
 def _steps(directory: pathlib.Path) -> list[int]:

@@ -1,13 +1,15 @@
 """What `generate`, `reconstruct` and `complete` make, before it is written."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music import attributes as music_attributes
+from musicvae_jax.music import drum_attributes
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.music.windows import first_window
@@ -18,7 +20,7 @@ _MAX_SHOWN = 16  # more rolls than this are too small to see
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """A melody that a model made.
+    """A melody that a model made, or drums.
 
     Attributes:
       stem: of its file.
@@ -134,11 +136,27 @@ def generate(
     return Composition(tuple(outputs), temperature, changes=attributes)
 
 
-def _measure(melodies: Sequence[Melody]) -> list[dict[str, float]]:
-    """The attributes of melodies of equal length."""
+def _measure(music: Sequence[Melody] | Sequence[Drums]) -> list[dict[str, float]]:
+    """The attributes of melodies or drums of equal length."""
+    names, rows = _ATTRIBUTES[type(music[0])](music)
+    return [dict(zip(names, row, strict=True)) for row in rows.round(4).tolist()]
+
+
+def _of_melodies(melodies: Sequence[Melody]) -> tuple[Iterable[str], np.ndarray]:
     tokens = np.stack([CODECS["melody"].encode(melody) for melody in melodies])
-    rows = music_attributes.measure(tokens, melodies[0].grid.steps_per_bar).round(4).tolist()
-    return [dict(zip(music_attributes.ATTRIBUTES, row, strict=True)) for row in rows]
+    rows = music_attributes.measure(tokens, melodies[0].grid.steps_per_bar)
+    return music_attributes.ATTRIBUTES, rows
+
+
+def _of_drums(patterns: Sequence[Drums]) -> tuple[Iterable[str], np.ndarray]:
+    tokens = np.stack([CODECS["drums"].encode(drums) for drums in patterns])
+    return drum_attributes.DRUM_ATTRIBUTES, drum_attributes.measure(tokens)
+
+
+_ATTRIBUTES: dict[type, Callable[[Any], tuple[Iterable[str], np.ndarray]]] = {
+    Melody: _of_melodies,
+    Drums: _of_drums,
+}
 
 
 def reconstruct(

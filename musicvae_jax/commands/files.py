@@ -9,6 +9,7 @@ import ml_collections
 
 from musicvae_jax import __version__
 from musicvae_jax.checkpoints import config_check, load
+from musicvae_jax.commands.instruments import MELODY, Instrument, instrument_of
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import audio, write
@@ -17,7 +18,8 @@ from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
-from musicvae_jax.music.examples import example, example_melodies
+from musicvae_jax.music.drum_piece import DrumPiece
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
@@ -57,6 +59,27 @@ def load_model(
     return model
 
 
+def named_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel | None:
+    """The model of `--checkpoint` or `--workdir`, or None if it depends on the inputs.
+
+    Raises:
+      UserError: as for `load_model`.
+    """
+    if options.checkpoint or load.is_run(options.workdir):
+        return load_model(config, options)
+    return None
+
+
+def checked(model: MelodyModel, inputs: Mapping[str, Any]) -> MelodyModel:
+    """The model, which must know the bars of the inputs.
+
+    Raises:
+      UserError: the bars of an input have another number of steps.
+    """
+    _check_grids(model, inputs)
+    return model
+
+
 def _check_grids(model: MelodyModel, inputs: Mapping[str, Melody]) -> None:
     """Raises: UserError: the bars of an input have another number of steps than the model's."""
     steps = model.grid.steps_per_bar
@@ -87,37 +110,46 @@ def data_config(
 
 
 def model_and_inputs(
-    config: ml_collections.ConfigDict | None, options: Options
-) -> tuple[MelodyModel, dict[str, Melody]]:
-    """The model, and the melodies of `--input`, or without any two examples that it knows.
+    config: ml_collections.ConfigDict | None,
+    options: Options,
+    model: MelodyModel | None = None,
+) -> tuple[MelodyModel, dict[str, Any]]:
+    """The model, and the music of `--input`, or without any two examples that it knows.
+
+    Args:
+      config, options: as for `load_model`.
+      model: from `named_model`, if that was asked for already.
 
     Raises:
-      UserError: as of `load_model` and `input_melodies`.
+      UserError: as of `load_model` and `input_music`.
     """
-    if options.inputs:
-        inputs = input_melodies(options)
+    model = named_model(config, options) if model is None else model
+    if options.inputs and model is None:
+        inputs = input_music(options, MELODY)
         return load_model(config, options, inputs), inputs
-    model = load_model(config, options)
-    examples = example_melodies(model.grid.steps_per_bar)
+    model = load_model(config, options) if model is None else model
+    if options.inputs:
+        inputs = input_music(options, instrument_of(model))
+        return checked(model, inputs), inputs
+    examples = dict(instrument_of(model).examples(model.grid.steps_per_bar))
     logger.info("no --input: using the examples %s", ", ".join(examples))
     return model, examples
 
 
-def input_melodies(options: Options) -> dict[str, Melody]:
-    """The melodies of `--input` by their names.
+def input_music(options: Options, instrument: Instrument) -> dict[str, Any]:
+    """The music of `--input` by names.
 
     The name of an example means that example, unless there is a file of that name.
     """
-    return titled(
-        [
-            (name, _example(name) or read.read_melody(name, reading))
-            for name, reading in zip(options.inputs, options.input_readings(), strict=True)
-        ]
-    )
+    named = []
+    for name, reading in zip(options.inputs, options.input_readings(), strict=True):
+        example = _example(name, instrument)
+        named.append((name, instrument.read(name, reading) if example is None else example))
+    return titled(named)
 
 
 def input_sources(options: Options) -> dict[str, Source]:
-    """The files of `--input` whole, by their names, with the melodies of `input_melodies`."""
+    """The files of `--input` whole, by their names, with their melodies."""
     sources = []
     for name, reading in zip(options.inputs, options.input_readings(), strict=True):
         melody = _example(name)
@@ -128,9 +160,9 @@ def input_sources(options: Options) -> dict[str, Source]:
     return titled(sources)
 
 
-def _example(name: str) -> Melody | None:
-    """The example that is meant by the name of an input, if one is."""
-    return None if pathlib.Path(name).exists() else example(name)
+def _example(name: str, instrument: Instrument = MELODY) -> Any:
+    """The example that is meant by the name of an input, or None."""
+    return None if pathlib.Path(name).exists() else instrument.example(name)
 
 
 def titled(named: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -144,7 +176,7 @@ def titled(named: Iterable[tuple[str, T]]) -> dict[str, T]:
 def write_piece(
     folder: pathlib.Path,
     stem: str,
-    piece: Piece | Medley,
+    piece: Melody | Piece | Medley | Drums | DrumPiece,
     options: Options,
     provenance: str = "",
 ) -> str:
@@ -157,14 +189,10 @@ def write_piece(
         logger.info("wrote %s", path.with_suffix(".musicxml"))
     if options.audio:
         sound = path.with_suffix(".wav")
-        rendering = audio.render(sound, piece, options.soundfont)
+        heard = single(piece, origin=stem) if isinstance(piece, Melody) else piece
+        rendering = audio.render(sound, heard, options.soundfont)
         logger.info("wrote %s, by %s", sound, rendering)
     return path.name
-
-
-def write_melody(folder: pathlib.Path, stem: str, melody: Melody, options: Options) -> str:
-    """`write_piece` of one melody."""
-    return write_piece(folder, stem, single(melody, origin=stem), options)
 
 
 def checkpoint_facts(model: MelodyModel) -> dict[str, Any]:
@@ -192,7 +220,7 @@ def report(
         "version": __version__,
         "seed": seed,
         "temperature": temperature,
-        "inputs": list(inputs) or list(example_melodies()),
+        "inputs": list(inputs) or list(instrument_of(model).examples(model.grid.steps_per_bar)),
         "checkpoint": checkpoint_facts(model),
         "config": model.checkpoint.config.to_dict(),
         **results,

@@ -9,7 +9,7 @@ from absl import flags
 WIDTH = 96
 _COLUMN = 26
 _OVERVIEW = """\
-Learns melodies, writes new ones, and makes transitions from one melody to another.
+Learns melodies or drums, writes new ones, and makes transitions from one to another.
 
   musicvae --mode=interpolate                       start here: a transition of two examples
   musicvae --mode=interpolate --input=A.mid,B.mid   the same for two melodies of your own

@@ -3,18 +3,19 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ml_collections
 import numpy as np
 
-from musicvae_jax.commands import pairs, places
+from musicvae_jax.commands import drum_transitions, pairs, places
 from musicvae_jax.commands.files import (
+    checked,
     input_sources,
     load_model,
     model_and_inputs,
-    write_melody,
+    named_model,
     write_piece,
     write_report,
 )
@@ -26,14 +27,14 @@ from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.tokens import has_onsets
+from musicvae_jax.music.tokens import CODECS, StoredCodec, has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
-from musicvae_jax.transitions.maker import BridgeMaker, Plan
+from musicvae_jax.transitions.maker import BridgeMaker, Plan, check_limits
 from musicvae_jax.transitions.order import order_by_distance
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,16 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
     bridge and the second; more than two give a piece with a bridge between each two. The
     songs have all of their tracks, unless `--melody_only` is given.
     """
-    told = options.transition
     check(options)
+    model = named_model(config, options)
+    stored = CODECS["melody"].stored if model is None else model.codec.stored
+    _INTERPOLATE[stored](config, model, options)
+
+
+def _melodies(
+    config: ml_collections.ConfigDict | None, model: MelodyModel | None, options: Options
+) -> None:
+    told = options.transition
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     sources: dict[str, Source] = {}
     if table is None and options.inputs and is_whole(options, len(options.inputs)):
@@ -56,11 +65,11 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
         if not medley.knows(list(sources.values())):
             logger.info("a song is not in 4/4 in sixteenths: melodies alone are played")
             sources = {}
-        model = load_model(config, options, inputs)
+        model = load_model(config, options, inputs) if model is None else checked(model, inputs)
     elif table is None:
-        model, inputs = model_and_inputs(config, options)
+        model, inputs = model_and_inputs(config, options, model)
     else:
-        model, inputs = load_model(config, options), {}
+        model, inputs = model or load_model(config, options), {}
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
@@ -73,6 +82,25 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
         inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
         results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
     write_report(folder, report(model, plan, options, results))
+
+
+def _drums(
+    config: ml_collections.ConfigDict | None, model: MelodyModel | None, options: Options
+) -> None:
+    assert model is not None  # it is named
+    drum_transitions.check(options)
+    options = with_possible_strategies(model, options)
+    plan = make_plan(model, len(options.inputs), options)
+    folder = files.make_output_dir(options.output)
+    results = drum_transitions.write_all(model, plan, folder, options)
+    write_report(folder, report(model, plan, options, results))
+
+
+# By the codec in which what a model knows is stored.
+_INTERPOLATE: dict[StoredCodec, Callable[..., None]] = {
+    CODECS["melody"].stored: _melodies,
+    CODECS["drums"].stored: _drums,
+}
 
 
 def check(options: Options) -> None:
@@ -129,6 +157,7 @@ def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
     told = options.transition
     if told.settings.rhythm and not has_onsets(model.codec):
         raise UserError("--rhythm: needs a model with --config.model.codec=melody")
+    check_limits(told.settings, model.codec)
     return Plan(
         bars=options.bars or model.bars,
         is_spliced=told.splice or num_inputs > 2,
@@ -188,7 +217,7 @@ def _write_inputs(
     if not plan.is_spliced:
         first, second = inputs.values()
         for number, melody in enumerate(bridge_ends(first, second, plan.bars, False), start=1):
-            write_melody(folder, f"melody_{number}", melody, options)
+            write_piece(folder, f"melody_{number}", melody, options)
     made = []
     for transition in make_transitions(
         inputs,

@@ -1,4 +1,4 @@
-"""`--mode=generate`, `reconstruct`, `complete`, `vary`: melodies that a model makes, as files."""
+"""`--mode=generate`, `reconstruct`, `complete`, `vary`: what a model makes, as files."""
 
 import pathlib
 from typing import Any
@@ -7,12 +7,11 @@ import ml_collections
 
 from musicvae_jax.commands import compose
 from musicvae_jax.commands.compose import Composition
-from musicvae_jax.commands.files import load_model, model_and_inputs, write_melody, write_report
+from musicvae_jax.commands.files import load_model, model_and_inputs, write_piece, write_report
 from musicvae_jax.commands.files import report as base_report
+from musicvae_jax.commands.instruments import instrument_of
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music.melody import Melody
-from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -52,7 +51,7 @@ def vary(config: ml_collections.ConfigDict | None, options: Options) -> None:
 
 def _only_input(
     config: ml_collections.ConfigDict | None, options: Options
-) -> tuple[MelodyModel, str, Melody]:
+) -> tuple[MelodyModel, str, Any]:
     if len(options.inputs) > 1:
         raise UserError(f"--input: one music file is needed, got {len(options.inputs)}")
     model, inputs = model_and_inputs(config, options)
@@ -90,7 +89,8 @@ def report(mode: str, made: Composition, model: MelodyModel, options: Options) -
 def _write(
     folder: pathlib.Path, mode: str, made: Composition, model: MelodyModel, options: Options
 ) -> None:
+    instrument = instrument_of(model)
     for stem, melody in made.melodies.items():
-        write_melody(folder, stem, melody, options)
-    save_png(folder / f"{mode}.png", rolls.melodies_figure(made.shown))
+        write_piece(folder, stem, instrument.finish(model, melody, options), options)
+    save_png(folder / f"{mode}.png", instrument.figure(made.shown))
     write_report(folder, report(mode, made, model, options))

@@ -84,6 +84,7 @@ class Options:
       num: how many melodies to write or to choose from; None for the mode's own.
       seed: of all random numbers.
       temperature: of decoding; None for the mode's own.
+      strength: of drums, how far velocities and timing are a drummer's.
       audio: also render audio.
       notation: also write MusicXML.
       soundfont: for audio; None for one that is found.
@@ -105,6 +106,7 @@ class Options:
     num: int | None = None
     seed: int = 0
     temperature: float | None = None
+    strength: float = 1.0
     audio: bool = False
     notation: bool = False
     soundfont: str | None = None

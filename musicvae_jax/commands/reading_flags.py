@@ -64,11 +64,13 @@ _TRACK = flags.DEFINE_list(
     "Default: the track that looks most like one.",
 )
 help.describe(
-    "Input and output", ("reconstruct", "interpolate", "complete", "vary", "inspect"), _INPUT
+    "Input and output",
+    ("reconstruct", "interpolate", "complete", "vary", "inspect", "humanise"),
+    _INPUT,
 )
 help.describe(
     "Bars and beats of the input",
-    ("reconstruct", "interpolate", "complete", "vary", "inspect"),
+    ("reconstruct", "interpolate", "complete", "vary", "inspect", "humanise"),
     _BAR_ONE,
     _METER,
     _GRID,

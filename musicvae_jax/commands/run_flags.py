@@ -29,12 +29,20 @@ _WORKDIR = flags.DEFINE_string(
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
     "",
-    "The folder of a training run or of an exported model, or 'pretrained'. Default: the best "
-    "checkpoint in --workdir, or pretrained if there is none.",
+    "The folder of a training run or of an exported model, or 'pretrained', or 'drums'. Default: "
+    "the best checkpoint in --workdir, or pretrained if there is none (in humanise drums).",
 )
 _BARS = flags.DEFINE_integer("bars", None, _BY_MODE, lower_bound=1, upper_bound=64)
 _NUM = flags.DEFINE_integer("num", None, _BY_MODE, lower_bound=1, upper_bound=10_000)
 _TEMPERATURE = mode_flags.define_float("temperature", None, _BY_MODE, low=0.0, high=10.0)
+_STRENGTH = mode_flags.define_float(
+    "strength",
+    1.0,
+    "Of drums: how far velocity and timing are those that a drummer would play: 0 not at all, 1 "
+    "wholly, and up to 2 more than that. In other modes than humanise, of what the model writes.",
+    low=0.0,
+    high=2.0,
+)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of all random choices but those of training (--config.seed).", lower_bound=0
 )
@@ -65,11 +73,12 @@ _PORT = flags.DEFINE_integer(
 )
 
 _MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete", "vary")
-_HAS_MODEL = (*_MAKES_MUSIC, "train_prior", "evaluate", "export", "studio")
+_HAS_MODEL = (*_MAKES_MUSIC, "humanise", "train_prior", "evaluate", "export", "studio")
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
-_WRITES = ("train_prior", "evaluate", "export", "build_data", "inspect")
+_WRITES = ("humanise", "train_prior", "evaluate", "export", "build_data", "inspect")
 help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
-help.describe("Input and output", _MAKES_MUSIC, _NOTATION, _AUDIO, _SOUNDFONT)
+help.describe("Input and output", _MAKES_MUSIC, _NOTATION)
+help.describe("Input and output", (*_MAKES_MUSIC, "humanise"), _AUDIO, _SOUNDFONT)
 help.describe("Model", _HAS_MODEL, _CHECKPOINT)
 help.describe("Model", (), _WORKDIR)
 help.describe(
@@ -97,11 +106,13 @@ help.describe(
             f"{_TEMPERATURE_MEANS}Default: 0 for a model with a bar prior, 0.7 for others."
         ),
         "reconstruct, vary": f"{_TEMPERATURE_MEANS}Default: 0.",
+        "humanise": "0 takes the likeliest velocity and timing, 1 draws them. Default: 0.",
         "interpolate": f"{_TEMPERATURE_MEANS}Default: 0, and 0.5 if --num is above 1.",
     },
     _TEMPERATURE,
 )
-help.describe("Sampling", (*_MAKES_MUSIC, "evaluate", "export"), _SEED)
+help.describe("Sampling", (*_MAKES_MUSIC, "evaluate", "export", "humanise"), _SEED)
+help.describe("Sampling", (*_MAKES_MUSIC, "humanise"), _STRENGTH)
 help.describe("Training", ("train",), _PROFILE)
 help.describe("Several processes", ("train",), _STALL_TIMEOUT)
 help.describe("Data", ("build_data",), _BEAM_OPTIONS)
@@ -142,6 +153,7 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
         num=_NUM.value,
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
+        strength=_STRENGTH.value,
         audio=_AUDIO.value,
         notation=_NOTATION.value,
         soundfont=_SOUNDFONT.value,

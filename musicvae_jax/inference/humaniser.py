@@ -15,6 +15,7 @@ import numpy as np
 from musicvae_jax.models.groove_head import LOUDEST, OFFSET, VELOCITY, GrooveHead
 from musicvae_jax.music.drum_codec import DrumCodec, token_hits
 from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
+from musicvae_jax.music.drums import VELOCITY as USUAL_VELOCITY
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -51,7 +52,13 @@ class Humaniser:
         return tuple(np.asarray(x)[0, drums.step, drums.piece] for x in (middle, scale))
 
     def humanise(
-        self, drums: Drums, *, strength: float = 1.0, temperature: float = 0.0, seed: int = 0
+        self,
+        drums: Drums,
+        *,
+        strength: float = 1.0,
+        temperature: float = 0.0,
+        seed: int = 0,
+        only_plain: bool = False,
     ) -> Drums:
         """The same hits, struck as a drummer would.
 
@@ -61,6 +68,8 @@ class Humaniser:
             predicted, and up to 2 exaggerates.
           temperature: 0 takes the middle of each distribution, 1 draws from it.
           seed: of the draws.
+          only_plain: whether hits that somebody played stay as they are: all but those that
+            are on the grid at the usual velocity.
 
         Raises:
           UserError: the strength or the temperature is out of its range.
@@ -74,12 +83,14 @@ class Humaniser:
         middle, scale = self.predict(drums)
         drawn = np.random.default_rng(seed).laplace(size=scale.shape)
         wanted = middle + temperature * scale * drawn
-        velocity = drums.velocity + strength * (wanted[:, VELOCITY] * LOUDEST - drums.velocity)
-        offset = drums.offset + strength * (wanted[:, OFFSET] - drums.offset)
+        is_plain = (drums.velocity == USUAL_VELOCITY) & (drums.offset == 0)
+        share = strength * (is_plain if only_plain else np.ones(len(is_plain)))
+        velocity = drums.velocity + share * (wanted[:, VELOCITY] * LOUDEST - drums.velocity)
+        offset = drums.offset + share * (wanted[:, OFFSET] - drums.offset)
         return dataclasses.replace(
             drums,
             velocity=np.clip(np.rint(velocity), 1, 127).astype(np.int32),
-            offset=np.clip(offset, -0.49, 0.49).astype(np.float32),
+            offset=np.clip(offset, -0.5, 0.5).astype(np.float32),
         )
 
 

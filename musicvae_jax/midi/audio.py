@@ -18,6 +18,8 @@ import pretty_midi
 
 from musicvae_jax.midi import encode, read
 from musicvae_jax.midi.whole.medley import Medley
+from musicvae_jax.music.drum_piece import DrumPiece
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -106,26 +108,28 @@ def _is_soundfont(path: pathlib.Path) -> bool:
 
 def render(
     path: str | os.PathLike,
-    source: Piece | Medley | str | os.PathLike,
+    source: Piece | Medley | Drums | DrumPiece | str | os.PathLike,
     soundfont: str | os.PathLike | None = None,
 ) -> Rendering:
-    """Writes a piece, a medley or a MIDI file as a WAV file of 16 bits, atomically.
+    """Writes a piece, a medley, drums or a MIDI file as a WAV file of 16 bits, atomically.
 
     With FluidSynth (the program `fluidsynth` on PATH) and a soundfont it has the
-    instruments and is stereo; else it is sine waves in mono. It is as loud as it can be
-    without clipping, and `TAIL_SEC` longer than the music. A piece that loops is exactly
+    instruments and is stereo; else it is sine waves in mono, without drums. It is as loud as it
+    can be without clipping, and `TAIL_SEC` longer than the music. A piece that loops is exactly
     as long as its music: what rings on after its end is heard at its beginning, so that
     it can be repeated without a seam.
 
     Args:
       path: the WAV file.
-      source: a piece, a medley, or a MIDI file.
+      source: a piece, a medley, drums, or a MIDI file.
       soundfont: see `find_soundfont`.
 
     Raises:
       UserError: there is no such file, it plays for more than `MAX_SEC`, or what was
         asked for with `soundfont` cannot be done.
     """
+    if isinstance(source, Drums | DrumPiece):
+        return render_bytes(path, encode.drums_bytes(source), soundfont)
     if isinstance(source, Medley):
         return render_bytes(path, source.midi_bytes(), soundfont, loops=source.piece.loops)
     if isinstance(source, Piece):

@@ -14,6 +14,7 @@ import pretty_midi
 
 from musicvae_jax.midi.container import OURS
 from musicvae_jax.music.drum_kit import PITCHES
+from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
 from musicvae_jax.music.piece import Piece, Voice
@@ -63,7 +64,7 @@ def piece_bytes(piece: Piece, name: str = "melody", provenance: str = "") -> byt
     return content.getvalue()
 
 
-def drums_bytes(drums: Drums, name: str = "drums", provenance: str = "") -> bytes:
+def drums_bytes(music: Drums | DrumPiece, name: str = "drums", provenance: str = "") -> bytes:
     """Drums as a MIDI file of one track, on channel 10.
 
     `midi.drums` gives back what was read of such a file: steps, pieces, velocities, and offsets, as
@@ -71,10 +72,12 @@ def drums_bytes(drums: Drums, name: str = "drums", provenance: str = "") -> byte
     moved to it.
 
     Args:
-      drums: what to write.
+      music: what to write; of a piece, the tempos and a marker for each section too.
       name: of the track.
       provenance: how they were made, kept as a text event.
     """
+    piece = music if isinstance(music, DrumPiece) else drum_chain([music], [])
+    drums = piece.drums
     file = mido.MidiFile(type=0, ticks_per_beat=TICKS_PER_QUARTER, charset="utf-8")
     events: list[tuple[int, mido.MetaMessage | mido.Message]] = [
         (0, mido.MetaMessage("sequencer_specific", data=tuple(OURS))),
@@ -82,9 +85,14 @@ def drums_bytes(drums: Drums, name: str = "drums", provenance: str = "") -> byte
     ]
     if provenance:
         events.append((0, mido.MetaMessage("text", text=_text(provenance))))
-    tempo = microseconds_per_quarter(drums.tempo_bpm)
     events.append((0, mido.MetaMessage("time_signature", numerator=4, denominator=4)))
-    events.append((0, mido.MetaMessage("set_tempo", tempo=tempo)))
+    for step, bpm in piece.tempos:
+        tempo = microseconds_per_quarter(bpm)
+        events.append((step * TICKS_PER_STEP, mido.MetaMessage("set_tempo", tempo=tempo)))
+    for section in piece.sections if len(piece.sections) > 1 else ():
+        text = f"{section.origin}: {section.title}" if section.title else section.origin
+        tick = section.start_bar * STEPS_PER_BAR * TICKS_PER_STEP
+        events.append((tick, mido.MetaMessage("marker", text=_text(text))))
     events.append((0, mido.Message("program_change", channel=_DRUM_CHANNEL, program=drums.program)))
     events += _hit_events(drums)
     end = drums.num_bars * STEPS_PER_BAR * TICKS_PER_STEP
@@ -94,9 +102,9 @@ def drums_bytes(drums: Drums, name: str = "drums", provenance: str = "") -> byte
     return content.getvalue()
 
 
-def _hit_events(drums: Drums, first_step: int = 0) -> list[tuple[int, mido.Message]]:
-    """The notes of hits, with their ticks, from `first_step` on."""
-    tick = _ticks_of(drums) + first_step * TICKS_PER_STEP
+def _hit_events(drums: Drums) -> list[tuple[int, mido.Message]]:
+    """The notes of hits, with their ticks."""
+    tick = _ticks_of(drums)
     events = []
     for piece in range(len(PITCHES)):
         mine = np.flatnonzero(drums.piece == piece)

@@ -6,6 +6,8 @@ import pathlib
 from musicvae_jax.midi import audio, encode, musicxml
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.assembly import single
+from musicvae_jax.music.drum_piece import DrumPiece
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.system import files
@@ -16,13 +18,13 @@ SUFFIXES = (".mid", ".midi", ".musicxml", ".mxl", ".wav")
 
 def write(
     path: str | os.PathLike,
-    music: Melody | Piece | Medley,
+    music: Melody | Piece | Medley | Drums | DrumPiece,
     *,
-    name: str = "melody",
+    name: str | None = None,
     provenance: str = "",
     soundfont: str | os.PathLike | None = None,
 ) -> None:
-    """Writes a melody, a piece or a medley as MIDI, MusicXML or sound; whole, or not at all.
+    """Writes a melody, a piece, a medley or drums as MIDI, MusicXML or sound; whole, or not at all.
 
     >>> import musicvae_jax as mv
     >>> melody = mv.example_melodies()["ode_to_joy"]
@@ -35,7 +37,7 @@ def write(
         `musicxml.to_musicxml`), `.wav` is sound (see `audio.render`). Case does not matter.
         What stood there is replaced.
       music: what to write.
-      name: the title in MIDI and in notation.
+      name: the title in MIDI and in notation; by default `melody`, or `drums`.
       provenance: how it was made, kept as a text event in MIDI.
       soundfont: the instruments of the sound; see `audio.find_soundfont`.
 
@@ -49,15 +51,21 @@ def write(
         raise UserError(f"{path}: a name ending in {', '.join(SUFFIXES)} is needed")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
+    if name is None:
+        name = "drums" if isinstance(music, Drums | DrumPiece) else "melody"
     if isinstance(music, Melody):
         music = single(music, origin=name)
     if suffix == ".wav":
         audio.render(path, music, soundfont)
         return
     if suffix in (".musicxml", ".mxl"):
+        if isinstance(music, Drums | DrumPiece):
+            raise UserError(f"{path}: drums are written as MIDI or sound, not as notation")
         line = music.piece if isinstance(music, Medley) else music
         content = musicxml.to_musicxml(line, name)
         content = musicxml.packed(content) if suffix == ".mxl" else content
+    elif isinstance(music, Drums | DrumPiece):
+        content = encode.drums_bytes(music, name, provenance)
     elif isinstance(music, Medley):
         content = music.midi_bytes(name, provenance)
     else:

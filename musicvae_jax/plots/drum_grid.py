@@ -12,9 +12,9 @@ from musicvae_jax.music.drum_piece import DrumPiece
 from musicvae_jax.music.drums import STEPS_PER_BAR, STEPS_PER_QUARTER, Drums
 from musicvae_jax.plots.picture import Picture
 
-_IN_PER_BAR, _LEAST_WIDTH_IN, _MOST_WIDTH_IN, _HEIGHT_IN = 0.9, 6.0, 30.0, 2.1
-# The area of a mark, in points, at the hardest hit; its side grows with velocity.
-_LARGEST = 42.0
+_IN_PER_BAR, _LEAST_WIDTH_IN, _MOST_WIDTH_IN, _HEIGHT_IN = 0.9, 6.0, 24.0, 2.1
+# The side of a mark in points, at the hardest hit; it grows with velocity.
+_LARGEST = 4.4
 
 
 def drums_figure(drums: Mapping[str, Drums]) -> Figure:
@@ -84,7 +84,8 @@ def _figure(bars: int, count: int) -> tuple[Figure, list[Axes]]:
 
 def _draw(axes: Axes, drums: Drums, color: str, bars: int, start_bar: int = 0) -> None:
     place = start_bar + (drums.step + drums.offset) / STEPS_PER_BAR
-    sizes = _LARGEST * (drums.velocity / 127.0) ** 2 + 3.0
+    side = min(1.0, (_MOST_WIDTH_IN - 1.2) / (_IN_PER_BAR * bars)) * _LARGEST
+    sizes = (side * (0.25 + 0.75 * drums.velocity / 127.0)) ** 2
     axes.scatter(place, drums.piece, s=sizes, c=color, marker="s", linewidths=0, zorder=3)
     axes.set_ylim(-0.6, len(PIECES) - 0.4)
     axes.set_yticks(range(len(PIECES)), PIECES, fontsize=8)

@@ -215,7 +215,7 @@ class BridgeMaker:
             pitches; or pitches are to be limited, and they have none; or the strategy needs a
             composer, and the model has none.
         """
-        _check_limits(plan.settings, self._model.codec)
+        check_limits(plan.settings, self._model.codec)
         strategies.possible([strategy], composing.can_compose(self._model))
         ends = [bridge_ends(*pair, plan.bars, plan.is_spliced) for pair in pairs]
         sides = [
@@ -258,7 +258,8 @@ class BridgeMaker:
         return [_ranked(candidates[first : first + num]) for first in range(0, len(tokens), num)]
 
 
-def _check_limits(settings: Settings, codec: Codec) -> None:
+def check_limits(settings: Settings, codec: Codec) -> None:
+    """Raises: UserError: limits that the tokens of a model do not know."""
     if settings.rhythm and not (has_onsets(codec) and codec.has_pitches):
         raise UserError(
             f"rhythm={settings.rhythm}: needs a model whose tokens have onsets and pitches",

@@ -25,6 +25,7 @@ from musicvae_jax import main, modes
 from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
+from musicvae_jax.commands.instruments import MELODY
 from musicvae_jax.inference import attribute_vectors
 from musicvae_jax.midi import encode, musicxml
 from musicvae_jax.music import attributes
@@ -379,7 +380,7 @@ def test_examples_are_read_like_uploads_and_keep_their_names(client):
 
 def test_the_name_of_an_example_is_an_input_of_the_command_line(base, songs):
     told = options.dataclasses.replace(base, inputs=(str(songs[0]), "reel"))
-    assert commands_files.input_melodies(told)["reel"] == example_melodies()["reel"]
+    assert commands_files.input_music(told, MELODY)["reel"] == example_melodies()["reel"]
 
 
 def test_the_explanation_says_what_became_of_an_upload(client, songs):

@@ -1,0 +1,103 @@
+"""`--mode=interpolate` between drum patterns."""
+
+import dataclasses
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from musicvae_jax import __version__
+from musicvae_jax.commands.files import input_music, write_piece
+from musicvae_jax.commands.instruments import DRUMS
+from musicvae_jax.commands.options import Options
+from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.drum_piece import drum_chain
+from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
+from musicvae_jax.music.windows import bridge_ends
+from musicvae_jax.plots import drum_grid
+from musicvae_jax.plots.picture import save_png
+from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+
+
+def check(options: Options) -> None:
+    """Raises: UserError: an option is given that is for melodies."""
+    told = options.transition
+    for flag, is_given in (
+        ("pairs", told.pairs is not None),
+        ("loop", told.loop),
+        ("from", told.leave is not None),
+        ("to", told.enter is not None),
+        (f"key_path={told.key_path}", told.key_path != "keep"),
+        ("order=latent", told.order_by_latent),
+        ("notation", options.notation),
+    ):
+        if is_given:
+            raise UserError(f"--{flag}: is for melodies, and the model is one of drums")
+
+
+def write_all(
+    model: MelodyModel, plan: Plan, folder: pathlib.Path, options: Options
+) -> dict[str, Any]:
+    """Writes all strategies' transitions between the inputs; returns the report on them."""
+    inputs = input_music(options, DRUMS) or dict(DRUMS.examples(STEPS_PER_BAR))
+    if not plan.is_spliced:
+        ends = bridge_ends(*inputs.values(), plan.bars, False)
+        for number, end in enumerate(ends, start=1):
+            write_piece(folder, f"drums_{number}", end, options)
+    patterns, maker = list(inputs.values()), BridgeMaker(model)
+    pairs = list(itertools.pairwise(patterns))
+    told = options.bridging()
+    sampling = {name: told[name] for name in ("num", "seed", "temperature")}
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for strategy in told["strategies"]:
+        ranked = maker(pairs, strategy, plan, **sampling)
+        ranks = max(map(len, ranked)) if options.transition.keep_all else 1
+        for rank in range(ranks):
+            bridges = [of_pair[min(rank, len(of_pair) - 1)] for of_pair in ranked]
+            stem = f"transition_{strategy}" + (f"_{rank:02d}" * options.transition.keep_all)
+            entry = _write(folder, stem, inputs, bridges, model, plan, options)
+            outputs.setdefault(strategy, []).append(entry)
+    flat = [entry for entries in outputs.values() for entry in entries]
+    flat.sort(key=lambda entry: -entry["score"])
+    ranking = [{"output": entry["output"], "score": entry["score"]} for entry in flat]
+    return {"order": list(inputs), "ranking": ranking, "outputs": outputs}
+
+
+def _write(
+    folder: pathlib.Path,
+    stem: str,
+    inputs: Mapping[str, Drums],
+    bridges: Sequence[Bridge],
+    model: MelodyModel,
+    plan: Plan,
+    options: Options,
+) -> dict[str, Any]:
+    """Writes a transition through all inputs by one strategy; returns its entry of the report."""
+    made = [DRUMS.finish(model, bridge.melody, options) for bridge in bridges]
+    patterns = list(inputs.values())
+    ends = patterns if plan.is_spliced else list(bridge_ends(*patterns, plan.bars, False))
+    if not plan.is_spliced:  # a bridge alone has the tempo of the first
+        ends = [dataclasses.replace(end, tempo_bpm=patterns[0].tempo_bpm) for end in ends]
+    shown = drum_chain(ends, made, [pathlib.Path(title).name for title in inputs])
+    written = shown if plan.is_spliced else made[0]
+    strategy, numbers = bridges[0].strategy, [bridge.number for bridge in bridges]
+    provenance = (
+        f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, candidates {numbers}, "
+        f"checkpoint {model.checkpoint.sha256()[:12]}"
+    )
+    output = write_piece(folder, stem, written, options, provenance)
+    values = [
+        {
+            "hits as in the one before": np.asarray(bridge.by_bar.hit_overlap_1),
+            "hits as in the one after": np.asarray(bridge.by_bar.hit_overlap_2),
+            "curve": bridge.curve,
+        }
+        for bridge in bridges
+    ]
+    save_png(folder / f"{stem}.png", drum_grid.drum_piece_figure(shown, values, stem))
+    score = round(float(np.mean([bridge.score for bridge in bridges])), 4)
+    entry = {"output": output, "score": score, "piece": shown.summary()}
+    return entry | {"bridges": [bridge.report() for bridge in bridges]}
