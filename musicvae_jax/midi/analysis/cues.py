@@ -177,12 +177,11 @@ def _changes(notes: GridNotes) -> np.ndarray:
     result = np.zeros((3, size))
     for row, width in zip(result, (4, 8, 16), strict=True):
         padded = np.concatenate([np.zeros((2 * width, 12)), total, np.repeat(total[-1:], width, 0)])
-        # Sums over the `width` steps before each step, and over those from it on.
-        until = padded[2 * width - 1 : 2 * width - 1 + size]
-        before = until - padded[width - 1 : width - 1 + size]
-        after = padded[3 * width - 1 : 3 * width - 1 + size] - until
-        product = np.einsum("sp,sp->s", before, after)
-        norm = np.sqrt(np.einsum("sp,sp->s", before, before) * np.einsum("sp,sp->s", after, after))
+        # Sums over `width` steps: over those before each step, and over those from it on.
+        sums = padded[2 * width - 1 : -1] - padded[width - 1 : -width - 1]
+        square = np.einsum("sp,sp->s", sums, sums)
+        product = np.einsum("sp,sp->s", sums[:size], sums[width:])
+        norm = np.sqrt(square[:size] * square[width:])
         row[:] = np.where(norm > 0, 1 - product / np.maximum(norm, 1e-9), 0)
     return result
 
