@@ -22,7 +22,7 @@ _PERIODS_SEC = np.geomspace(0.25, 1.5, 96)
 _USUAL_PERIOD_SEC, _USUAL_OCTAVES = 0.6, 0.7
 # How much worse a beat may fit for a tempo that stays: in units of an autocorrelation for a
 # change by an octave, and in units of onset strength for a beat twice as long.
-_DRIFT_COST, _TIGHTNESS = 30.0, 6.0
+_DRIFT_COST, _TIGHTNESS = 30.0, 12.0
 # The resultant of onsets on a grid is 1 if all fit, and by chance near 0, the nearer the more
 # there are (`_CHANCE` divided by the square root of their number): below that, they do
 # not fit. A tracked grid, which moves to onsets, must fit them by so much, and so much better.
