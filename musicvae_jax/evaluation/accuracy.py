@@ -123,7 +123,7 @@ def _check(path: pathlib.Path, reconstruction: DecodedWindows) -> None:
             f"whole bars of {per_bar} steps are needed, and a song for each"
         )
     vocab = CODECS[reconstruction.codec].vocab
-    limits = {"truth": MelodyCodec().vocab, **dict.fromkeys(WAYS, vocab)}
+    limits = {"truth": CODECS[reconstruction.codec].stored.vocab, **dict.fromkeys(WAYS, vocab)}
     for name, limit in limits.items():
         tokens = getattr(reconstruction, name)
         if tokens.shape != shape or tokens.dtype.kind not in "iu":

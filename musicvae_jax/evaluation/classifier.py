@@ -15,7 +15,7 @@ transposed, as it would for a network that learns from melodies in random keys.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -204,7 +204,11 @@ def _logits(network: _Network, params: Any, features: jax.Array) -> Any:
 
 
 def logits(
-    one: Crowd, two: Crowd, seed: int = 0, steps: int = TRAIN_STEPS
+    one: Crowd,
+    two: Crowd,
+    seed: int = 0,
+    steps: int = TRAIN_STEPS,
+    reads: Callable[[np.ndarray, int], np.ndarray] = inputs,
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each melody the log odds that it is of the second crowd, from the other folds.
 
@@ -212,6 +216,7 @@ def logits(
       one, two: crowds of melodies of equal length.
       seed: of all random numbers; the same gives the same.
       steps: of training.
+      reads: what the network is given of tokens; see `inputs`, whose form it must have.
 
     Returns:
       [melodies] float32 of each crowd.
@@ -220,7 +225,7 @@ def logits(
       ValueError: a crowd has no melody outside of some fold.
     """
     network = _Network(one.steps_per_bar)
-    features = inputs(np.concatenate([one.tokens, two.tokens]), one.steps_per_bar)
+    features = reads(np.concatenate([one.tokens, two.tokens]), one.steps_per_bar)
     folds = np.concatenate([one.folds, two.folds])
     is_second = np.arange(len(folds)) >= len(one.folds)
     result = np.zeros(len(folds), np.float32)
@@ -268,6 +273,11 @@ def area(one: Crowd, two: Crowd, scores: tuple[np.ndarray, np.ndarray]) -> Area:
     return Area(float(areas[0]), evaluation_intervals.interval_95(areas[1:]))
 
 
-def tell_apart(one: Crowd, two: Crowd, seed: int = 0) -> Area:
+def tell_apart(
+    one: Crowd,
+    two: Crowd,
+    seed: int = 0,
+    reads: Callable[[np.ndarray, int], np.ndarray] = inputs,
+) -> Area:
     """How well two crowds of melodies of equal length are told apart; see `logits`."""
-    return area(one, two, logits(one, two, seed))
+    return area(one, two, logits(one, two, seed, reads=reads))

@@ -3,6 +3,8 @@
 import dataclasses
 import logging
 import os
+import pathlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -14,9 +16,16 @@ from musicvae_jax.checkpoints.load import Checkpoint
 from musicvae_jax.configs import default
 from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS
-from musicvae_jax.evaluation import measure
-from musicvae_jax.inference import attribute_vectors, bar_prior, fitting, latent_prior
+from musicvae_jax.evaluation import drum_measure, measure
+from musicvae_jax.inference import (
+    attribute_vectors,
+    bar_prior,
+    fitting,
+    humaniser,
+    latent_prior,
+)
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.tokens import CODECS, StoredCodec
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
@@ -36,7 +45,7 @@ def export(
 ) -> None:
     """Writes a directory from which the model can be loaded, without the optimizer.
 
-    A prior and attribute vectors are fitted to the training data. The figures in
+    A prior and, for melodies, attribute vectors are fitted to the training data. The figures in
     `model.json` are of the model with that prior; `model` itself keeps its own.
 
     Args:
@@ -57,8 +66,8 @@ def export(
     if len(splits["validation"]) == 0:
         raise UserError("the validation split has no windows: the data set has too few songs")
     prior, figures = fitting.fit_prior(model, splits["train"], splits["validation"])
-    vectors = fitting.fit_attributes(model, splits["train"])
-    measured = measure.measure(
+    measure_it, fits = _OF_CODEC[model.codec.stored]
+    measured = measure_it(
         model.with_prior(prior), data, seed=seed, num_samples=num_samples, temperature=temperature
     )
     numbers = {n: value for n, value in measured.headline.items() if not isinstance(value, list)}
@@ -72,12 +81,40 @@ def export(
     latent_prior.save(output, prior)
     if model.composer is not None:
         bar_prior.save(output, model.composer.prior)
-    attribute_vectors.save(output, vectors)
-    fitted = {"latent_prior": figures, "attributes": vectors.summary()}
+    fitted = {"latent_prior": figures}
+    for fit in fits:
+        fitted |= fit(model, splits["train"], output)
     files.write_json(output / CARD, _card(checkpoint, data, measured) | fitted)
     hashes.write_hashes(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     logger.info("wrote %s, %.1f MB; %s", output, size / 1e6, figures)
+
+
+def _attributes(
+    model: MelodyModel, train: input_pipeline.Split, output: pathlib.Path
+) -> dict[str, Any]:
+    vectors = fitting.fit_attributes(model, train)
+    attribute_vectors.save(output, vectors)
+    return {"attributes": vectors.summary()}
+
+
+def _humaniser(
+    model: MelodyModel, train: input_pipeline.Split, output: pathlib.Path
+) -> dict[str, Any]:
+    """The one beside the checkpoint, if there is one, goes with it."""
+    if not (model.checkpoint.path / humaniser.FILE).is_file():
+        return {}
+    head = humaniser.load(model.checkpoint.path)
+    humaniser.save(output, head)
+    return {"humaniser": head.facts}
+
+
+# What measures a model, and what is fitted to its training data beside the prior, by the codec
+# in which what it knows is stored.
+_OF_CODEC: dict[StoredCodec, tuple[Callable[..., Any], Sequence[Callable[..., dict[str, Any]]]]] = {
+    CODECS["melody"].stored: (measure.measure, (_attributes,)),
+    CODECS["drums"].stored: (drum_measure.measure, (_humaniser,)),
+}
 
 
 def _without_places(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
@@ -90,7 +127,7 @@ def _without_places(config: ml_collections.ConfigDict) -> ml_collections.ConfigD
     return config
 
 
-def _card(checkpoint: Checkpoint, data: measure.Data, measured: measure.Measured) -> dict[str, Any]:
+def _card(checkpoint: Checkpoint, data: measure.Data, measured: Any) -> dict[str, Any]:
     """What the model is, what it was made of, and how good it is, for JSON."""
     names = [name for name, _ in input_pipeline.weighted_sources(checkpoint.config)]
     credits = {n: dataclasses.asdict(COLLECTIONS[n]) for n in names if n in COLLECTIONS}

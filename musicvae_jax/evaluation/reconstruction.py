@@ -38,6 +38,7 @@ def _round_trip(
 ) -> dict[str, jax.Array]:
     """Rows of tokens [batch, steps] int32 and data of keys [batch, 2], for `Batched`."""
     tokens, keys = rows
+    dtype = model.codec.stored.dtype
     trained, keys = model.trained(params), jax.random.wrap_key_data(keys)
     logits, mu, sigma = trained.apply("__call__", tokens, keys)
     path = trained.apply("path", mu)
@@ -46,10 +47,10 @@ def _round_trip(
     sampled, _ = trained.apply("sample", path, keys, 0.0)
     divergence = losses.kl_nats(mu, sigma).reshape(len(tokens), -1).sum(axis=-1)
     return {
-        "sampled": sampled.astype("uint8"),
-        "teacher_forced": logits.argmax(axis=-1).astype("uint8"),
+        "sampled": sampled.astype(dtype),
+        "teacher_forced": logits.argmax(axis=-1).astype(dtype),
         "nll": losses.nll_nats(logits, tokens),
-        "forced_from_mean": from_mean.argmax(axis=-1).astype("uint8"),
+        "forced_from_mean": from_mean.argmax(axis=-1).astype(dtype),
         "kl_bits": divergence / losses.LN_2,
         "mu": mu,
     }
@@ -60,7 +61,7 @@ def reconstruct(model: MelodyModel, truth: np.ndarray, songs: np.ndarray, seed: 
 
     Args:
       model: whose noise for a window depends on the window's number and the seed.
-      truth: [windows, steps] uint8, of `MelodyCodec`; at least one window.
+      truth: [windows, steps], of the codec in which data sets store it; at least one window.
       songs: [windows], what tells songs apart.
       seed: of the draws from the posterior.
     """
