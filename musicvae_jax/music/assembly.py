@@ -1,15 +1,16 @@
 """Puts pieces together: one melody alone, two with a bridge between them, or a chain of many."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.modulation import find_key, glide, plan_keys
+from musicvae_jax.music.modulation import Key, find_key, glide, plan_keys
 from musicvae_jax.music.piece import VELOCITY, Piece, Section, Voice, placed
-from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
+from musicvae_jax.music.rebar import KEEPS, quarters_of
+from musicvae_jax.music.tempo import Stage, microseconds_per_quarter, tempo_ramp
 
 MAX_BRIDGE_BARS = 64
 # keep: the first melody's instrument plays everything.
@@ -91,12 +92,13 @@ def splice(
 
 def chain(
     melodies: Sequence[Melody],
-    bridges: Sequence[Melody],
+    bridges: Sequence[Melody | Sequence[Melody]],
     *,
     titles: Sequence[str] | None = None,
     key_path: str = "keep",
     programs: str = "crossfade",
     curves: Sequence[np.ndarray] | None = None,
+    keeps: str = "beat",
 ) -> Piece:
     """Melodies one after the other, with a bridge between each two.
 
@@ -108,12 +110,15 @@ def chain(
       melodies: K of them, as they were read, each with its own tempo and program.
       bridges: K - 1 of whole bars, 1 to 64, or K: the last then leads from the last
         melody back to the first, and the piece can be played round and round. They are
-        to be made from `plan_keys(melodies, key_path, loop).pairs`.
+        to be made from `plan_keys(melodies, key_path, loop).pairs`. A bridge that changes its
+        meter is several melodies, each on its own grid.
       titles: [K] for people.
       key_path: one of `modulation.KEY_PATHS`.
       programs: one of `PROGRAM_PATHS`.
       curves: for each bridge [bars] float, t of each bar, which a gliding key follows;
         see `modulation.glide`.
+      keeps: where the meter changes, whether the `beat` keeps its length or the `bar`; see
+        `rebar.quarters_of`.
 
     Raises:
       ValueError: the numbers of melodies and bridges do not match, a bridge is not 1 to
@@ -125,13 +130,14 @@ def chain(
         raise ValueError(
             f"{count} melodies need {count - 1} bridges, or {count} to loop; got {len(bridges)}"
         )
-    for bridge in bridges:
-        per_bar = bridge.grid.steps_per_bar
-        if bridge.num_steps % per_bar or not 1 <= bridge.num_bars <= MAX_BRIDGE_BARS:
-            raise ValueError(
-                f"a bridge must be 1 to {MAX_BRIDGE_BARS} whole bars, not "
-                f"{bridge.num_steps / per_bar:g}"
-            )
+    if keeps not in KEEPS:
+        raise ValueError(f"unknown keeps {keeps!r}; valid are {', '.join(KEEPS)}")
+    parts_of = [(bridge,) if isinstance(bridge, Melody) else tuple(bridge) for bridge in bridges]
+    for parts in parts_of:
+        bars = sum(part.num_steps / part.grid.steps_per_bar for part in parts)
+        is_whole = all(0 < part.num_steps == _whole_bars(part).num_steps for part in parts)
+        if not is_whole or not 1 <= bars <= MAX_BRIDGE_BARS:
+            raise ValueError(f"a bridge must be 1 to {MAX_BRIDGE_BARS} whole bars, not {bars:g}")
     loops = len(bridges) == count
     plan = plan_keys(melodies, key_path, loops)
     keys = [key.transpose(shift) for key, shift in zip(plan.keys, plan.shifts, strict=True)]
@@ -144,38 +150,86 @@ def chain(
         sections.append(Section(f"melody {index + 1}", title, moved, 0, False, key, shift))
         if index < len(bridges):
             way, after = plan.glides[index], keys[(index + 1) % count].name
-            bridge = glide(bridges[index], keys[index], way, paces[index])
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
             leads = key if key == after else f"{key} to {after}"
-            sections.append(Section(name, "", bridge, 0, True, leads, way))
-    return _assemble(sections, programs, loops)
+            told = Section(name, "", melody, 0, True, leads, way)
+            sections += _bridge(told, parts_of[index], keys[index], paces[index])
+    return _assemble(sections, programs, loops, keeps)
+
+
+def _bridge(
+    told: Section, parts: Sequence[Melody], key: Key, curve: np.ndarray | None
+) -> Iterator[Section]:
+    """The sections of a bridge, one for each meter: as `told`, with their melodies."""
+    bars, passed = sum(part.num_bars for part in parts), 0
+    if curve is None:
+        curve = np.arange(1, bars + 1) / (bars + 1)
+    for part in parts:
+        own = np.asarray(curve)[passed : passed + part.num_bars]
+        melody = glide(part, key, told.semitones, own)
+        passed += part.num_bars
+        yield dataclasses.replace(
+            told, melody=melody, bars_before=passed - part.num_bars, bars_after=bars - passed
+        )
 
 
 def _whole_bars(melody: Melody) -> Melody:
     return dataclasses.replace(melody, num_steps=melody.num_bars * melody.grid.steps_per_bar)
 
 
-def _assemble(sections: Sequence[Section], programs: str, loops: bool = False) -> Piece:
+def _assemble(
+    sections: Sequence[Section], programs: str, loops: bool = False, keeps: str = "beat"
+) -> Piece:
     """Sets sections one after the other; adds tempos and voices."""
     sections = placed(sections)
     tempos: list[tuple[int, float]] = []
     for index, section in enumerate(sections):
+        if section.bars_before:
+            continue  # told with the first section of its bridge
+        parts = _parts(sections, index)
         before, after = _ends(sections, index)
-        melody = section.melody
-        ramp = tempo_ramp(before.tempo_bpm, after.tempo_bpm, melody.num_bars, melody.grid)
-        for step, bpm in ramp:
-            microseconds = microseconds_per_quarter(bpm)
-            if not tempos or microseconds != microseconds_per_quarter(tempos[-1][1]):
-                tempos.append((section.start_step + step, bpm))
+        for part, ramp in zip(parts, _ramps(parts, before, after, keeps), strict=True):
+            for step, bpm in ramp:
+                microseconds = microseconds_per_quarter(bpm)
+                if not tempos or microseconds != microseconds_per_quarter(tempos[-1][1]):
+                    tempos.append((part.start_step + step, bpm))
     return Piece(tuple(sections), tuple(tempos), _voices(sections, programs), loops)
+
+
+def _parts(sections: Sequence[Section], index: int) -> list[Section]:
+    """The sections of the bridge that begins with one; of a melody itself."""
+    parts = [sections[index]]
+    while parts[-1].bars_after:
+        parts.append(sections[index + len(parts)])
+    return parts
+
+
+def _ramps(
+    parts: Sequence[Section], before: Melody, after: Melody, keeps: str
+) -> list[list[tuple[int, float]]]:
+    """The tempos of each part of a bridge, which lead from one melody's to the other's."""
+    pulse_of = {part.melody.grid: 1.0 for part in parts}
+    if before.grid != after.grid:
+        pulses = quarters_of(before.grid, after.grid, keeps)
+        pulse_of = dict(zip((before.grid, after.grid), pulses, strict=True))
+    stages = [
+        Stage(part.melody.num_bars, part.melody.grid, pulse_of[part.melody.grid]) for part in parts
+    ]
+    # The tempos of the melodies as quarter notes of the bridge's first and last meter.
+    from_bpm = before.tempo_bpm * (stages[0].pulse / pulse_of[before.grid])
+    to_bpm = after.tempo_bpm * (stages[-1].pulse / pulse_of[after.grid])
+    return tempo_ramp(from_bpm, to_bpm, stages)
 
 
 def _ends(sections: Sequence[Section], index: int) -> tuple[Melody, Melody]:
     """The melodies before and after a bridge; a melody is both itself."""
     section = sections[index]
-    if not section.is_bridge or len(sections) == 1:
+    melodies = [number for number, one in enumerate(sections) if not one.is_bridge]
+    if not section.is_bridge or not melodies:
         return section.melody, section.melody
-    return sections[index - 1].melody, sections[(index + 1) % len(sections)].melody
+    before = [number for number in melodies if number < index]
+    after = [number for number in melodies if number > index]
+    return sections[(before or melodies)[-1]].melody, sections[(after or melodies)[0]].melody
 
 
 def _voices(sections: Sequence[Section], programs: str) -> tuple[Voice, ...]:
@@ -197,10 +251,12 @@ def _voices(sections: Sequence[Section], programs: str) -> tuple[Voice, ...]:
         before, after = (melody.program for melody in _ends(sections, index))
         if programs == "keep":
             before = after = sections[0].melody.program
-        share = (melody.start + melody.end) / 2 / melody.num_steps
+        per_bar = melody.grid.steps_per_bar
+        bars = section.bars_before + melody.num_bars + section.bars_after
+        passed = section.bars_before * per_bar
+        share = (passed + (melody.start + melody.end) / 2) / (bars * per_bar)
         if programs == "switch":
-            half = melody.num_bars // 2 * melody.grid.steps_per_bar
-            share = (melody.start >= half).astype(np.float64)
+            share = (passed + melody.start >= bars // 2 * per_bar).astype(np.float64)
         gains = {before: np.cos(share * np.pi / 2), after: np.sin(share * np.pi / 2)}
         if before == after:
             gains = {before: np.ones(melody.pitch.size)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax.music.drums import STEPS_PER_BAR, STEPS_PER_QUARTER, Drums
-from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
+from musicvae_jax.music.tempo import Stage, microseconds_per_quarter, tempo_ramp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,8 @@ def drum_chain(
     def add(section: DrumSection, before: float, after: float) -> None:
         sections.append(section)
         bars = section.drums.num_bars
-        for step, bpm in tempo_ramp(before, after, bars):
+        [ramp] = tempo_ramp(before, after, [Stage(bars)])
+        for step, bpm in ramp:
             microseconds = microseconds_per_quarter(bpm)
             if not tempos or microseconds != microseconds_per_quarter(tempos[-1][1]):
                 tempos.append((section.start_bar * STEPS_PER_BAR + step, bpm))

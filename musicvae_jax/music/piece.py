@@ -36,6 +36,8 @@ class Section:
       is_bridge: whether it leads from one melody to another.
       key: the key that it is in; of a bridge, the keys before and after it.
       semitones: by how much the melody was moved; of a bridge, by how much it glides.
+      bars_before, bars_after: of a bridge that changes its meter, and so is of several
+        sections, the bars of those before and after this one.
     """
 
     origin: str
@@ -45,6 +47,8 @@ class Section:
     is_bridge: bool
     key: str
     semitones: int
+    bars_before: int = 0
+    bars_after: int = 0
     start_step: int = 0
     start_quarter: float = 0.0
 
@@ -190,7 +194,10 @@ class Piece:
                 numbers.append((melody, melody))
                 melody += 1
         if self.loops:
-            numbers[-1] = (melody - 1, 0)
+            for index in range(len(numbers) - 1, 0, -1):
+                if not self.sections[index].is_bridge:
+                    break
+                numbers[index] = (melody - 1, 0)
         return numbers
 
     def _repr_html_(self) -> str:

@@ -1,5 +1,8 @@
 """Tempos as MIDI writes them, and the way from one to another."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from musicvae_jax.music.grid import SIXTEENTHS, Grid
@@ -24,22 +27,54 @@ def microseconds_per_quarter(tempo_bpm: float) -> int:
     raise ValueError(f"a tempo of {tempo_bpm} bpm cannot be written to MIDI")
 
 
+class Stage(NamedTuple):
+    """A part of a bridge in one meter.
+
+    Attributes:
+      bars: its length.
+      grid: of its bars.
+      pulse: what keeps its length from part to part, in quarter notes.
+    """
+
+    bars: int
+    grid: Grid = SIXTEENTHS
+    pulse: float = 1.0
+
+
 def tempo_ramp(
-    before_bpm: float, after_bpm: float, bars: int, grid: Grid = SIXTEENTHS
-) -> list[tuple[int, float]]:
-    """The tempos of a bridge, `(step, tempo_bpm)` from step 0.
+    before_bpm: float, after_bpm: float, stages: Sequence[Stage]
+) -> list[list[tuple[int, float]]]:
+    """The tempos of a bridge, `(step, tempo_bpm)` from step 0 of each of its parts.
 
     The ear compares tempos by their ratio, so each change is by the same ratio, and
     those into and out of the bridge are no larger. Changes fall on the beats of
-    its grid; if that would make them noticeable one by one, on every step.
+    its grids; if that would make them noticeable one by one, on every step.
+
+    Args:
+      before_bpm, after_bpm: quarter notes a minute before it and after it, in the meters of its
+        first part and of its last.
+      stages: its parts.
     """
-    if before_bpm == after_bpm:
-        return [(0, before_bpm)]
-    for every in (grid.steps_per_beat, 1):
-        number = bars * grid.played_steps // every
-        ratio = (after_bpm / before_bpm) ** (1 / (number + 1))
+    before, after = before_bpm / stages[0].pulse, after_bpm / stages[-1].pulse
+    if abs(before - after) <= 1e-9 * after:
+        return [[(0, before * stage.pulse)] for stage in stages]
+    for is_fine in (False, True):
+        every = [1 if is_fine else stage.grid.steps_per_beat for stage in stages]
+        counts = [
+            stage.bars * stage.grid.played_steps // steps
+            for stage, steps in zip(stages, every, strict=True)
+        ]
+        ratio = (after / before) ** (1 / (sum(counts) + 1))
         if abs(np.log(ratio)) <= _NOTICEABLE:
             break
-    return [
-        (grid.step_of(every * index), before_bpm * ratio ** (index + 1)) for index in range(number)
-    ]
+    tempos, done = [], 1
+    for stage, steps, count in zip(stages, every, counts, strict=True):
+        rates = [before * ratio ** (done + index) for index in range(count)]
+        tempos.append(
+            [
+                (stage.grid.step_of(steps * index), rate * stage.pulse)
+                for index, rate in enumerate(rates)
+            ]
+        )
+        done += count
+    return tempos

@@ -6,19 +6,19 @@ from musicvae_jax.music import tempo
 
 def test_ramp_golden():
     # 60 * 2 ** (k / 65): 64 quarters, and the ratio is the same into and out of the bridge.
-    ramp = tempo.tempo_ramp(60.0, 120.0, 16)
+    [ramp] = tempo.tempo_ramp(60.0, 120.0, [tempo.Stage(16)])
     assert [step for step, _ in ramp] == list(range(0, 256, 4))
     np.testing.assert_allclose([b for _, b in ramp], 60 * 2 ** (np.arange(1, 65) / 65))
     # In one bar quarters would jump by 8 per cent, so it goes in sixteenths.
-    ramp = tempo.tempo_ramp(120.0, 180.0, 1)
+    [ramp] = tempo.tempo_ramp(120.0, 180.0, [tempo.Stage(1)])
     assert [step for step, _ in ramp] == list(range(16))
     np.testing.assert_allclose([b for _, b in ramp], 120 * 1.5 ** (np.arange(1, 17) / 17))
-    assert tempo.tempo_ramp(97.0, 97.0, 5) == [(0, 97.0)]
+    assert tempo.tempo_ramp(97.0, 97.0, [tempo.Stage(5)]) == [[(0, 97.0)]]
 
 
 def test_a_ramp_backwards_is_the_ramp_back():
-    up = [bpm for _, bpm in tempo.tempo_ramp(80.0, 131.0, 7)]
-    down = [bpm for _, bpm in tempo.tempo_ramp(131.0, 80.0, 7)]
+    up = [bpm for _, bpm in tempo.tempo_ramp(80.0, 131.0, [tempo.Stage(7)])[0]]
+    down = [bpm for _, bpm in tempo.tempo_ramp(131.0, 80.0, [tempo.Stage(7)])[0]]
     np.testing.assert_allclose(up, down[::-1])
 
 

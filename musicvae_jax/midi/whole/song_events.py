@@ -11,7 +11,7 @@ from musicvae_jax.midi.whole.events import Event
 from musicvae_jax.midi.whole.layout import File
 from musicvae_jax.music.melody import STEPS_PER_QUARTER
 from musicvae_jax.music.piece import Piece, Section
-from musicvae_jax.music.tempo import microseconds_per_quarter, tempo_ramp
+from musicvae_jax.music.tempo import Stage, microseconds_per_quarter, tempo_ramp
 
 _DEFAULT_MICROSECONDS = 500_000
 # Over so many bars before and after a bridge, at most, a song's tempo is taken.
@@ -134,7 +134,8 @@ def of_medley(
         before = usual_tempo_bpm(sources[number], bars, at_end=True)
         number = (number + 1) % count
         after = usual_tempo_bpm(sources[number], bars, at_end=False)
-        for step, bpm in tempo_ramp(before, after, section.melody.num_bars):
+        [ramp] = tempo_ramp(before, after, [Stage(section.melody.num_bars)])
+        for step, bpm in ramp:
             place = tick + step * resolution // STEPS_PER_QUARTER
             result.append(tempo(place, microseconds_per_quarter(bpm)))
     return sorted(result, key=lambda event: event.tick)

@@ -1,0 +1,91 @@
+"""Melodies from one meter into another, bar by bar."""
+
+import dataclasses
+
+import numpy as np
+
+from musicvae_jax.music.grid import Grid
+from musicvae_jax.music.melody import Melody
+
+# What keeps its length where the meter changes: the pulse that both meters have, or the bar.
+KEEPS = ("beat", "bar")
+
+
+def pulses(first: Grid, second: Grid) -> tuple[int, int]:
+    """The steps of a pulse that two meters have in common, on the grid of each.
+
+    Where steps last equally long and bars have as many, as in 6/8 and 3/4, that is a step.
+    Where one meter has a multiple of the other's beats, its beats are taken together: two
+    quarter notes of 4/4 answer a dotted one of 6/8. Otherwise a beat answers a beat.
+    """
+    if (first.steps_per_quarter, first.played_steps) == (
+        second.steps_per_quarter,
+        second.played_steps,
+    ):
+        return 1, 1
+    beats = [grid.played_steps // grid.steps_per_beat for grid in (first, second)]
+    if max(beats) % min(beats):
+        return first.steps_per_beat, second.steps_per_beat
+    return first.played_steps // min(beats), second.played_steps // min(beats)
+
+
+def quarters_of(first: Grid, second: Grid, keeps: str) -> tuple[float, float]:
+    """How long what keeps its length is in each of two meters, in quarter notes.
+
+    Args:
+      first, second: the grids.
+      keeps: one of `KEEPS`.
+    """
+    if keeps == "bar":
+        return first.quarters_per_bar, second.quarters_per_bar
+    steps = pulses(first, second)
+    return steps[0] / first.steps_per_quarter, steps[1] / second.steps_per_quarter
+
+
+def rebar(melody: Melody, grid: Grid, keeps: str = "beat") -> Melody:
+    """A melody in another meter: its bars become bars, and pulses stay pulses (see `pulses`).
+
+    Within a pulse a note moves to the step that is nearest to its share of it. If the new bars
+    have fewer pulses, what begins in the last ones is dropped; if they have more, what sounds
+    at the end of a bar is held through them. Of notes that meet on a step the first one stays.
+
+    Args:
+      melody: of whole bars.
+      grid: of the result.
+      keeps: one of `KEEPS`, by which the tempo is changed.
+    """
+    if melody.grid == grid:
+        return melody
+    own = melody.grid
+    start, end = (_moved(own, grid, own.played(edge)) for edge in (melody.start, melody.end))
+    count = melody.num_bars * grid.played_steps
+    # What ended with its bar, or in a pulse that is dropped, goes on to the end of the new bar.
+    bars = -(-own.played(melody.end) // own.played_steps)
+    ends_bar = (own.played(melody.end) % own.played_steps == 0) | (end < 0)
+    end = np.where(ends_bar, bars * grid.played_steps, end)
+    first = np.diff(start, prepend=-1) > 0
+    kept = first & (start >= 0)
+    start, end, pitch = start[kept], end[kept], melody.pitch[kept]
+    following = np.append(start[1:], count)[: start.size]
+    end = np.minimum(np.maximum(end, start + 1), following)
+    before, after = quarters_of(own, grid, keeps)
+    return dataclasses.replace(
+        melody,
+        pitch=pitch,
+        start=grid.step_of(start),
+        end=grid.step_of(end),
+        num_steps=melody.num_bars * grid.steps_per_bar,
+        tempo_bpm=melody.tempo_bpm * after / before,
+        grid=grid,
+    )
+
+
+def _moved(own: Grid, grid: Grid, played: np.ndarray) -> np.ndarray:
+    """Where played steps go; before 0 those of pulses that the new bars do not have."""
+    before, after = pulses(own, grid)
+    bar, within = np.divmod(played, own.played_steps)
+    pulse, place = np.divmod(within, before)
+    # The nearest step, half a step up, but within its pulse.
+    place = np.minimum((2 * place * after + before) // (2 * before), after - 1)
+    moved = bar * grid.played_steps + pulse * after + place
+    return np.where(pulse * after < grid.played_steps, moved, -1)
