@@ -1,5 +1,6 @@
 """What the modes read and write: checkpoints, melodies, MIDI, audio, reports."""
 
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,6 +58,38 @@ def load_model(
         logger.info("the input is in %s: the model %r is taken, for such bars", grid.name, usual)
     _check_grids(model, inputs or {})
     return model
+
+
+def models_for(
+    config: ml_collections.ConfigDict | None,
+    options: Options,
+    inputs: Mapping[str, Melody],
+    model: MelodyModel | None = None,
+) -> dict[int, MelodyModel]:
+    """A model for each number of steps a bar of the inputs, by it; that of the first one first.
+
+    Args:
+      config, options: as for `load_model`.
+      inputs: melodies by title.
+      model: from `named_model`, which is used for bars that it knows.
+
+    Raises:
+      UserError: as for `load_model`.
+    """
+    by_steps: dict[int, dict[str, Melody]] = {}
+    for title, melody in inputs.items():
+        by_steps.setdefault(melody.grid.steps_per_bar, {})[title] = melody
+    if model is not None and model.grid.steps_per_bar not in by_steps:
+        _check_grids(model, inputs)
+    alone = dataclasses.replace(options, checkpoint="", workdir=pathlib.Path())
+    models: dict[int, MelodyModel] = {}
+    for steps, some in by_steps.items():
+        if model is not None and model.grid.steps_per_bar == steps:
+            models[steps] = model
+        else:
+            told = options if len(by_steps) == 1 else alone
+            models[steps] = load_model(config if told is options else None, told, some)
+    return models
 
 
 def named_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel | None:

@@ -83,6 +83,19 @@ _ADHERENCE = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
+_METER_AT = flags.DEFINE_enum(
+    "meter_at",
+    "middle",
+    ["first", "middle", "last"],
+    "Between melodies in two meters, where that of melody 2 begins: with the bridge, in the "
+    "middle of it, or after it.",
+)
+_METER_KEEPS = flags.DEFINE_enum(
+    "meter_keeps",
+    "beat",
+    ["beat", "bar"],
+    "What keeps its length where the meter changes: the beat that both meters have, or the bar.",
+)
 _SPLICE = flags.DEFINE_boolean(
     "splice",
     False,
@@ -157,7 +170,7 @@ _ATTRIBUTE = flags.DEFINE_list(
 )
 _MODES = ("interpolate",)
 help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
-help.describe("Transition", _MODES, _ADHERENCE)
+help.describe("Transition", _MODES, _ADHERENCE, _METER_AT, _METER_KEEPS)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
 help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _MELODY_ONLY, _FROM, _TO, _ORDER, _LOOP)
 help.describe("Piece", _MODES, _KEY_PATH, _PROGRAMS)
@@ -200,6 +213,8 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
             rhythm=0 if value(_RHYTHM) == "free" else int(value(_RHYTHM)),
         ),
         adherence=value(_ADHERENCE),
+        meter_at=value(_METER_AT),
+        keeps=value(_METER_KEEPS),
         keep_all=value(_KEEP) == "all",
         splice=value(_SPLICE),
         order_by_latent=value(_ORDER) == "latent",

@@ -11,15 +11,17 @@ import numpy as np
 
 from musicvae_jax.commands import drum_transitions, pairs, places
 from musicvae_jax.commands.files import (
-    checked,
+    input_music,
     input_sources,
     load_model,
     model_and_inputs,
+    models_for,
     named_model,
     write_piece,
     write_report,
 )
 from musicvae_jax.commands.files import report as base_report
+from musicvae_jax.commands.instruments import MELODY
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -35,6 +37,7 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
 from musicvae_jax.transitions.maker import BridgeMaker, Plan, check_limits
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.order import order_by_distance
 
 logger = logging.getLogger(__name__)
@@ -65,20 +68,29 @@ def _melodies(
         if not medley.knows(list(sources.values())):
             logger.info("a song is not in 4/4 in sixteenths: melodies alone are played")
             sources = {}
-        model = load_model(config, options, inputs) if model is None else checked(model, inputs)
+        models = models_for(config, options, inputs, model)
+    elif table is None and options.inputs:
+        inputs = input_music(options, MELODY)
+        models = models_for(config, options, inputs, model)
     elif table is None:
         model, inputs = model_and_inputs(config, options, model)
+        models = {model.grid.steps_per_bar: model}
     else:
         model, inputs = model or load_model(config, options), {}
-    options = with_possible_strategies(model, options)
+        models = {model.grid.steps_per_bar: model}
+    model = next(iter(models.values()))
+    for one in models.values():
+        options = with_possible_strategies(one, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
         results = pairs.write_pairs(table, model, plan, folder, **_of_pairs(options)).report()
     else:
+        if told.order_by_latent and len(models) > 1:
+            raise UserError("--order=latent: the inputs are in meters of two models")
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop)
-        maker = BridgeMaker(model)
+        maker = MeterBridgeMaker({n: BridgeMaker(one) for n, one in models.items()})
         inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
         results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
     write_report(folder, report(model, plan, options, results))
@@ -165,6 +177,8 @@ def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
         control_curve=told.control_curve,
         settings=told.settings,
         adherence=told.adherence,
+        meter_at=told.meter_at,
+        keeps=told.keeps,
     )
 
 
@@ -180,6 +194,8 @@ def report(
         "control_curve": plan.control_curve,
         **dataclasses.asdict(plan.settings),
         "adherence": plan.adherence,
+        "meter_at": plan.meter_at,
+        "meter_keeps": plan.keeps,
         "candidates": options.num_or(1),
         "key_path": options.transition.key_path,
         "programs": options.transition.programs,
@@ -208,7 +224,7 @@ def _write_inputs(
     inputs: Mapping[str, Melody],
     sources: Mapping[str, Source],
     model: MelodyModel,
-    maker: BridgeMaker,
+    maker: MeterBridgeMaker,
     plan: Plan,
     folder: pathlib.Path,
     options: Options,

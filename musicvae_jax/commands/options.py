@@ -21,7 +21,7 @@ class TransitionOptions:
       strategies: names of transition strategies.
       curve, control_curve: see `curves.sample`.
       settings: see `settings.Settings`.
-      adherence: see `maker.Plan`.
+      adherence, meter_at, keeps: see `maker.Plan`.
       keep_all: whether all candidates are written, or the best alone.
       splice: whether the melodies are played before and after the bridge.
       order_by_latent: whether the melodies of a chain may change places.
@@ -43,6 +43,8 @@ class TransitionOptions:
     control_curve: str | tuple[float, ...]
     settings: Settings
     adherence: float
+    meter_at: str
+    keeps: str
     keep_all: bool
     splice: bool
     order_by_latent: bool

@@ -32,6 +32,7 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 logger = logging.getLogger(__name__)
 WRITE_TIMEOUT_SEC = 60.0
@@ -110,6 +111,11 @@ class _Tally:
         self.seconds["midi"] += result.midi_sec
         self.seconds["disk"] += result.disk_sec
         return result.error
+
+    def leave_out(self, pair: str, error: str) -> None:
+        """Counts a pair of which there will be no bridge."""
+        logger.warning("pair %s is left out: %s", pair, error)
+        self.failures[pair] = error
 
     def means(self) -> dict[str, dict[str, float]]:
         return {
@@ -195,7 +201,11 @@ def write_pairs(
     begin = time.perf_counter()
     tally = _Tally(strategies)
     make = functools.partial(
-        BridgeMaker(model), plan=plan, num=num, seed=seed, temperature=temperature
+        MeterBridgeMaker({model.grid.steps_per_bar: BridgeMaker(model)}),
+        plan=plan,
+        num=num,
+        seed=seed,
+        temperature=temperature,
     )
     told = {"key_path": key_path, "programs": programs}
     piece_of = functools.partial(_piece, plan=plan, accompaniment=accompaniment or "", told=told)
@@ -205,7 +215,9 @@ def write_pairs(
     reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            for pairs in _read_in_batches(rows, reader, readings, is_whole, tally):
+            for pairs in _read_in_batches(
+                rows, reader, readings, is_whole, model.grid.steps_per_bar, tally
+            ):
                 ends = [_ends(pair, plan, key_path) for pair in pairs]
                 numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
@@ -234,6 +246,7 @@ def _read_in_batches(
     reader: SafePool,
     readings: Sequence[Reading],
     is_whole: bool,
+    steps_per_bar: int,
     tally: _Tally,
 ) -> Iterator[list[_Pair]]:
     """The pairs that can be read, those of some rows at a time; none where all of them fail."""
@@ -243,13 +256,21 @@ def _read_in_batches(
     while batch := list(itertools.islice(numbered, MAX_BATCH)):
         pairs = []
         for number, (row, result) in batch:
-            if error := tally.count(result):
-                logger.warning("pair %s is left out: %s", row.name, error)
-                tally.failures[row.name] = error
+            error = tally.count(result) or _unknown(result.melodies, steps_per_bar)
+            if error:
+                tally.leave_out(row.name, error)
             else:
                 pairs.append(_Pair(number, row.name, result.melodies, result.sources))
         if pairs:
             yield pairs
+
+
+def _unknown(melodies: Sequence[Melody], steps_per_bar: int) -> str:
+    """Why a model of bars of so many steps cannot make a bridge of melodies; empty if it can."""
+    for grid in (melody.grid for melody in melodies):
+        if grid.steps_per_bar != steps_per_bar:
+            return f"{grid.name} has {grid.steps_per_bar} steps a bar, the model {steps_per_bar}"
+    return ""
 
 
 def readings_of(row: Row, readings: Sequence[Reading]) -> tuple[Reading, ...]:
@@ -293,9 +314,9 @@ def _piece(
     pair: _Pair, bridge: Bridge, *, plan: Plan, accompaniment: str, told: Mapping[str, str]
 ) -> Piece | Medley:
     if not plan.is_spliced:
-        return single(bridge.melody, origin="bridge", is_bridge=True)
+        return single(bridge.parts, origin="bridge", is_bridge=True)
     if pair.sources and knows(pair.sources):
         lines, curves = [bridge.melody], [bridge.curve]
         return medley(pair.sources, lines, curves=curves, accompaniment=accompaniment, **told)
     first, second = pair.melodies
-    return splice(first, bridge, second, **told)
+    return splice(first, bridge, second, keeps=plan.keeps, **told)

@@ -7,7 +7,8 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions.maker import BridgeMaker, Plan
+from musicvae_jax.transitions.maker import Plan
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.places import AUTO, between, propose
 
 
@@ -26,7 +27,7 @@ def check(options: Options) -> None:
 def choose(
     inputs: Mapping[str, Melody],
     sources: Mapping[str, Source],
-    maker: BridgeMaker,
+    maker: MeterBridgeMaker,
     plan: Plan,
     options: Options,
 ) -> tuple[dict[str, Melody], dict[str, Source], dict[str, Any]]:

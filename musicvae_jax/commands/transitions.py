@@ -16,11 +16,13 @@ from musicvae_jax.music.assembly import chain, single
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece
+from musicvae_jax.music.rebar import rebar
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import bar_values
 from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import Figure
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Transition:
 def make_transitions(
     inputs: Mapping[str, Melody],
     model: MelodyModel,
-    maker: BridgeMaker,
+    maker: BridgeMaker | MeterBridgeMaker,
     plan: Plan,
     *,
     strategies: Sequence[str],
@@ -181,7 +183,7 @@ def _pieces(
 ) -> tuple[Piece, Piece]:
     """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
     melodies = list(inputs.values())
-    lines = [bridge.melody for bridge in bridges]
+    lines = [bridge.parts for bridge in bridges]
     titles = [pathlib.Path(title).name for title in inputs]
     if plan.is_spliced:
         piece = chain(
@@ -191,12 +193,13 @@ def _pieces(
             key_path=key_path,
             programs=programs,
             curves=[bridge.curve for bridge in bridges],
+            keeps=plan.keeps,
         )
         return piece, piece
     first, second = melodies
     ends = [  # a bridge alone has the tempo of melody 1
-        dataclasses.replace(end, tempo_bpm=first.tempo_bpm)
+        dataclasses.replace(end, tempo_bpm=rebar(first, end.grid, plan.keeps).tempo_bpm)
         for end in bridge_ends(first, second, plan.bars, False)
     ]
-    shown = chain(ends, lines, titles=titles, programs="keep")
+    shown = chain(ends, lines, titles=titles, programs="keep", keeps=plan.keeps)
     return single(lines[0], origin="bridge", is_bridge=True), shown

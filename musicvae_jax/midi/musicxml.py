@@ -207,7 +207,7 @@ def _add_signs(measure: Element, piece: Piece, bar: int, divisions: int) -> None
     if changes_meter or (begins and not section.is_bridge):
         key = _keys(piece, index)[0] if bar == 0 or not section.is_bridge else None
         _add_attributes(measure, piece, bar, key, (divisions, changes_meter))
-    if begins and len(piece.sections) > 1:
+    if begins and len(piece.sections) > 1 and not section.bars_before:
         named = f"{section.origin}: {section.title}" if section.title else section.origin
         direction = SubElement(measure, "direction", placement="above")
         SubElement(SubElement(direction, "direction-type"), "rehearsal").text = _text(named)

@@ -21,23 +21,35 @@ _MAX_PROGRAMS = 15  # channels of MIDI that are not drums
 
 
 def single(
-    melody: Melody, origin: str = "melody 1", title: str = "", is_bridge: bool = False
+    melody: Melody | Sequence[Melody],
+    origin: str = "melody 1",
+    title: str = "",
+    is_bridge: bool = False,
 ) -> Piece:
-    """A piece of one melody, or of a bridge alone."""
-    key = find_key(melody).name
-    return _assemble([Section(origin, title, _whole_bars(melody), 0, is_bridge, key, 0)], "keep")
+    """A piece of one melody, or of a bridge alone, which may be a melody for each meter."""
+    parts = (melody,) if isinstance(melody, Melody) else melody
+    told = Section(origin, title, parts[0], 0, is_bridge, "", 0)
+    named = [
+        dataclasses.replace(section, melody=_whole_bars(section.melody), key=_key(section))
+        for section in _bridge(told, parts, find_key(parts[0]), None)
+    ]
+    return _assemble(named, "keep")
+
+
+def _key(section: Section) -> str:
+    return find_key(section.melody).name
 
 
 class MadeBridge(Protocol):
     """A bridge that knows its curve, such as `interpolate` makes.
 
     Attributes:
-      melody: of whole bars.
+      parts: of whole bars, one for each meter.
       curve: [bars] float, how far each bar has come from the first melody to the second.
     """
 
     @property
-    def melody(self) -> Melody: ...
+    def parts(self) -> tuple[Melody, ...]: ...
 
     @property
     def curve(self) -> np.ndarray: ...
@@ -52,6 +64,7 @@ def splice(
     key_path: str = "keep",
     programs: str = "crossfade",
     curve: np.ndarray | None = None,
+    keeps: str = "beat",
 ) -> Piece:
     """Plays two melodies with a bridge between them; `chain` does it with more.
 
@@ -71,22 +84,24 @@ def splice(
       programs: how the instruments change: `keep`, `switch` or `crossfade`, see
         `PROGRAM_PATHS`.
       curve: [bars] float, which a gliding key follows; None for the bridge's own.
+      keeps: where the meter changes, as for `chain`.
 
     Raises:
       ValueError: see `chain`.
     """
     if isinstance(bridge, Melody):
-        melody = bridge
+        parts: tuple[Melody, ...] = (bridge,)
     else:
-        melody = bridge.melody
+        parts = bridge.parts
         curve = bridge.curve if curve is None else curve
     return chain(
         [first, second],
-        [melody],
+        [parts],
         titles=titles,
         key_path=key_path,
         programs=programs,
         curves=None if curve is None else [curve],
+        keeps=keeps,
     )
 
 

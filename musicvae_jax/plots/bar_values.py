@@ -49,18 +49,27 @@ def values_of_bridges(piece: Piece, bridges: Sequence[Bridge]) -> list[BarValues
     Raises:
       ValueError: the piece has another number of bridges.
     """
-    expected = sum(section.is_bridge for section in piece.sections)
+    expected = sum(s.is_bridge and not s.bars_before for s in piece.sections)
     if len(bridges) != expected:
         raise ValueError(f"the piece has {expected} bridges, got {len(bridges)}")
-    remaining = iter(bridges)
-    return [_of_bridge(next(remaining)) if s.is_bridge else None for s in piece.sections]
+    values: list[BarValues | None] = []
+    number = -1
+    for section in piece.sections:
+        if not section.is_bridge:
+            values.append(None)
+            continue
+        first = section.bars_before
+        number += not first
+        values.append(_of_bridge(bridges[number], slice(first, first + section.melody.num_bars)))
+    return values
 
 
-def _of_bridge(bridge: Bridge) -> BarValues:
+def _of_bridge(bridge: Bridge, bars: slice) -> BarValues:
+    """The values of some of its bars."""
     return BarValues(
-        t_latent=bridge.t_latent,
-        t_control=bridge.t_control,
-        similarity_1=np.asarray(bridge.by_bar.likeness_1),
-        similarity_2=np.asarray(bridge.by_bar.likeness_2),
-        nll=np.asarray(bridge.by_bar.nll),
+        t_latent=None if bridge.t_latent is None else bridge.t_latent[bars],
+        t_control=None if bridge.t_control is None else bridge.t_control[bars],
+        similarity_1=np.asarray(bridge.by_bar.likeness_1)[bars],
+        similarity_2=np.asarray(bridge.by_bar.likeness_2)[bars],
+        nll=np.asarray(bridge.by_bar.nll)[bars],
     )

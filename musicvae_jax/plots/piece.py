@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.plots.bar_values import BarValues
 from musicvae_jax.plots.notes import bars_at, note_boxes
@@ -163,7 +164,9 @@ def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) 
     for index, (section, ends) in enumerate(zip(piece.sections, _colors(piece), strict=True)):
         start, bars = section.start_bar, section.melody.num_bars
         line_at = 1 + 0.06 / row_in
-        shades = np.linspace(0, 1, 24) if section.is_bridge else np.zeros(1)
+        total = section.bars_before + bars + section.bars_after
+        way = (section.bars_before / total, 1 - section.bars_after / total)
+        shades = np.linspace(*way, 24) if section.is_bridge else np.zeros(1)
         edges = np.linspace(start, start + bars, len(shades) + 1)
         axes.bar(
             edges[:-1],
@@ -177,18 +180,29 @@ def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) 
         )
         room = int(bars * in_per_bar / _CHARACTER_IN)
         tempo = _tempo_words(piece, index)
-        details = " · ".join(part for part in (section.title, section.key, tempo) if part)
-        shorter = " · ".join(part for part in (section.key, tempo) if part)
+        meter = section.melody.grid.meter if not _is_usual(piece) else ""
+        tempo = " · ".join(part for part in (meter, tempo) if part)
+        key = "" if section.bars_before else section.key
+        details = " · ".join(part for part in (section.title, key, tempo) if part)
+        shorter = " · ".join(part for part in (key, tempo) if part)
         fitting = [text for text in (details, shorter, tempo) if len(text) <= room]
-        texts = ((0.36, section.origin, 9, _INK), (0.18, fitting[0] if fitting else "", 8, _SOFT))
+        name = "" if section.bars_before else section.origin
+        texts = ((0.36, name, 9, _INK), (0.18, fitting[0] if fitting else "", 8, _SOFT))
         for up_in, text, size, color in texts:
             if len(text) <= room:
                 place = (start + 0.03 / in_per_bar, 1 + up_in / row_in)
                 axes.text(*place, text, fontsize=size, color=color, transform=above)
 
 
+def _is_usual(piece: Piece) -> bool:
+    """Whether all of it is in sixteenths in 4/4."""
+    return all(section.melody.grid == SIXTEENTHS for section in piece.sections)
+
+
 def _tempo_words(piece: Piece, index: int) -> str:
     section = piece.sections[index]
+    if section.bars_before or section.bars_after:
+        return ""  # each part counts other quarter notes
     if not section.is_bridge or len(piece.sections) == 1:
         return f"{section.melody.tempo_bpm:.4g} bpm"
     before = piece.sections[index - 1].melody.tempo_bpm
@@ -243,7 +257,7 @@ def _draw_similarity(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, Ba
         _plot(axes, section, values.similarity_1, color=ends[0], **styles[0])
         _plot(axes, section, values.similarity_2, color=ends[1], **styles[1])
     _share_axis(axes, "similarity")
-    if sum(section.is_bridge for section, _ in parts) == 1:
+    if sum(section.is_bridge and not section.bars_before for section, _ in parts) == 1:
         labels, colors = ("to melody 1", "to melody 2"), MELODY_COLORS[:2]
     else:
         labels, colors = ("to the one before", "to the one after"), (_SOFT, _SOFT)

@@ -11,6 +11,7 @@ from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing, strategies
 from musicvae_jax.transitions.maker import ADHERENCE, Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.settings import Settings
 
 
@@ -35,6 +36,9 @@ def interpolate(
     pitch_range: tuple[int, int] = (0, 127),
     rhythm: int = 0,
     adherence: float = ADHERENCE,
+    meter_at: str = "middle",
+    keeps: str = "beat",
+    second_model: MelodyModel | None = None,
 ) -> list[Bridge]:
     """Makes transitions from one melody to another.
 
@@ -73,6 +77,11 @@ def interpolate(
       rhythm: 1 keeps the rhythm of `a`, 2 that of `b`; 0 is free.
       adherence: how closely `composed` follows the bridge of `dual_conductor`: 0 composes
         freely between the melodies, and 1 gives what the model makes of that bridge.
+      meter_at: between melodies in two meters, `first`, `middle` or `last`: whether the meter
+        of `b` begins with the bridge, in the middle of it, or after it.
+      keeps: `beat` or `bar`, what keeps its length there.
+      second_model: if their bars have 16 and 12 steps, the model of the bars that `model` does
+        not know.
 
     Returns:
       The different candidates of all strategies, the best score first.
@@ -89,7 +98,16 @@ def interpolate(
     limits = cast("tuple[int, int]", tuple(pitch_range))
     settings = Settings(path, granularity, ends, scale, limits, rhythm)
     names = strategies.possible(names, composing.can_compose(model))
-    plan = Plan(bars, not alone, _hashable(curve), _hashable(control_curve), settings, adherence)
+    plan = Plan(
+        bars,
+        not alone,
+        _hashable(curve),
+        _hashable(control_curve),
+        settings,
+        adherence,
+        meter_at,
+        keeps,
+    )
     if num < 1:
         raise UserError(f"num={num}: at least 1 is needed", "num")
     for melody in (a, b):
@@ -97,7 +115,8 @@ def interpolate(
             raise ValueError("a melody without bars has no transition")
     if temperature is None:
         temperature = 0.5 if num > 1 else 0.0
-    maker = _maker(model)
+    models = (model,) if second_model is None else (second_model, model)
+    maker = MeterBridgeMaker({one.grid.steps_per_bar: _maker(one) for one in models})
     pairs = plan_keys((a, b), key_path).pairs
     made: list[Bridge] = []
     for name in names:

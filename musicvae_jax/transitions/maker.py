@@ -13,6 +13,7 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.models import noise
 from musicvae_jax.music.assembly import MAX_BRIDGE_BARS
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.rebar import KEEPS
 from musicvae_jax.music.tokens import CODECS, Codec, StoredCodec, has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.system.errors import UserError
@@ -30,6 +31,8 @@ from musicvae_jax.transitions.scores import BarScores, BridgeScores
 from musicvae_jax.transitions.settings import Settings
 
 ADHERENCE = 0.5
+# With the bridge, in the middle of it, or after it.
+METER_AT = ("first", "middle", "last")
 # What measures transitions, by the codec in which such music is stored.
 _MEASURES: dict[StoredCodec, Callable[..., tuple[Any, Any]]] = {
     CODECS["melody"].stored: scores.measure,
@@ -48,9 +51,12 @@ class Plan:
       curve, control_curve: see `curves.sample`.
       settings: the other options.
       adherence: how closely `composed` follows its draft, from 0 to 1; see `composing`.
+      meter_at: between melodies in two meters, the bar with which that of melody 2 begins, a
+        name in `METER_AT`; see `meters`.
+      keeps: what keeps its length there, one of `rebar.KEEPS`.
 
     Raises:
-      UserError: the length, the adherence or a curve is not as described.
+      UserError: the length, the adherence, a curve or a name is not as described.
     """
 
     bars: int
@@ -59,14 +65,27 @@ class Plan:
     control_curve: str | tuple[float, ...] = "linear"
     settings: Settings = dataclasses.field(default_factory=Settings)
     adherence: float = ADHERENCE
+    meter_at: str = "middle"
+    keeps: str = "beat"
 
     def __post_init__(self) -> None:
         if not 0 <= self.adherence <= 1:
             raise UserError(f"adherence={self.adherence:g}: must lie in 0..1", "adherence")
         if not 1 <= self.bars <= MAX_BRIDGE_BARS:
             raise UserError(f"bars={self.bars}: 1 to {MAX_BRIDGE_BARS} are possible", "bars")
+        for name, value, valid in (
+            ("meter_at", self.meter_at, METER_AT),
+            ("meter_keeps", self.keeps, KEEPS),
+        ):
+            if value not in valid:
+                raise UserError(f"{name}={value}: unknown; valid are {', '.join(valid)}", name)
         curves.check("curve", self.curve)
         curves.check("control_curve", self.control_curve)
+
+    @property
+    def bars_before_change(self) -> int:
+        """The bars in the meter of melody 1, if that of melody 2 is another."""
+        return {"first": 0, "middle": self.bars // 2, "last": self.bars}[self.meter_at]
 
     def t(self, name: str) -> np.ndarray:
         """The curve `t_latent` or `t_control`: [bars] float32."""
@@ -90,13 +109,15 @@ class Bridge:
     8
 
     Attributes:
-      melody: with melody 1's tempo and program.
+      melody: with melody 1's tempo and program; of a bridge that changes its meter, the bars
+        before.
       strategy: the name of the strategy that made it.
       number: which of the candidates it is; their random numbers depend on it.
       scores: of the whole.
       by_bar: scores of each bar.
       t_latent, t_control: [bars] float32, the curves as far as the strategy follows them,
         or else None.
+      rest: of a bridge that changes its meter, the bars after; otherwise None.
     """
 
     melody: Melody
@@ -106,6 +127,12 @@ class Bridge:
     by_bar: BarScores | DrumBarScores
     t_latent: np.ndarray | None = None
     t_control: np.ndarray | None = None
+    rest: Melody | None = None
+
+    @property
+    def parts(self) -> tuple[Melody, ...]:
+        """All of it, a melody for each meter."""
+        return (self.melody,) if self.rest is None else (self.melody, self.rest)
 
     @property
     def score(self) -> float:
@@ -251,7 +278,8 @@ class BridgeMaker:
                 number=row % num,
                 scores=jax.tree.map(lambda values: float(values[row]), whole),
                 by_bar=jax.tree.map(lambda values: values[row], by_bar),
-                **followed,
+                t_latent=followed.get("t_latent"),
+                t_control=followed.get("t_control"),
             )
 
         candidates = [bridge(row) for row in range(len(pairs) * num)]

@@ -11,6 +11,7 @@ from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.phrases import Place
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 AUTO = "auto"
 MAX_PLACES = 4  # of each melody; a bridge is made for each pair of them
@@ -43,7 +44,7 @@ class Proposal:
 
 
 def propose(
-    maker: BridgeMaker,
+    maker: BridgeMaker | MeterBridgeMaker,
     pair: tuple[Melody, Melody],
     plan: Plan,
     *,

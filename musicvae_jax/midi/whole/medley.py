@@ -158,7 +158,7 @@ def medley(
     if not knows(sources):
         raise ValueError("whole files are played in 4/4 in sixteenths only")
     melodies = [source.melody for source in sources]
-    lines = [bridge if isinstance(bridge, Melody) else bridge.melody for bridge in bridges]
+    lines = [(bridge,) if isinstance(bridge, Melody) else bridge.parts for bridge in bridges]
     made = [bridge.curve for bridge in bridges if not isinstance(bridge, Melody)]
     if curves is None and made and len(made) == len(bridges):
         curves = made
