@@ -270,7 +270,8 @@ def command(
         parts.append(f"--input={_comma_separated(inputs)}")
     tracks = [reading.track or "" for reading in readings]
     ones = ["" if r.bar_one is None else f"{r.bar_one:g}" for r in readings]
-    for name, known in (("track", tracks), ("bar_one", ones)):
+    grids = ["" if reading.grid is None else reading.grid.meter for reading in readings]
+    for name, known in (("track", tracks), ("bar_one", ones), ("grid", grids)):
         if any(known):
             parts.append(f"--{name}={_comma_separated(known)}")
     for name, text in texts.items():

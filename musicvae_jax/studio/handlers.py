@@ -1,6 +1,7 @@
 """The handlers of the studio's requests, and the threads and processes that do their work."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib.resources
 import logging
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from musicvae_jax.commands import inspect, interpolate
+from musicvae_jax.commands import files, inspect, interpolate
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
@@ -22,6 +23,7 @@ from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
@@ -140,12 +142,21 @@ class Studio:
 
     def _read(self, content: bytes, name: str, reading: Reading, tell: Tell) -> dict[str, Any]:
         song = self._parsed(read.song_from_bytes, content, name, reading)
-        found = extraction.extract(song, track=reading.track)
+        found = extraction.extract(song, track=reading.track, grid=reading.grid)
+        if found.melody is None or found.span is None:
+            raise UserError(f"{name}: no usable melody: {found.refusal}")
+        if found.melody.grid != SIXTEENTHS:
+            if SIXTEENTHS not in found.span.grids or reading.grid is not None:
+                raise UserError(
+                    f"{name}: is in {found.melody.grid.meter}, and the studio plays bars of 4/4; "
+                    "the command line plays both"
+                )
+            reading = dataclasses.replace(reading, grid=SIXTEENTHS)  # swung, or in triplets
+            return self._read(content, name, reading, tell)
         rules = WindowRules(bars=self._engine.model.bars)
         words = inspect.explain(name, song, found, rules)[1:]
-        if found.melody is None:
-            raise UserError(f"{name}: no usable melody: {found.refusal}")
-        return views.view_melody(name, found.melody, words) | songs.view_song(song, found)
+        view = views.view_melody(name, found.melody, words) | songs.view_song(song, found)
+        return view | {"grid": SIXTEENTHS.meter if reading.grid else ""}
 
     def _parsed(self, parse: Callable[..., T], content: bytes, name: str, reading: Reading) -> T:
         """What is made of a file in a process of its own, which it may bring down."""
@@ -168,6 +179,7 @@ class Studio:
             whole = (upload.content, upload.name, upload.reading)
             result[title] = self._parsed(read.whole_from_bytes, *whole)
             requests.check_length(upload.name, result[title].melody)
+        files.checked(self._engine.model, {title: each.melody for title, each in result.items()})
         return result
 
     # Work.

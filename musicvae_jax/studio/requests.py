@@ -124,17 +124,18 @@ def uploads(asked: dict[str, Any]) -> list[Upload]:
 
 
 def read_reading(told: Mapping[str, Any]) -> Reading:
-    """What is told of the reading of a file: `track` and `bar_one` as text, or neither.
+    """What is told of the reading of a file: `track`, `bar_one` and `grid` as text, or none.
 
     Raises:
       UserError: a value is not valid.
     """
-    track, bar_one = (str(told.get(name, "")).strip() for name in ("track", "bar_one"))
+    names = ("track", "bar_one", "grid")
+    track, bar_one, grid = (str(told.get(name, "")).strip() for name in names)
     try:
         number = float(bar_one) if bar_one else None
     except ValueError as error:
         raise UserError(f"bar_one={bar_one[:40]}: a number is needed", "bar_one") from error
-    return make_reading(number, track=track[:MAX_NAME] or None)
+    return make_reading(number, track=track[:MAX_NAME] or None, grid=grid[:MAX_NAME] or None)
 
 
 def read_melody(name: str, given: Any) -> Melody:

@@ -14,8 +14,10 @@ from starlette.routing import Route
 
 from musicvae_jax.commands import files
 from musicvae_jax.commands.flags import in_flags
+from musicvae_jax.commands.instruments import MELODY, instrument_of
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import MAX_OPEN, Guard, is_loopback
 from musicvae_jax.studio.handlers import Studio
@@ -26,8 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
-    """`--mode=studio`: loads the model, and serves the studio until it is interrupted."""
-    serve(files.load_model(config, options), options)
+    """`--mode=studio`: loads the model, and serves the studio until it is interrupted.
+
+    Raises:
+      UserError: the model is not one of melodies in 4/4.
+    """
+    model = files.load_model(config, options)
+    if instrument_of(model) is not MELODY or model.grid != SIXTEENTHS:
+        raise UserError(
+            f"the studio needs a model of melodies in bars of 16 steps, which "
+            f"{model.checkpoint.path} is not; --checkpoint=pretrained is one"
+        )
+    serve(model, options)
 
 
 def serve(model: MelodyModel, options: Options) -> None:

@@ -282,6 +282,26 @@ def test_another_track_and_another_bar_line_can_be_chosen(client, whole_songs):
         assert answer.status_code == 400 and part in answer.json()["error"]
 
 
+def test_other_meters_are_told_and_triplets_are_read_in_sixteenths(client, tmp_path):
+    path = tmp_path / "song.mid"
+    rng = np.random.default_rng(0)
+    for meter, part in (((4, 4), ""), ((3, 4), "song.mid: is in 3/4, and the studio plays")):
+        file = mido.MidiFile(ticks_per_beat=480)
+        track = file.add_track("Melody")
+        track.append(mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1]))
+        for pitch in rng.integers(60, 72, 96).tolist():
+            track.append(mido.Message("note_on", note=pitch, velocity=80))
+            track.append(mido.Message("note_off", note=pitch, time=160))
+        file.save(path)
+        answer = client.post("/api/read?name=song.mid", content=path.read_bytes())
+        assert part in answer.json().get("error", "")
+        assert answer.json().get("grid", "") == ("" if part else "4/4")
+    file = {"name": "song.mid", "file": base64.b64encode(path.read_bytes()).decode()}
+    swung = views.view_melody("song.mid", example_melodies()["reel"], [])
+    asked = {"mode": "interpolate", "options": {"splice": "true"}, "inputs": [swung | file] * 2}
+    assert "12 steps a bar" in events(client, "/api/make", asked)[-1]["error"]
+
+
 def test_without_their_files_songs_are_played_as_melodies(client, whole_songs):
     inputs = [read_whole(client, path) for path in whole_songs]
     del inputs[1]["file"]
@@ -356,6 +376,10 @@ def test_a_zip_file_of_all(client, songs):
 
 
 def test_the_command_that_is_shown_means_the_same(client, base, songs):
+    known = [requests.read_reading({"grid": "4/4", "bar_one": "2.5"}), requests.read_reading({})]
+    assert fields.command("reconstruct", {}, ["a.mid", "b.mid"], base, known).endswith(
+        "--input=a.mid,b.mid --bar_one=2.5, --grid=4/4,"
+    )
     told = {"strategy": "latent", "curve": "0,1", "splice": "true", "bars": "", "seed": "0"}
     result = make(client, "interpolate", told, [read(client, path) for path in songs])
     assert result["command"] == (

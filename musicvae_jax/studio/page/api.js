@@ -60,7 +60,8 @@ export async function readMusic(content, name, reading = {}) {
   const path = `/api/read?${new URLSearchParams({ name, ...reading })}`;
   const read = await (await ask(path, { method: "POST", body: content })).json();
   const file = content.size <= MOST_WHOLE_BYTES ? await base64(content) : null;
-  return { ...read, reading, file };
+  // On which grid it was read is told again, for it was not the likeliest one.
+  return { ...read, reading: { ...reading, ...(read.grid && { grid: read.grid }) }, file };
 }
 
 /** The file of an input. */

@@ -65,7 +65,7 @@ export function draw(card, input, choose) {
     if (number.value !== "" && !number.validity.badInput) choose({ bar_one: number.value });
   };
   const found = place.querySelector(".as-found");
-  found.disabled = !Object.keys(reading).length;
+  found.disabled = !("track" in reading || "bar_one" in reading);
   found.onclick = () => choose(null);
   const tracks = place.querySelector(".tracks");
   const focused = tracks.contains(document.activeElement);
