@@ -117,8 +117,11 @@ def as_on_the_command_line(mode, inputs, told, folder, model, monkeypatch, readi
     numbers = {
         name: mode_flags.value_of(name, texts) for name in ("bars", "num", "seed", "temperature")
     }
-    for module in (interpolate, melodies):
-        monkeypatch.setattr(module, "load_model", lambda config, options: model)
+    for module, name in (
+        *((melodies, "load_model"), (interpolate, "named_model")),
+        (commands_files, "named_model"),
+    ):
+        monkeypatch.setattr(module, name, lambda config, options: model)
     modes.MODES[mode].run(
         None,
         options.Options(
