@@ -24,11 +24,12 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run `__getattr_
     from musicvae_jax.midi.whole.medley import medley
     from musicvae_jax.midi.write import write
     from musicvae_jax.music.assembly import splice
+    from musicvae_jax.music.drums import Drums
     from musicvae_jax.music.examples import example_melodies
     from musicvae_jax.music.grid import GRIDS, Grid
     from musicvae_jax.music.melody import Melody
     from musicvae_jax.music.piece import Piece
-    from musicvae_jax.notation.read import read, read_song, read_whole
+    from musicvae_jax.notation.read import read, read_drums, read_song, read_whole
     from musicvae_jax.plots.plot import plot
     from musicvae_jax.system.errors import UserError
     from musicvae_jax.transitions.interpolate import interpolate
@@ -39,6 +40,7 @@ __all__ = [
     "GRIDS",
     "Bridge",
     "Continuation",
+    "Drums",
     "Grid",
     "Melody",
     "MelodyModel",
@@ -53,6 +55,7 @@ __all__ = [
     "medley",
     "plot",
     "read",
+    "read_drums",
     "read_song",
     "read_whole",
     "splice",
@@ -63,6 +66,7 @@ __all__ = [
 _HOMES = {
     "Bridge": "transitions.maker",
     "Continuation": "inference.results",
+    "Drums": "music.drums",
     "GRIDS": "music.grid",
     "Grid": "music.grid",
     "Melody": "music.melody",
@@ -78,6 +82,7 @@ _HOMES = {
     "medley": "midi.whole.medley",
     "plot": "plots.plot",
     "read": "notation.read",
+    "read_drums": "notation.read",
     "read_song": "notation.read",
     "read_whole": "notation.read",
     "splice": "music.assembly",

@@ -8,7 +8,6 @@ from typing import Any
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference import humaniser
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.drums import extract_drums
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.drums import Drums
@@ -39,15 +38,6 @@ class Instrument:
     finish: Callable[[MelodyModel, Any, Options], Any]
 
 
-def read_drums(path: str, reading: Reading) -> Drums:
-    """The drums of a music file.
-
-    Raises:
-      UserError: it cannot be read, or has none.
-    """
-    return extract_drums(read.read_song(path, reading), path)
-
-
 def _as_it_is(model: MelodyModel, music: Melody, options: Options) -> Melody:
     return music
 
@@ -71,7 +61,7 @@ MELODY = Instrument(
 DRUMS = Instrument(
     examples=lambda steps_per_bar: example_drums(),
     example=lambda name: example_drums().get(name),
-    read=read_drums,
+    read=read.drums_of_file,
     figure=drum_grid.drums_figure,
     finish=_humanised,
 )

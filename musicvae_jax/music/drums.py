@@ -21,8 +21,8 @@ class Drums:
     What the grid cannot hold is kept beside it, as Gillick et al. 2019 (arXiv 1905.06118) do: how
     hard each hit was struck, and how far off its step.
 
-    >>> from musicvae_jax.music.drums import Drums
-    >>> beat = Drums.from_hits([(0, 0), (2, 0), (2, 4), (1, 4)], num_steps=16)
+    >>> import musicvae_jax as mv
+    >>> beat = mv.Drums.from_hits([(0, 0), (2, 0), (2, 4), (1, 4)], num_steps=16)
     >>> beat.num_bars, beat.hits()
     (1, [(0, 0), (2, 0), (1, 4), (2, 4)])
 

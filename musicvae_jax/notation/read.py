@@ -11,12 +11,14 @@ import re
 
 from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.analysis import bars
+from musicvae_jax.midi.drums import extract_drums
 from musicvae_jax.midi.extraction import extract_melody, melody_and_origin
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.midi.song import Song
 from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import abc, kern, musicxml
 from musicvae_jax.notation.archive import MAX_XML_BYTES
@@ -73,6 +75,43 @@ def read(
     """
     name = None if track is None else str(track)
     return read_melody(path, make_reading(bar_one, meter, tempo_bpm, name, grid))
+
+
+def read_drums(
+    path: str | os.PathLike,
+    *,
+    bar_one: float | None = None,
+    meter: str | None = None,
+    tempo_bpm: float | None = None,
+) -> Drums:
+    """The drums of a MIDI file: all of its drum tracks, in its longest stretch of 4/4.
+
+    >>> import musicvae_jax as mv
+    >>> beat = mv.Drums.from_hits([(0, 0), (2, 0), (1, 4), (2, 8)], num_steps=16)
+    >>> mv.write("beat.mid", beat)
+    >>> mv.read_drums("beat.mid") == beat
+    True
+
+    Args:
+      path, bar_one, meter, tempo_bpm: as for `read`.
+
+    Raises:
+      UserError: the file cannot be read, or has no usable drums; says why. Or an argument is not
+        valid.
+    """
+    return drums_of_file(path, make_reading(bar_one, meter, tempo_bpm))
+
+
+def drums_of_file(path: str | os.PathLike, reading: Reading) -> Drums:
+    """`read_drums` with what is known of the file in one value.
+
+    Raises:
+      UserError: as for `read_drums`.
+    """
+    song = read_song(path, reading)
+    drums = extract_drums(song, str(path))
+    _log_warnings(song, str(path))
+    return drums
 
 
 def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:

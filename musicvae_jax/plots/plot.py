@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from musicvae_jax.midi.whole.medley import Medley
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
-from musicvae_jax.plots import bar_values, rolls
+from musicvae_jax.plots import bar_values, drum_grid, rolls
 from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import Figure
 
@@ -21,13 +22,14 @@ def plot(
     | Bridge
     | Piece
     | Medley
-    | Sequence[Melody | Bridge]
-    | Mapping[str, Melody | Bridge],
+    | Drums
+    | Sequence[Melody | Bridge | Drums]
+    | Mapping[str, Melody | Bridge | Drums],
     *,
     bridges: Sequence[Bridge] = (),
     title: str = "",
 ) -> Figure:
-    """Draws music as a piano roll.
+    """Draws music as a piano roll, and drums as a grid.
 
     >>> import musicvae_jax as mv
     >>> figure = mv.plot(mv.example_melodies())
@@ -38,8 +40,9 @@ def plot(
     needed, and no state of matplotlib changes.
 
     Args:
-      music: a melody, a bridge, a piece or a medley; or several melodies and bridges, drawn below
-        each other with their names, which are numbers if `music` is not a mapping.
+      music: a melody, a bridge, a piece, a medley or drums; or several melodies and bridges, or
+        several drums, drawn below each other with their names, which are numbers if `music` is
+        not a mapping.
       bridges: of a piece or a medley, the bridges in it, in order. Below the notes, each
         bar's place on the way, similarity to both melodies, and negative log-likelihood are
         drawn.
@@ -62,22 +65,34 @@ def plot(
         return plots_piece.piece_figure(music, values, title, beside)
     if bridges:
         raise ValueError("bridges are drawn with the piece that they are in; got no piece")
-    figure = rolls.melodies_figure(_by_name(music))
+    named = _by_name(music)
+    kinds = {type(one) for one in named.values()} or {Melody}
+    if len(kinds) > 1:
+        raise TypeError("melodies and drums cannot be drawn in one picture")
+    figure = _FIGURES[kinds.pop()](named)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _by_name(music: object) -> dict[str, Melody]:
+_FIGURES: dict[type, Callable[[Any], Figure]] = {
+    Melody: rolls.melodies_figure,
+    Drums: drum_grid.drums_figure,
+}
+
+
+def _by_name(music: object) -> dict[str, Melody | Drums]:
     if isinstance(music, Mapping):
-        return {str(name): _melody(item) for name, item in music.items()}
+        return {str(name): _one(item) for name, item in music.items()}
     if isinstance(music, Sequence):
-        return {str(number): _melody(item) for number, item in enumerate(music, start=1)}
-    return {"": _melody(music)}
+        return {str(number): _one(item) for number, item in enumerate(music, start=1)}
+    return {"": _one(music)}
 
 
-def _melody(music: object) -> Melody:
-    melody = getattr(music, "melody", music)  # that of a bridge
-    if not isinstance(melody, Melody):
-        raise TypeError(f"a melody, a bridge or a piece can be drawn, not {type(music).__name__}")
-    return melody
+def _one(music: object) -> Melody | Drums:
+    music = getattr(music, "melody", music)  # that of a bridge
+    if not isinstance(music, Melody | Drums):
+        raise TypeError(
+            f"a melody, a bridge, a piece or drums can be drawn, not {type(music).__name__}"
+        )
+    return music

@@ -6,6 +6,7 @@ from typing import cast
 import jax
 
 from musicvae_jax.inference.melody_model import MelodyModel
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.system.errors import UserError
@@ -17,8 +18,8 @@ from musicvae_jax.transitions.settings import Settings
 
 def interpolate(
     model: MelodyModel,
-    a: Melody,
-    b: Melody,
+    a: Melody | Drums,
+    b: Melody | Drums,
     *,
     bars: int | None = None,
     strategy: str | Sequence[str] = "dual_conductor",
@@ -52,7 +53,7 @@ def interpolate(
 
     Args:
       model: from `load_model`.
-      a, b: melodies of any length of at least a bar.
+      a, b: melodies of any length of at least a bar, or drums, of the kind that the model knows.
       bars: the length of a transition, 1 to 64; None for the model's.
       strategy: a name in `STRATEGIES`, or several, or `all`.
       curve: how far each bar has come from `a` (0) to `b` (1): a name in `CURVES`, or
@@ -117,7 +118,9 @@ def interpolate(
         temperature = 0.5 if num > 1 else 0.0
     models = (model,) if second_model is None else (second_model, model)
     maker = MeterBridgeMaker({one.grid.steps_per_bar: _maker(one) for one in models})
-    pairs = plan_keys((a, b), key_path).pairs
+    pair = cast("tuple[Melody, Melody]", (a, b))
+    # Drums have no key; whether a model knows what it is given, it says itself.
+    pairs = plan_keys(pair, key_path).pairs if model.codec.has_pitches else (pair,)
     made: list[Bridge] = []
     for name in names:
         [candidates] = maker(pairs, name, plan, num=num, seed=seed, temperature=temperature)

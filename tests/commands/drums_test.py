@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import store
-from musicvae_jax.commands.instruments import read_drums
 from musicvae_jax.inference import humaniser
 from musicvae_jax.inference.humaniser import Humaniser
-from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.write import write
 from musicvae_jax.models.groove_head import GrooveHead
 from musicvae_jax.music.drum_examples import example_drums
+from musicvae_jax.notation.read import read_drums
 from tests import helpers
 from tests.command_line import run
 
@@ -54,7 +53,7 @@ def test_a_bridge_between_two_files_as_a_piece(folder, tmp_path):
     [entry] = report["outputs"]["crossfade"]
     assert {"hit_overlap_1", "groove_similarity_2", "density"} <= set(entry["bridges"][0])
     for name in ("latent", "crossfade"):
-        whole = read_drums(str(tmp_path / f"transition_{name}.mid"), AS_FOUND)
+        whole = read_drums(tmp_path / f"transition_{name}.mid")
         assert whole.window(0, 3) == ROCK
         assert whole.window(5, 3).hits() == BOSSA.hits()
         # The bridge is played, as the drums around it are.
@@ -68,7 +67,7 @@ def test_drums_are_humanised_as_far_as_asked(folder, tmp_path):
         *(f"--checkpoint={folder}", f"--output={tmp_path}"),
     )
     assert made.returncode == 0, made.stderr
-    played = read_drums(str(tmp_path / "humanise_00.mid"), AS_FOUND)
+    played = read_drums(tmp_path / "humanise_00.mid")
     wanted = humaniser.load(folder).humanise(ROCK, strength=0.5)
     assert played.hits() == ROCK.hits()
     np.testing.assert_array_equal(played.velocity, wanted.velocity)

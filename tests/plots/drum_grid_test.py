@@ -4,8 +4,10 @@ import pytest
 from musicvae_jax.music.colors import VERMILION
 from musicvae_jax.music.drum_piece import drum_chain
 from musicvae_jax.music.drums import Drums
+from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.plots import drum_grid
 from musicvae_jax.plots.picture import save_png
+from musicvae_jax.plots.plot import plot
 from tests.helpers import colors_in, rgb
 
 BEAT = Drums([0, 1, 2], [0, 4, 31], [127, 60, 90], [0.0, 0.25, 0.0], 32)
@@ -19,6 +21,9 @@ def test_every_hit_is_where_it_was_played():
     assert sizes[0] > sizes[2] > sizes[1]
     with pytest.raises(ValueError, match="no drums"):
         drum_grid.drums_figure({})
+    assert len(plot({"a": BEAT, "b": BEAT}).axes) == 2
+    with pytest.raises(TypeError, match="in one picture"):
+        plot([BEAT, example_melodies()["reel"]])
 
 
 def test_a_bridge_has_its_colour_and_its_lines(tmp_path):

@@ -13,6 +13,7 @@ from musicvae_jax.music.drums import Drums
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import drum_scores
 from musicvae_jax.transitions import notes as notes_lib
+from musicvae_jax.transitions.interpolate import interpolate
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.settings import Settings
 from tests import helpers
@@ -55,6 +56,12 @@ def test_ends_are_exact_and_the_bridge_is_played_like_the_first(model, strategy)
     report = bridge.report()
     assert report["hit_overlap_1"][0] == report["hit_overlap_2"][2] == 1
     assert report["progress"][0] == pytest.approx(0, abs=1e-6)
+
+
+def test_from_python(model):
+    best, *_ = interpolate(model, ROCK, BOSSA, bars=2, strategy="crossfade", num=2)
+    assert isinstance(best.melody, Drums)
+    assert ROCK.then(best.melody, BOSSA).num_bars == 8
 
 
 def test_scores_by_hand():
