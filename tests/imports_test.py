@@ -19,6 +19,7 @@ LAYERS = (
     "system",
     "music",
     "midi",
+    "voice",
     "notation",
     "models",
     "datasets",
@@ -105,6 +106,7 @@ def test_no_import_goes_in_a_circle():
             },
         ),
         ("pebble", {"system.workers"}),
+        ("soundfile", {"voice.sound"}),
         ("jinja2", {"studio.handlers"}),
         (
             "starlette",

@@ -19,7 +19,6 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley, knows, medley
@@ -27,6 +26,7 @@ from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece
+from musicvae_jax.notation import read
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
@@ -212,7 +212,9 @@ def write_pairs(
     is_whole = plan.is_spliced and accompaniment is not None
     provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
-    reader, writer = SafePool(workers, TIMEOUT_SEC), SafePool(workers, WRITE_TIMEOUT_SEC)
+    # Of a pair both files are read.
+    timeout_sec = max(sum(map(read.timeout_sec, row.paths)) for row in rows)
+    reader, writer = SafePool(workers, timeout_sec), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
             for pairs in _read_in_batches(

@@ -28,8 +28,9 @@ _INPUT: flags.FlagHolder = flags.DEFINE_multi(
     flags.CsvListSerializer(","),
     "input",
     [],
-    "Files of MIDI, MusicXML, ABC or Humdrum kern, separated by commas, or the flag again for "
-    "each file. Default: two examples of the package.",
+    "Files of MIDI, MusicXML, ABC or Humdrum kern, or recordings of one voice (.wav, .flac, .ogg, "
+    ".mp3), separated by commas, or the flag again for each file. Default: two examples of the "
+    "package.",
 )
 _BAR_ONE = flags.DEFINE_list(
     "bar_one",

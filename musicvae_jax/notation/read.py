@@ -1,4 +1,4 @@
-"""The one reader of music files, MIDI and notation: songs, and the melodies in them.
+"""The one reader of music files, MIDI, notation and sound: songs, and the melodies in them.
 
 MusicXML, ABC and Humdrum **kern are parsed by the modules beside this one, in time that
 grows with the size of the file alone, so they are read in the caller's own process, as MIDI
@@ -24,17 +24,21 @@ from musicvae_jax.notation import abc, kern, musicxml
 from musicvae_jax.notation.archive import MAX_XML_BYTES
 from musicvae_jax.notation.performance import perform
 from musicvae_jax.notation.score import Score
+from musicvae_jax.voice import sound, transcribe
 
 logger = logging.getLogger(__name__)
-_FORMATS = dict.fromkeys(midi_read.SUFFIXES, "MIDI") | {
+_NOTES = dict.fromkeys(midi_read.SUFFIXES, "MIDI") | {
     ".mxl": "MusicXML",
     ".musicxml": "MusicXML",
     ".xml": "MusicXML",
     ".abc": "ABC",
     ".krn": "kern",
 }
-# In lower case: what files of music that can be read are called.
-SUFFIXES = tuple(_FORMATS)
+_FORMATS = _NOTES | dict.fromkeys(sound.SUFFIXES, "sound")
+# In lower case: what files of music that can be read are called, and those that have notes.
+SUFFIXES, NOTE_SUFFIXES = tuple(_FORMATS), tuple(_NOTES)
+# How a sound file begins, if it has no name: WAV, FLAC, Ogg, and MP3 with or without a title.
+_SOUNDS = (rb"RIFF....WAVE", rb"fLaC", rb"OggS", rb"ID3", rb"\xff[\xf2\xf3\xfa\xfb]")
 
 
 def read(
@@ -50,7 +54,7 @@ def read(
 
     That is the part with words below its notes, or else the likeliest track by its notes and
     its name. Repeats are played out. Of several tunes in a file the first
-    is taken.
+    is taken. A recording of one voice is listened to, if the extra `audio` is installed.
 
     >>> import musicvae_jax as mv
     >>> mv.write("reel.mid", mv.example_melodies()["reel"])
@@ -197,9 +201,15 @@ def content(path: str | os.PathLike) -> bytes:
 
 
 def most_bytes(name: str) -> int:
-    """How large a music file of that name may be; XML takes much room."""
-    is_xml = _FORMATS.get(_suffix(name)) == "MusicXML"
-    return MAX_XML_BYTES if is_xml else MAX_BYTES
+    """How large a music file of that name may be; XML takes much room, and sound more."""
+    limits = {"MusicXML": MAX_XML_BYTES, "sound": sound.MAX_BYTES}
+    return limits.get(_FORMATS.get(_suffix(name), ""), MAX_BYTES)
+
+
+def timeout_sec(name: str) -> float:
+    """For a worker that reads one file of that name; it includes the start of its libraries."""
+    is_sound = _FORMATS.get(_suffix(name)) == "sound"
+    return transcribe.TIMEOUT_SEC if is_sound else midi_read.TIMEOUT_SEC
 
 
 def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song:
@@ -233,6 +243,8 @@ def songs_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> lis
         raise FileError(f"{name}: {unknown}; these are {', '.join(SUFFIXES)}", unknown)
     if kind == "MIDI":
         return [midi_read.song_from_bytes(data, name, reading)]
+    if kind == "sound":
+        return [transcribe.song_from_bytes(data, name, reading)]
     limit = MAX_XML_BYTES if kind == "MusicXML" else MAX_BYTES
     if len(data) > limit:
         too_large = f"larger than {limit >> 20} MiB"
@@ -270,6 +282,8 @@ def _suffix(name: str) -> str:
 
 def _format(data: bytes) -> str:
     """What a file is by its content; empty if it is no music."""
+    if any(re.match(start, data, re.DOTALL) for start in _SOUNDS):
+        return "sound"
     if data.startswith((b"MThd", b"RIFF")):
         return "MIDI"
     if data.startswith(b"PK\x03\x04") or decoded(data[:200]).lstrip().startswith("<"):

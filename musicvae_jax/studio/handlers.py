@@ -161,7 +161,10 @@ class Studio:
     def _parsed(self, parse: Callable[..., T], content: bytes, name: str, reading: Reading) -> T:
         """What is made of a file in a process of its own, which it may bring down."""
         [parsed] = self._readers.map(
-            functools.partial(parse, name=name, reading=reading), [content], 1
+            functools.partial(parse, name=name, reading=reading),
+            [content],
+            1,
+            read.timeout_sec(name),
         )
         if isinstance(parsed, WorkerFailure):
             raise UserError(f"{name}: {parsed.reason}")

@@ -56,13 +56,22 @@ class SafePool:
         )
 
     def map(
-        self, function: Callable[[Item], Result], items: Iterable[Item], total: int
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        total: int,
+        timeout_sec: float | None = None,
     ) -> Iterator[Result | WorkerFailure]:
         """Applies a picklable function to items, read as they are needed, and keeps their order.
 
         An item on which a worker hangs, dies or runs out of memory gives a
         `WorkerFailure`; the others of its chunk are done again.
+
+        Args:
+          function, items, total: what to do, with what, and with how many.
+          timeout_sec: of these items, if they take longer than those of the pool.
         """
+        timeout_sec = timeout_sec or self._timeout_sec
         # A few large items, as files of tunes, would otherwise all go to one worker.
         chunk_size = max(1, min(CHUNK, total // (4 * self._num_workers)))
         iterator = iter(items)
@@ -70,7 +79,7 @@ class SafePool:
 
         def schedule(chunk: list[Item]) -> concurrent.futures.Future:
             arguments = (function, chunk)
-            return self._pool.schedule(_apply_to_each, arguments, timeout=self._timeout_sec)
+            return self._pool.schedule(_apply_to_each, arguments, timeout=timeout_sec)
 
         under_way: collections.deque = collections.deque()
         for chunk in itertools.islice(chunks, 2 * self._num_workers):

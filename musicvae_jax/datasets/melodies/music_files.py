@@ -101,10 +101,10 @@ def find_music_files(path: str) -> list[MusicFile]:
         found = (os.path.join(root, f) for root, _, files in os.walk(pattern) for f in files)
     else:
         found = glob.iglob(pattern, recursive=True)
-    wanted = (f for f in found if f.lower().endswith(read.SUFFIXES) and os.path.isfile(f))
+    wanted = (f for f in found if f.lower().endswith(read.NOTE_SUFFIXES) and os.path.isfile(f))
     paths = sorted(wanted, key=os.fsencode)
     if not paths:
-        suffixes = f"{', '.join(read.SUFFIXES[:-1])} or {read.SUFFIXES[-1]}"
+        suffixes = f"{', '.join(read.NOTE_SUFFIXES[:-1])} or {read.NOTE_SUFFIXES[-1]}"
         raise UserError(
             f"config.dataset.path={path!r}: no {suffixes} files there; "
             "a folder or a glob of music files is needed",

@@ -88,6 +88,28 @@ def found(song: Song, reading: Reading) -> Song:
     return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
 
 
+def heard(song: Song, reading: Reading) -> Song:
+    """The song of a recording, on the beats and with the bars that its notes suggest.
+
+    Args:
+      song: which counts seconds and nothing else, so its own beats and bars say nothing.
+      reading: what a user knows, which is not doubted.
+
+    Raises:
+      ValueError: at the given tempo it is too long.
+    """
+    if reading.tempo_bpm is None:
+        song = beats.on_tracked_beats(song, has_beats=False) or _warned(
+            song,
+            f"no beats were found in it: it is read at {song.tempo_bpm_at(0):g} quarter notes a "
+            "minute",
+        )
+    song = as_told(song, reading)
+    if reading.bar_one is None:
+        song = _with_found_lines(song, False, "")
+    return dataclasses.replace(_with_word_of_fine_notes(song), is_exact=False)
+
+
 def bar_quarters(numerator: int, denominator: int) -> float:
     """How long the bars of a meter are read, in quarter notes; of 2/4 two at a time."""
     grids = METERS.get((numerator, denominator))

@@ -59,10 +59,15 @@ def is_without_grid(song: Song) -> bool:
     return all(abs(resultant(places, parts)) < most for parts in _GRIDS)
 
 
-def on_tracked_beats(song: Song) -> Song | None:
+def on_tracked_beats(song: Song, *, has_beats: bool = True) -> Song | None:
     """The song on the beats of its performance; None if none are found that fit it better.
 
     A line of `Song.warnings` says how well they fit.
+
+    Args:
+      song: the song.
+      has_beats: whether it counts beats of its own, which the tracked ones must fit better than;
+        in a recording there are none.
     """
     places = np.unique(np.concatenate([track.start for track in song.tracks]))
     strength, origin_sec = _strength(song)
@@ -77,7 +82,7 @@ def on_tracked_beats(song: Song) -> Song | None:
     times, index = _from_the_beginning(times, index)
     before = max(abs(resultant(places, parts)) for parts in _GRIDS)
     after = max(abs(resultant(np.interp(sec, times, index), parts)) for parts in _GRIDS)
-    if after < max(before + _MIN_GAIN, _MIN_FIT):
+    if after < max(before + _MIN_GAIN if has_beats else 0.0, _MIN_FIT):
         return None
 
     def moved(quarters: np.ndarray) -> np.ndarray:
@@ -91,9 +96,10 @@ def on_tracked_beats(song: Song) -> Song | None:
     ]
     bpm = 60 * np.diff(index) / np.diff(times)
     tempos = list(zip(index[:-1].tolist(), bpm.tolist(), strict=True))
+    reason = f"its notes fit no grid ({before:.2f}, where 1 is all of them): " if has_beats else ""
     warning = (
-        f"its notes fit no grid ({before:.2f}, where 1 is all of them): beats were tracked, "
-        f"{np.median(bpm):.0f} a minute, which they fit by {after:.2f}"
+        f"{reason}beats were tracked, {np.median(bpm):.0f} a minute, which its notes fit by "
+        f"{after:.2f}{'' if has_beats else ', where 1 is all of them'}"
     )
     syllables = moved(np.array(song.syllables, np.float64)).tolist()
     return make_song(tracks, [], tempos, [*song.warnings, warning], song.title, syllables)
