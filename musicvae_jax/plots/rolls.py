@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from musicvae_jax.midi.extraction import Extraction
@@ -105,6 +106,14 @@ def statistics_figure(statistics: Mapping[str, np.ndarray], title: str) -> Figur
     return figure
 
 
+def _draw_bar_lines(axes: Axes, places: np.ndarray) -> None:
+    """All at once: each by itself takes as long as a track."""
+    ends = np.stack(np.broadcast_arrays(places[:, None], [0, 1]), axis=2)
+    lines = LineCollection(ends, colors=GREY, linewidths=0.3, zorder=2)
+    lines.set_transform(axes.get_xaxis_transform())
+    axes.add_collection(lines, autolim=False)
+
+
 def tracks_figure(title: str, extraction: Extraction) -> Figure:
     """Draws the tracks of a song, the chosen one in colour, and the melody taken from it.
 
@@ -132,8 +141,7 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
             first, stop = extraction.span.start / bar, extraction.span.end / bar
             axis.axvspan(first, stop, color=BLUE, alpha=0.06)
             if stop - first < _MAX_BAR_LINES:
-                for line in np.arange(first, stop):
-                    axis.axvline(line, color=GREY, linewidth=0.3)
+                _draw_bar_lines(axis, np.arange(first, stop))
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
         axis.set_title(label, loc="left", fontsize=9)
         axis.tick_params(labelsize=8)

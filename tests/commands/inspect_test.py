@@ -74,7 +74,9 @@ def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
 
 
-def test_inspect_numbers_the_tracks_by_which_they_are_asked_for(tmp_path, capsys):
+def test_inspect_numbers_the_tracks_by_which_they_are_asked_for(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(inspect, "save_png", lambda path, figure: None)  # a second for each track
+    monkeypatch.setattr(inspect.rolls, "tracks_figure", lambda name, extraction: None)
     [path] = synthetic_midi.write_files(tmp_path, 1)
     song = read.read_song(path)
     for number, track in enumerate(song.tracks, start=1):
