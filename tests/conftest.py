@@ -20,9 +20,12 @@ for _name in [name for name in os.environ if name.startswith("JAX_")]:
 os.environ |= {
     "JAX_PLATFORMS": "cpu",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": _FAST,
-    # XLA's older emitters: slower programs, compiled in half the time. Another version of JAX may
-    # not know the flag; XLA_FLAGS= leaves it out.
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false"),
+    # XLA's older emitters, and programs in one piece instead of in parts to be compiled side by side:
+    # compiled in a quarter of the time. Another version of JAX may not know the flags; XLA_FLAGS=
+    # leaves them out.
+    "XLA_FLAGS": os.environ.get(
+        "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    ),
     # Many tests compile the same small programs.
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
