@@ -5,6 +5,7 @@ is special to a program that a user starts (`python -m musicvae_jax.main`) is te
 """
 
 import functools
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -31,6 +32,8 @@ def _child(work: Callable[[], None], stdout: str, stderr: str) -> None:
     for descriptor, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.chdir(ROOT)
+    gc.freeze()  # as in conftest.py
+    gc.set_threshold(50_000, 20, 100)
     work()
 
 

@@ -20,9 +20,9 @@ for _name in [name for name in os.environ if name.startswith("JAX_")]:
 os.environ |= {
     "JAX_PLATFORMS": "cpu",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": _FAST,
-    # XLA's older emitters, and programs in one piece instead of in parts to be compiled side by side:
-    # compiled in a quarter of the time. Another version of JAX may not know the flags; XLA_FLAGS=
-    # leaves them out.
+    # XLA's older emitters make slower programs in half the time; in one piece a program is compiled
+    # in half of that, if the cores are busy anyway. Another version of JAX may not know the flags;
+    # XLA_FLAGS= leaves them out.
     "XLA_FLAGS": os.environ.get(
         "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     ),

@@ -19,7 +19,7 @@ from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import drum_grid
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.maker import Bridge, Plan, maker_of
 
 
 def check(options: Options) -> None:
@@ -47,7 +47,7 @@ def write_all(
         ends = bridge_ends(*inputs.values(), plan.bars, False)
         for number, end in enumerate(ends, start=1):
             write_piece(folder, f"drums_{number}", end, options)
-    patterns, maker = list(inputs.values()), BridgeMaker(model)
+    patterns, maker = list(inputs.values()), maker_of(model)
     pairs = list(itertools.pairwise(patterns))
     told = options.bridging()
     sampling = {name: told[name] for name in ("num", "seed", "temperature")}

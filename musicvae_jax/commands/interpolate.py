@@ -36,7 +36,7 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions import strategies as transitions_strategies
-from musicvae_jax.transitions.maker import BridgeMaker, Plan, check_limits
+from musicvae_jax.transitions.maker import Plan, check_limits, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.order import order_by_distance
 
@@ -90,7 +90,7 @@ def _melodies(
             raise UserError("--order=latent: the inputs are in meters of two models")
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop)
-        maker = MeterBridgeMaker({n: BridgeMaker(one) for n, one in models.items()})
+        maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
         inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
         results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
     write_report(folder, report(model, plan, options, results))

@@ -31,7 +31,7 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.progress import progress
 from musicvae_jax.system.workers import SafePool, WorkerFailure
-from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.maker import Bridge, Plan, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def write_pairs(
     begin = time.perf_counter()
     tally = _Tally(strategies)
     make = functools.partial(
-        MeterBridgeMaker({model.grid.steps_per_bar: BridgeMaker(model)}),
+        MeterBridgeMaker({model.grid.steps_per_bar: maker_of(model)}),
         plan=plan,
         num=num,
         seed=seed,

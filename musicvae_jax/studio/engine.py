@@ -24,7 +24,7 @@ from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
-from musicvae_jax.transitions.maker import BridgeMaker
+from musicvae_jax.transitions.maker import maker_of
 
 logger = logging.getLogger(__name__)
 # Modes other than `interpolate`, and how many inputs they take.
@@ -52,7 +52,7 @@ class Engine:
         self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
         self.steps = len(self.ways) + len(self._others) + 1
-        self._maker = BridgeMaker(model)
+        self._maker = maker_of(model)
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
 

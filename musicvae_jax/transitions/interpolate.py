@@ -11,7 +11,7 @@ from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing, strategies
-from musicvae_jax.transitions.maker import ADHERENCE, Bridge, BridgeMaker, Plan
+from musicvae_jax.transitions.maker import ADHERENCE, Bridge, Plan, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.settings import Settings
 
@@ -117,7 +117,7 @@ def interpolate(
     if temperature is None:
         temperature = 0.5 if num > 1 else 0.0
     models = (model,) if second_model is None else (second_model, model)
-    maker = MeterBridgeMaker({one.grid.steps_per_bar: _maker(one) for one in models})
+    maker = MeterBridgeMaker({one.grid.steps_per_bar: maker_of(one) for one in models})
     pair = cast("tuple[Melody, Melody]", (a, b))
     # Drums have no key; whether a model knows what it is given, it says itself.
     pairs = plan_keys(pair, key_path).pairs if model.codec.has_pitches else (pair,)
@@ -130,10 +130,3 @@ def interpolate(
 
 def _hashable(curve: str | Sequence[float]) -> str | tuple[float, ...]:
     return curve if isinstance(curve, str) else tuple(curve)
-
-
-def _maker(model: MelodyModel) -> BridgeMaker:
-    """The one that compiles for this model, once for all calls."""
-    if BridgeMaker not in model.compiled:
-        model.compiled[BridgeMaker] = BridgeMaker(model)
-    return model.compiled[BridgeMaker]

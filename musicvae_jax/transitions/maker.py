@@ -299,6 +299,13 @@ def check_limits(settings: Settings, codec: Codec) -> None:
         )
 
 
+def maker_of(model: MelodyModel) -> BridgeMaker:
+    """The maker of a model: one for all who ask, so that nothing is compiled twice."""
+    if BridgeMaker not in model.compiled:
+        model.compiled[BridgeMaker] = BridgeMaker(model)
+    return model.compiled[BridgeMaker]
+
+
 def _ranked(candidates: Sequence[Bridge]) -> list[Bridge]:
     """The different ones, the best first."""
     different = {tuple(c.melody.notes()): c for c in reversed(candidates)}

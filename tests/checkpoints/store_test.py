@@ -18,6 +18,11 @@ from musicvae_jax.checkpoints import store
 from musicvae_jax.system.errors import CheckpointError, UserError
 from tests import helpers
 
+# Where Orbax gives up, what TensorStore still reads or writes finds the event loop closed.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. None:pytest.PytestUnraisableExceptionWarning"
+)
+
 
 def tree(seed):
     rng = np.random.default_rng(seed)

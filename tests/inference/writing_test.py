@@ -1,5 +1,6 @@
 """Melodies that a composer writes, by a model and a prior that were not trained."""
 
+import functools
 import pathlib
 
 import jax
@@ -31,7 +32,9 @@ def random_prior(layout, seed=0) -> BarPrior:
     return BarPrior(PRIOR, params, mean, unit, ("one", "two"), outlines, {})
 
 
+@functools.cache
 def composing_model(**model) -> MelodyModel:
+    """The same one for all tests of a process, with what has been compiled for it."""
     config = helpers.small_config(**{"bars": 4, **model})
     params = helpers.random_params(config, scale=3)
     made = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, params))
