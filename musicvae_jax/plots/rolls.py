@@ -109,7 +109,7 @@ def statistics_figure(statistics: Mapping[str, np.ndarray], title: str) -> Figur
 def _draw_bar_lines(axes: Axes, places: np.ndarray) -> None:
     """All at once: each by itself takes as long as a track."""
     ends = np.stack(np.broadcast_arrays(places[:, None], [0, 1]), axis=2)
-    lines = LineCollection(ends, colors=GREY, linewidths=0.3, zorder=2)
+    lines = LineCollection(list(ends), colors=GREY, linewidths=0.3, zorder=2)
     lines.set_transform(axes.get_xaxis_transform())
     axes.add_collection(lines, autolim=False)
 
