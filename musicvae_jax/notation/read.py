@@ -131,7 +131,9 @@ def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
 
 
 def read_whole(path: str | os.PathLike, reading: Reading = AS_FOUND) -> Source:
-    """A music file whole, with the melody of it that `read_melody` gives.
+    """A music file whole, with the melody of it that `read_melody` gives on the usual grid.
+
+    Whole files are played in sixteenths, even where triplets fit better.
 
     >>> import musicvae_jax as mv
     >>> mv.write("reel.mid", mv.example_melodies()["reel"])
@@ -154,7 +156,7 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
       UserError: as for `read`.
     """
     song = song_from_bytes(data, name, reading)
-    melody, origin = melody_and_origin(song, name, reading.track, reading.grid)
+    melody, origin = melody_and_origin(song, name, reading.track, reading.grid, is_usual=True)
     _log_warnings(song, name)
     if kind_of(data, name) == "MIDI":
         declared = song_from_bytes(data, name, Reading(as_declared=True))
