@@ -5,7 +5,7 @@ Needs: pip install -e . and the collections in FOLDER, each in a folder of its n
 
 Reads each file as `--input` does, in processes of its own; of files with several tunes every
 tune. Prints for each collection how many give a melody, of all files and of those with a meter
-whose bars are 16 sixteenths, and the reasons of the others; as its last line JSON.
+that is read, and the reasons of the others; as its last line JSON.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from musicvae_jax.datasets.melodies.music_files import MusicFile, ReadingRules
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, find_source
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC, FileError
-from musicvae_jax.midi.reading import DUPLE_METERS
+from musicvae_jax.music.grid import METERS
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
 from musicvae_jax.system.workers import WorkerFailure, map_in_processes
@@ -39,9 +39,9 @@ class Outcome:
     refusal: str
 
     @property
-    def is_duple(self) -> bool:
-        """Whether a stretch of it has bars of 16 sixteenths; so, too, if nothing was read."""
-        return not self.meters or bool(self.meters & set(DUPLE_METERS))
+    def is_known(self) -> bool:
+        """Whether a stretch of it is in a meter that is read; so, too, if nothing was read."""
+        return not self.meters or bool(self.meters & set(METERS))
 
 
 def outcomes(file: MusicFile) -> list[Outcome]:
@@ -77,14 +77,14 @@ def measure(name: str, folder: str) -> list[Outcome]:
 
 def table(found: dict[str, list[Outcome]], num_examples: int) -> tuple[list[str], dict]:
     """Lines for people, and the figures."""
-    lines = ["| collection | tunes | read | in duple meters | read |", "|-|-|-|-|-|"]
+    lines = ["| collection | tunes | read | in a meter that is read | read |", "|-|-|-|-|-|"]
     figures: dict[str, list[int]] = {}
     reasons: dict[str, list[str]] = collections.defaultdict(list)
     for name, all_of in found.items():
-        duple = [one for one in all_of if one.is_duple]
-        figures[name] = [len(all_of), _num_read(all_of), len(duple), _num_read(duple)]
-        total, some, of_duple, some_duple = figures[name]
-        shares = f"{some / total:.1%} | {of_duple:,} | {some_duple / max(of_duple, 1):.1%}"
+        known = [one for one in all_of if one.is_known]
+        figures[name] = [len(all_of), _num_read(all_of), len(known), _num_read(known)]
+        total, some, of_known, some_known = figures[name]
+        shares = f"{some / total:.1%} | {of_known:,} | {some_known / max(of_known, 1):.1%}"
         lines.append(f"| {name} | {total:,} | {shares} |")
         for one in all_of:
             if one.refusal:
