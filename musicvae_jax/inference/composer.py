@@ -29,7 +29,7 @@ class Sampling:
     """
 
     steps: int = 8
-    temperature: float = 0.9
+    temperature: float = 0.87
 
 
 @dataclasses.dataclass(frozen=True)
