@@ -45,4 +45,16 @@ def get_config() -> ml_collections.ConfigDict:
     train.learning_rate_warmup = 300
     train.eval_every = 1_000
     train.eval_examples = 1_000
+    # Two minutes of an H100 after the model's five.
+    prior = config.prior
+    prior.dropout = 0.15
+    prior.dtype = "bfloat16"
+    prior.transpositions = 11
+    prior.batch_size = 512
+    prior.num_steps = 24_000
+    prior.learning_rate_warmup = 1_000
+    prior.average = 0.9995
+    prior.steps_per_call = 100
+    prior.log_every = 1_000
+    prior.eval_every = 2_400
     return config
