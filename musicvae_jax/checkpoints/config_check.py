@@ -10,7 +10,7 @@ from musicvae_jax.configs import default
 from musicvae_jax.datasets.augmentation import OF_CODEC
 from musicvae_jax.datasets.melodies.music_files import CODEC_OF
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
-from musicvae_jax.music.grid import GRIDS
+from musicvae_jax.music.grid import GRIDS, SIXTEENTHS
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
@@ -134,6 +134,7 @@ def check(config: ml_collections.ConfigDict) -> None:
             "config.model.conductor_reads",
             "config.model.latent",
         )
+    _check_extraction(values["model.steps_per_bar"], values["dataset.extraction"])
     features, heads = values["prior.features"], values["prior.heads"]
     if features % heads:
         raise UserError(
@@ -151,6 +152,17 @@ def check(config: ml_collections.ConfigDict) -> None:
     _check_sources(config.dataset.sources)
     ways = OF_CODEC[CODECS[config.model.codec].stored]
     _check_augmentation(config.dataset.augment, config.dataset.augment_share, tuple(ways))
+
+
+def _check_extraction(steps: Any, extraction: Any) -> None:
+    if steps != SIXTEENTHS.steps_per_bar and extraction != "highest":
+        raise UserError(
+            f"config.dataset.extraction={extraction!r}: is in bars of "
+            f"{SIXTEENTHS.steps_per_bar} steps; with config.model.steps_per_bar={steps} only "
+            "'highest' is possible",
+            "config.dataset.extraction",
+            "config.model.steps_per_bar",
+        )
 
 
 def _is_weighted_name(pair: Any) -> bool:

@@ -15,7 +15,7 @@ PRETRAINED, TRIPLE, DRUMS = "pretrained", "triple", "drums"
 # The models that come with the package, by name.
 SHIPPED = {
     PRETRAINED: pathlib.Path(__file__).parents[1] / PRETRAINED,
-    TRIPLE: pathlib.Path(__file__).parents[1] / TRIPLE,
+    TRIPLE: pathlib.Path(__file__).parents[1] / "pretrained_triple",
     DRUMS: pathlib.Path(__file__).parents[1] / "pretrained_drums",
 }
 # Of them the one that is taken where no other is asked for, by the steps of a bar.
