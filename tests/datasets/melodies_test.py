@@ -9,6 +9,7 @@ from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies
 from musicvae_jax.midi import write
 from musicvae_jax.music import tokens as music_tokens
+from musicvae_jax.music.melody import STEPS_PER_BAR
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
@@ -50,7 +51,7 @@ def test_no_folk_song_is_in_two_splits(folk, monkeypatch):
     """By title: each song's titles, read again from the corpus, are all in one split."""
     melody = helpers.random_melody(np.random.default_rng(0), 16)  # titles alone are read: seconds
 
-    def titles_of(text, id):
+    def titles_of(text, id, steps_per_bar):
         return folk_tunes.Tune(id, tuple(abc_notation.header_field(text, "T")), melody, 0)
 
     monkeypatch.setattr(folk_tunes, "read_tune", titles_of)
@@ -58,7 +59,7 @@ def test_no_folk_song_is_in_two_splits(folk, monkeypatch):
         song.id: song.names
         for collection in folk_tunes.COLLECTIONS
         for path in folk_tunes.corpus_files(collection)
-        for song in folk_tunes._read_abc_file(path, WindowRules())
+        for song in folk_tunes._read_abc_file(path, WindowRules(), STEPS_PER_BAR)
     }
     split_of_name, split_of_id = {}, {}
     for split in SPLITS:
