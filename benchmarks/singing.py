@@ -7,7 +7,8 @@ import dataclasses
 
 import numpy as np
 
-RATE_HZ = 24_000
+from musicvae_jax.voice.sound import SAMPLE_RATE_HZ as RATE_HZ
+
 _FRAME = 120  # samples, 5 ms: the pitch and the loudness change smoothly between them
 # Formants of an "ah" and an "oo": frequency, width in Hz, and strength.
 _VOWELS = (

@@ -33,6 +33,7 @@ from musicvae_jax.studio.jobs import Jobs, Tell
 from musicvae_jax.studio.requests import Upload
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
+from musicvae_jax.voice import sound
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Studio:
             examples=list(example_melodies()),
             ways=engine.ways,
             most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
+            can_hear=sound.is_installed(),
             most_whole_bytes=requests.MAX_FILE_BYTES,
         )
         return Response(html, media_type="text/html")

@@ -4,6 +4,7 @@ The library is in the extra `audio`, and is imported when the first sound is rea
 """
 
 import fractions
+import importlib.util
 import io
 import types
 
@@ -25,6 +26,11 @@ _MOST_A_SEC = 384_000
 # Softer than this nothing was recorded: of full scale, 70 decibels below it.
 _SILENCE = 10 ** (-70 / 20)
 _INSTALL = "sound is read with libraries that are missing: pip install 'musicvae-jax[audio]'"
+
+
+def is_installed() -> bool:
+    """Whether the libraries that read sound are there."""
+    return all(importlib.util.find_spec(name) for name in ("scipy", "soundfile"))
 
 
 def samples(data: bytes, name: str) -> np.ndarray:
@@ -57,7 +63,7 @@ def samples(data: bytes, name: str) -> np.ndarray:
         raise FileError(f"{name}: it has samples that are not numbers", "not a readable sound file")
     if not mixed.size or np.abs(mixed).max() < _SILENCE:
         raise FileError(f"{name}: nothing is heard in it", "silent")
-    return _in_range(_resampled(mixed, rate_hz))
+    return in_range(_resampled(mixed, rate_hz))
 
 
 def _soundfile(name: str) -> types.ModuleType:
@@ -92,7 +98,8 @@ def _resampled(mixed: np.ndarray, rate_hz: int) -> np.ndarray:
     return signal.resample_poly(mixed, ratio.numerator, ratio.denominator).astype(np.float32)
 
 
-def _in_range(sound: np.ndarray) -> np.ndarray:
+def in_range(sound: np.ndarray) -> np.ndarray:
+    """Sound without what is below and above the pitch of any voice."""
     from scipy import signal
 
     filters = signal.butter(4, _RANGE_HZ, "bandpass", fs=SAMPLE_RATE_HZ, output="sos")

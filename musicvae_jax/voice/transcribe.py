@@ -50,7 +50,7 @@ def song_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Song
             _kept.popitem(last=False)
     found, warning = _kept[key]
     try:
-        return bars.heard(_song(found, warning), reading)
+        return bars.heard(song_of(found, warning), reading)
     except ValueError as error:
         unreadable = "cannot be read at that tempo"
         raise FileError(f"{name}: {unreadable} ({error})", unreadable) from error
@@ -81,7 +81,7 @@ def voice_confidence(track: PitchTrack) -> float:
     return float(weight[is_clear].sum() / max(weight.sum(), 1e-9))
 
 
-def _song(found: np.ndarray, warning: str) -> Song:
+def song_of(found: np.ndarray, warning: str) -> Song:
     """Notes in seconds as a song at the usual tempo."""
     tone, start, end, velocity = found.T
     quarters_per_sec = DEFAULT_TEMPO_BPM / 60

@@ -45,6 +45,7 @@ from musicvae_jax.transitions import strategies
 from tests import helpers
 from tests.inference.writing_test import SHARES, composing_model
 from tests.songs import write_song
+from tests.voice import sounds
 
 BARS = 2
 LOCAL = {"base_url": "http://127.0.0.1:7860"}
@@ -457,6 +458,22 @@ def test_uploads_of_notation(client, songs):
     assert "a.mxl: larger than 16 MiB" in answer.json()["error"]
     for suffix in (".mxl", ".abc", ".kar"):
         assert suffix in client.get("/").text
+
+
+def test_a_recording_becomes_a_melody_and_its_bars_can_be_told(client, tmp_path):
+    pytest.importorskip("soundfile")
+    scale = [60, 62, 64, 65, 67, 69, 71, 72] * 2
+    notes = [(tone, 0.5 + index / 2, 1 + index / 2) for index, tone in enumerate(scale)]
+    path = tmp_path / "sung.wav"
+    path.write_bytes(sounds.file(sounds.melody(notes)))
+    heard = read(client, path)
+    assert [tone for tone, _, _ in heard["melody"]["notes"]] == scale
+    assert any("16 notes are heard" in line for line in heard["explanation"])
+    told = client.post("/api/read?name=sung.wav&bar_one=2", content=path.read_bytes()).json()
+    assert told["song"]["bar_one"] % 4 == 2
+    assert 'class="record"' in client.get("/").text
+    refused = client.post("/api/read?name=a.mp3", content=b"no sound").json()
+    assert refused["error"].startswith("a.mp3: not a readable sound file")
 
 
 def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, monkeypatch):

@@ -1,6 +1,7 @@
 // Melodies A and B: chosen, dropped, drawn by lot; seen and heard.
 
 import { fileOf, getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
+import * as microphone from "./microphone.js";
 import * as player from "./player.js";
 import { drawRoll } from "./roll.js";
 import * as tracks from "./tracks.js";
@@ -124,6 +125,35 @@ function takeFile(side, file) {
   });
 }
 
+/** Begins to record a melody, or ends it and has it heard. */
+async function record(side) {
+  const button = places[side].querySelector(".record");
+  if (microphone.isRecording()) return microphone.stop();
+  const others = [...document.querySelectorAll(".record")].filter(
+    (one) => one !== button && !one.disabled,
+  );
+  const [text, label] = [button.textContent, button.getAttribute("aria-label")];
+  const tell = (seconds) => {
+    const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    button.textContent = `Stop ${clock}`;
+  };
+  places[side].querySelector(".problem").textContent = "";
+  others.forEach((one) => (one.disabled = true));
+  button.setAttribute("aria-label", `Stop recording melody ${"AB"[side]}`);
+  try {
+    const file = await microphone.record(tell);
+    button.textContent = text;
+    await takeFile(side, file);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    places[side].querySelector(".problem").textContent = error.message;
+  } finally {
+    button.textContent = text;
+    button.setAttribute("aria-label", label);
+    others.forEach((one) => (one.disabled = false));
+  }
+}
+
 async function surprise(side) {
   places[side].querySelector(".example").value = "";
   await choose(side, async () => {
@@ -158,6 +188,9 @@ places.forEach((place, side) => {
   example.addEventListener("change", () => example.value && takeExample(side, example.value));
   place.querySelector(".surprise").addEventListener("click", () => surprise(side));
   place.querySelector(".play").addEventListener("click", () => play(side));
+  const recorder = place.querySelector(".record");
+  recorder.hidden = !microphone.canRecord();
+  recorder.addEventListener("click", () => record(side));
 });
 
 /** Takes the shipped examples, so that there is something to hear at once. */
