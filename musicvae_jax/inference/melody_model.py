@@ -186,6 +186,8 @@ class MelodyModel:
         """
         if not amounts:
             return 0.0
+        if not self.codec.has_pitches:
+            raise UserError("attribute: only those of melodies can be changed", "attribute")
         if self.attributes is None:
             raise UserError(
                 f"attribute: there is no {attribute_vectors.FILE} in {self.checkpoint.path}; "
