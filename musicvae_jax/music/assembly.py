@@ -223,10 +223,12 @@ def _ramps(
     parts: Sequence[Section], before: Melody, after: Melody, keeps: str
 ) -> list[list[tuple[int, float]]]:
     """The tempos of each part of a bridge, which lead from one melody's to the other's."""
-    pulse_of = {part.melody.grid: 1.0 for part in parts}
+    # In a meter that is neither's, and in one that is both's, quarter notes are counted.
+    grids = [section.melody.grid for section in parts] + [before.grid, after.grid]
+    pulse_of = dict.fromkeys(grids, 1.0)
     if before.grid != after.grid:
         pulses = quarters_of(before.grid, after.grid, keeps)
-        pulse_of = dict(zip((before.grid, after.grid), pulses, strict=True))
+        pulse_of |= zip((before.grid, after.grid), pulses, strict=True)
     stages = [
         Stage(part.melody.num_bars, part.melody.grid, pulse_of[part.melody.grid]) for part in parts
     ]
