@@ -20,6 +20,7 @@ from musicvae_jax.music import assembly
 
 CORPUS = pathlib.Path(importlib.util.find_spec("music21").submodule_search_locations[0]) / "corpus"
 QUALITY = 0.6  # from 0, the best, to 1, the smallest file
+PIECE = 1 << 16
 
 
 def save(folder: pathlib.Path, name: str, piece, picture) -> None:
@@ -30,10 +31,14 @@ def save(folder: pathlib.Path, name: str, piece, picture) -> None:
         wav = pathlib.Path(scratch) / "sound.wav"
         rendering = audio.render(wav, folder / f"{name}.mid")
         samples, rate = soundfile.read(wav)
-    # Half the rate is enough for these instruments.
-    soundfile.write(
-        folder / f"{name}.ogg", samples[::2], rate // 2, format="OGG", compression_level=QUALITY
-    )
+    # Half the rate is enough for these instruments. Long sounds are written in pieces, because the
+    # encoder takes memory on its stack for each.
+    path, channels = folder / f"{name}.ogg", samples.ndim
+    with soundfile.SoundFile(
+        path, "w", rate // 2, channels, format="OGG", compression_level=QUALITY
+    ) as file:
+        for first in range(0, len(samples), 2 * PIECE):
+            file.write(samples[first : first + 2 * PIECE : 2])
     print(f"{name}: {rendering}")
 
 
