@@ -77,6 +77,12 @@ def main() -> None:
     piece = assembly.chain(tunes, [bridge.melody for bridge in bridges], key_path="glide")
     save(folder, "chain", piece, mv.plot(piece, bridges=bridges))
 
+    waltz, triple = mv.example_melodies(12)["augustin"], mv.load_model("triple")
+    reel = examples["reel"]
+    bridge = best(model, waltz, reel, bars=8, strategy="latent", second_model=triple)
+    piece = mv.splice(waltz, bridge, reel)
+    save(folder, "waltz_to_reel", piece, mv.plot(piece, bridges=[bridge]))
+
     songs = [mv.read_whole(CORPUS / f"bach/{name}.mxl") for name in ("bwv227.1", "bwv140.7")]
     bridge = best(model, songs[0].melody, songs[1].melody, bars=8, strategy="composed")
     whole = mv.medley(songs, [bridge])
