@@ -101,7 +101,7 @@ def bad_files(tmp_path_factory):
         "midi.abc": b"MThd\x00\x00\x00\x06",
         "tune.pdf": b"%PDF-1.7",
         "empty.krn": b"",
-        "waltz.abc": b"X:1\nM:3/4\nL:1/4\nK:C\nCDE|FGA|Bcd|\n",
+        "fives.abc": b"X:1\nM:5/4\nL:1/4\nK:C\nCDEFG|FGABc|\n",
     }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -127,7 +127,7 @@ def bad_files(tmp_path_factory):
         ("midi.abc", "not a readable ABC file"),
         ("tune.pdf", "not a kind of music file that can be read; these are .mid"),
         ("empty.krn", "the file is empty"),
-        ("waltz.abc", "no usable melody: the meter is 3/4"),
+        ("fives.abc", "no usable melody: the meter is 5/4"),
         ("no score.mxl", "the archive has no score"),
         ("large.xml", "larger than 16 MiB, which no song is"),
         ("missing.mxl", "no such file"),
