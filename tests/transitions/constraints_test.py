@@ -47,7 +47,7 @@ def test_auto_follows_the_keys_of_the_melodies():
         assert np.flatnonzero(allowed[0, bar]).tolist() == expected
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", [name for name, one in CODECS.items() if one.has_pitches])
 def test_the_bias_forbids_the_tokens_of_other_pitches(codec):
     allowed = np.zeros((1, 2, 128), bool)
     allowed[0, 0, 60], allowed[0, 1, 61] = True, True
