@@ -30,7 +30,7 @@ _BETA, _ANY_DIP = 10, 0.01
 _REACH = 3 * _BINS_PER_SEMITONE
 _TURN = np.log(0.01)
 # A noisy voice is more than likely no period at all by most thresholds: silence counts for less.
-_SILENT = 0.1
+_SILENT = 0.01
 _NEVER = 1e-6
 _CHUNK = 500  # frames at a time, so that five minutes need no more memory than five seconds
 # Softer than the loudest by so much is not a voice; softer than full scale by so much, nothing.

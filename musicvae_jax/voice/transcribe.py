@@ -17,11 +17,10 @@ from musicvae_jax.voice.pitch import PitchTrack
 # For a worker that reads one file: a recording of five minutes takes 15 s where two programs share
 # a core, and the start of the worker's libraries a few.
 TIMEOUT_SEC = 90.0
-# Of a voice alone nearly all that is loud has one pitch; of chords, less than half; of noise,
-# hardly any.
-_MIN_CONFIDENCE, _SURE = 0.6, 0.85
-# What so much of a frame repeats itself has one pitch: a voice that is 3 decibels above noise.
-_PERIODIC = 0.7
+# What so much of a frame repeats itself has one clear pitch. Of a voice alone nearly all that is
+# loud has one; of one in noise 10 decibels below it six tenths; of equal voices less than half.
+_PERIODIC = 0.9
+_MIN_CONFIDENCE, _SURE = 0.5, 0.8
 # In General MIDI, a voice.
 _PROGRAM = 53
 # The notes of the last recordings by their hashes: the studio reads a file again with what its
@@ -63,7 +62,7 @@ def _heard(data: bytes, name: str) -> tuple[np.ndarray, str]:
     if confidence < _MIN_CONFIDENCE:
         raise FileError(
             f"{name}: only {confidence:.0%} of what is heard has one clear pitch; a recording of "
-            "one voice alone, without accompaniment, is needed",
+            "one voice alone, without accompaniment or loud noise, is needed",
             "not one voice",
         )
     found = notes(track)
