@@ -179,7 +179,7 @@ def test_a_user_who_knows_better_is_believed():
     assert extract(song).melody.num_bars == 8
 
 
-@pytest.mark.parametrize("meter", [(3, 4), (6, 8), (5, 4)])
+@pytest.mark.parametrize("meter", [(5, 4), (7, 8)])
 def test_other_meters_are_refused_in_one_line(meter):
     _, extraction = extracted(melody(tune(), meters=((0, *meter),)))
     assert extraction.refusal.startswith(f"the meter is {meter[0]}/{meter[1]}; valid are 4/4")
