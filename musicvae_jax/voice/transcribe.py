@@ -18,7 +18,8 @@ from musicvae_jax.voice.pitch import PitchTrack
 # a core, and the start of the worker's libraries a few.
 TIMEOUT_SEC = 90.0
 # What so much of a frame repeats itself has one clear pitch. Of a voice alone nearly all that is
-# loud has one; of one in noise 10 decibels below it six tenths; of equal voices less than half.
+# loud has one; of one in noise 10 decibels below it six tenths; of three equal voices mostly less
+# than half, and of two about that. Voices in slow parallel chords may pass for one.
 _PERIODIC = 0.9
 _MIN_CONFIDENCE, _SURE = 0.5, 0.8
 # In General MIDI, a voice.
