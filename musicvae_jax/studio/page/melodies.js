@@ -189,7 +189,10 @@ places.forEach((place, side) => {
   place.querySelector(".surprise").addEventListener("click", () => surprise(side));
   place.querySelector(".play").addEventListener("click", () => play(side));
   const recorder = place.querySelector(".record");
-  recorder.hidden = !microphone.canRecord();
+  if (!microphone.canRecord()) {
+    recorder.disabled = true; // not hidden, or the page would move
+    recorder.title ||= "This browser does not let a page from this address record.";
+  }
   recorder.addEventListener("click", () => record(side));
 });
 
