@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     prior = config.prior
     prior.transpositions = 1
     # Its windows are a ninth of those that the melodies' prior learns from.
-    prior.features, prior.dropout = 192, 0.2
+    prior.features, prior.layers, prior.dropout = 192, 5, 0.2
     prior.batch_size, prior.num_steps, prior.eval_every = 512, 8_000, 1_000
     # Fourteen hours of performances are few: most of what the model sees is made of two of
     # them, bar by bar or limb by limb, and what machines play, the same bars again and again.

@@ -17,5 +17,15 @@ from musicvae_jax.configs import hier_mixture
 def get_config() -> ml_collections.ConfigDict:
     config = hier_mixture.get_config()
     config.model.steps_per_bar = 12
-    config.train.init_from = "pretrained"
+    train, prior = config.train, config.prior
+    train.init_from = "pretrained"
+    train.num_steps = 3_000
+    train.learning_rate_decay = 0.998562
+    train.eval_every = 500
+    # Small enough that three models fit in the package.
+    prior.features = 192
+    prior.layers = 5
+    prior.dropout = 0.1
+    prior.num_steps = 10_000
+    prior.eval_every = 1_000
     return config
