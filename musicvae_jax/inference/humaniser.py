@@ -4,6 +4,7 @@ The file is kept beside a checkpoint of drums. `training/groove_loop` makes it.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 from typing import Any
@@ -47,8 +48,7 @@ class Humaniser:
         hits = np.zeros((1, steps, 9), np.float32)
         hits[0, : drums.num_steps] = token_hits(DrumCodec().encode(drums))
         tempo = np.array([drums.tempo_bpm], np.float32)
-        head = GrooveHead(**self.config)
-        middle, scale = jax.jit(head.apply)({"params": self.params}, hits, tempo)
+        middle, scale = _apply(GrooveHead(**self.config), self.params, hits, tempo)
         return tuple(np.asarray(x)[0, drums.step, drums.piece] for x in (middle, scale))
 
     def humanise(
@@ -92,6 +92,12 @@ class Humaniser:
             velocity=np.clip(np.rint(velocity), 1, 127).astype(np.int32),
             offset=np.clip(offset, -0.5, 0.5).astype(np.float32),
         )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _apply(head: GrooveHead, params: Any, hits: jax.Array, tempo_bpm: jax.Array) -> Any:
+    """One program for all patterns of a length, however often they are humanised."""
+    return head.apply({"params": params}, hits, tempo_bpm)
 
 
 def save(directory: pathlib.Path, humaniser: Humaniser) -> None:

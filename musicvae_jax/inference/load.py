@@ -16,9 +16,8 @@ def load_model(path: str | pathlib.Path = load.PRETRAINED) -> MelodyModel:
     16
 
     Args:
-      path: `pretrained` or `triple`, a model that comes with the package, for bars of 16 steps
-        or of 12; or the folder of a training
-        run or of an exported model.
+      path: a model that comes with the package, `pretrained` for bars of 16 steps, `triple` for
+        bars of 12, or `drums`; or the folder of a training run or of an exported model.
 
     Raises:
       UserError: there is no model, or it cannot be read.

@@ -73,6 +73,22 @@ def _silence_so_far(silent: np.ndarray) -> np.ndarray:
     return step - np.maximum.accumulate(np.where(silent, -1, step))
 
 
+def _kept(tokens: np.ndarray, reasons: dict[str, np.ndarray]) -> Windows:
+    """The windows to which no reason applies; the others count for their first reason.
+
+    Args:
+      tokens: [windows, steps] of all windows.
+      reasons: by their texts to which windows they apply, [windows] bool.
+    """
+    refused = np.zeros(len(tokens), bool)
+    refusals: collections.Counter[str] = collections.Counter()
+    for reason, applies in reasons.items():
+        refusals[reason] = int((applies & ~refused).sum())
+        refused |= applies
+    kept = np.flatnonzero(~refused)
+    return Windows(kept.astype(np.int32), tokens[kept], +refusals)
+
+
 def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
     """Cuts a melody into every window of `rules.bars` bars that the rules keep.
 
@@ -122,13 +138,7 @@ def melody_windows(melody: Melody, rules: WindowRules) -> Windows:
             unique_pitches < rules.min_unique_pitches
         ),
     }
-    refused = np.zeros(count, bool)
-    refusals: collections.Counter[str] = collections.Counter()
-    for reason, applies in reasons.items():
-        refusals[reason] = int((applies & ~refused).sum())
-        refused |= applies
-    kept = np.flatnonzero(~refused)
-    return Windows(kept.astype(np.int32), tokens[kept], +refusals)
+    return _kept(tokens, reasons)
 
 
 def drum_windows(drums: Drums, rules: WindowRules) -> Windows:
@@ -158,13 +168,7 @@ def drum_windows(drums: Drums, rules: WindowRules) -> Windows:
             sounding_bars < rules.min_sounding_bars
         ),
     }
-    refused = np.zeros(count, bool)
-    refusals: collections.Counter[str] = collections.Counter()
-    for reason, applies in reasons.items():
-        refusals[reason] = int((applies & ~refused).sum())
-        refused |= applies
-    kept = np.flatnonzero(~refused)
-    return Windows(kept.astype(np.int32), tokens[kept], +refusals)
+    return _kept(tokens, reasons)
 
 
 _CUTS: dict[type, Callable[[Any, WindowRules], Windows]] = {
