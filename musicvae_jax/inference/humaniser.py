@@ -118,7 +118,7 @@ def load(directory: pathlib.Path) -> Humaniser:
     if not path.is_file():
         raise UserError(
             f"humanise: there is no {FILE} in {directory}; checkpoint=drums has one, and "
-            "mode=train_humaniser makes one",
+            "mode=train_prior makes one",
             "checkpoint",
             "mode",
         )

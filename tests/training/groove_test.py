@@ -94,5 +94,5 @@ def test_errors_by_hand():
 
 
 def test_a_folder_without_one_says_how_to_get_it(tmp_path):
-    with pytest.raises(UserError, match="mode=train_humaniser"):
+    with pytest.raises(UserError, match="mode=train_prior makes one"):
         humaniser.load(tmp_path)
