@@ -26,7 +26,6 @@ from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.reading import AS_FOUND
-from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import CODECS, StoredCodec, has_onsets
@@ -65,9 +64,6 @@ def _melodies(
     if table is None and options.inputs and is_whole(options, len(options.inputs)):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
-        if not medley.knows(list(sources.values())):
-            logger.info("a song is not in 4/4 in sixteenths: melodies alone are played")
-            sources = {}
         models = models_for(config, options, inputs, model)
     elif table is None and options.inputs:
         inputs = input_music(options, MELODY)

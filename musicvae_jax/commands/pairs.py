@@ -21,7 +21,7 @@ from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.midi.whole.medley import Medley, knows, medley
+from musicvae_jax.midi.whole.medley import Medley, medley
 from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
@@ -317,8 +317,8 @@ def _piece(
 ) -> Piece | Medley:
     if not plan.is_spliced:
         return single(bridge.parts, origin="bridge", is_bridge=True)
-    if pair.sources and knows(pair.sources):
-        lines, curves = [bridge.melody], [bridge.curve]
-        return medley(pair.sources, lines, curves=curves, accompaniment=accompaniment, **told)
+    if pair.sources:
+        kept = {"accompaniment": accompaniment, "keeps": plan.keeps}
+        return medley(pair.sources, [bridge], **kept, **told)
     first, second = pair.melodies
     return splice(first, bridge, second, keeps=plan.keeps, **told)

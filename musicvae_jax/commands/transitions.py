@@ -126,7 +126,7 @@ def make_transitions(
             told = {"key_path": key_path, "programs": programs}
             whole = None
             if plan.is_spliced and sources:
-                whole = _medley(inputs, sources, bridges, accompaniment, told)
+                whole = _medley(inputs, sources, bridges, accompaniment, plan.keeps, told)
                 piece = shown = whole.piece
             else:
                 piece, shown = _pieces(inputs, bridges, plan, **told)
@@ -160,15 +160,16 @@ def _medley(
     sources: Mapping[str, Source],
     bridges: Sequence[Bridge],
     accompaniment: str,
+    keeps: str,
     told: Mapping[str, str],
 ) -> Medley:
     """The whole songs with the bridges."""
     return medley.medley(
         [sources[title] for title in inputs],
-        [bridge.melody for bridge in bridges],
+        bridges,
         titles=[pathlib.Path(title).name for title in inputs],
-        curves=[bridge.curve for bridge in bridges],
         accompaniment=accompaniment,
+        keeps=keeps,
         **told,
     )
 

@@ -158,7 +158,6 @@ def extract(
     span: Stretch | None = None,
     track: str | None = None,
     grid: Grid | None = None,
-    is_usual: bool = False,
 ) -> Extraction:
     """Finds the melody of a song: its likeliest track's top line in a stretch of it.
 
@@ -172,7 +171,6 @@ def extract(
         by default the likeliest one.
       grid: on which it is to be read, however its notes fit; by default the one of the
         stretch's that moves them least.
-      is_usual: whether the usual grid of the meter is taken, though another may fit better.
 
     Raises:
       UserError: there is no such track.
@@ -192,8 +190,6 @@ def extract(
         span = max(stretches(song), key=lambda s: s.end - s.start, default=None)
     if span is not None and grid is not None:
         span = span._replace(grids=(grid,))
-    elif span is not None and is_usual:
-        span = span._replace(grids=span.grids[:1])
     refusal = ""
     if "" not in decisions:
         refusal = f"the file has {'only drum tracks' if ranked else 'no notes'}"
@@ -331,14 +327,10 @@ def extract_melody(
 
 
 def melody_and_origin(
-    song: Song,
-    source: str,
-    track: str | None = None,
-    grid: Grid | None = None,
-    is_usual: bool = False,
+    song: Song, source: str, track: str | None = None, grid: Grid | None = None
 ) -> tuple[Melody, float]:
     """`extract_melody`, and where in the song it begins; see `Extraction.origin`."""
-    extraction = extract(song, track=track, grid=grid, is_usual=is_usual)
+    extraction = extract(song, track=track, grid=grid)
     if extraction.melody is None or extraction.origin is None:
         raise UserError(f"{source}: no usable melody: {extraction.refusal}")
     return extraction.melody, extraction.origin

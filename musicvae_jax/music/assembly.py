@@ -8,7 +8,7 @@ import numpy as np
 
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import Key, find_key, glide, plan_keys
-from musicvae_jax.music.piece import VELOCITY, Piece, Section, Voice, placed
+from musicvae_jax.music.piece import VELOCITY, Piece, Section, Voice, parts_of, placed
 from musicvae_jax.music.rebar import KEEPS, quarters_of
 from musicvae_jax.music.tempo import Stage, microseconds_per_quarter, tempo_ramp
 
@@ -147,8 +147,8 @@ def chain(
         )
     if keeps not in KEEPS:
         raise ValueError(f"unknown keeps {keeps!r}; valid are {', '.join(KEEPS)}")
-    parts_of = [(bridge,) if isinstance(bridge, Melody) else tuple(bridge) for bridge in bridges]
-    for parts in parts_of:
+    lines = [(bridge,) if isinstance(bridge, Melody) else tuple(bridge) for bridge in bridges]
+    for parts in lines:
         bars = sum(part.num_steps / part.grid.steps_per_bar for part in parts)
         is_whole = all(0 < part.num_steps == _whole_bars(part).num_steps for part in parts)
         if not is_whole or not 1 <= bars <= MAX_BRIDGE_BARS:
@@ -168,7 +168,7 @@ def chain(
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
             leads = key if key == after else f"{key} to {after}"
             told = Section(name, "", melody, 0, True, leads, way)
-            sections += _bridge(told, parts_of[index], keys[index], paces[index])
+            sections += _bridge(told, lines[index], keys[index], paces[index])
     return _assemble(sections, programs, loops, keeps)
 
 
@@ -201,9 +201,9 @@ def _assemble(
     for index, section in enumerate(sections):
         if section.bars_before:
             continue  # told with the first section of its bridge
-        parts = _parts(sections, index)
+        parts = parts_of(sections, index)
         before, after = _ends(sections, index)
-        for part, ramp in zip(parts, _ramps(parts, before, after, keeps), strict=True):
+        for part, ramp in zip(parts, bridge_tempos(parts, before, after, keeps), strict=True):
             for step, bpm in ramp:
                 microseconds = microseconds_per_quarter(bpm)
                 if not tempos or microseconds != microseconds_per_quarter(tempos[-1][1]):
@@ -211,18 +211,19 @@ def _assemble(
     return Piece(tuple(sections), tuple(tempos), _voices(sections, programs), loops)
 
 
-def _parts(sections: Sequence[Section], index: int) -> list[Section]:
-    """The sections of the bridge that begins with one; of a melody itself."""
-    parts = [sections[index]]
-    while parts[-1].bars_after:
-        parts.append(sections[index + len(parts)])
-    return parts
-
-
-def _ramps(
+def bridge_tempos(
     parts: Sequence[Section], before: Melody, after: Melody, keeps: str
 ) -> list[list[tuple[int, float]]]:
-    """The tempos of each part of a bridge, which lead from one melody's to the other's."""
+    """The tempos of each part of a bridge, which lead from one melody's to the other's.
+
+    Args:
+      parts: the sections of the bridge, one for each meter.
+      before, after: the melodies, or others with their grids and the tempos that count.
+      keeps: where the meter changes, one of `rebar.KEEPS`.
+
+    Returns:
+      For each part `(step, tempo_bpm)` of each change, from step 0 of the part.
+    """
     # In a meter that is neither's, and in one that is both's, quarter notes are counted.
     grids = [section.melody.grid for section in parts] + [before.grid, after.grid]
     pulse_of = dict.fromkeys(grids, 1.0)

@@ -71,6 +71,14 @@ def placed(sections: Sequence[Section]) -> list[Section]:
     return result
 
 
+def parts_of(sections: Sequence[Section], index: int) -> list[Section]:
+    """The sections of the bridge that begins with one; of a melody itself."""
+    parts = [sections[index]]
+    while parts[-1].bars_after:
+        parts.append(sections[index + len(parts)])
+    return parts
+
+
 @dataclasses.dataclass(frozen=True)
 class Voice:
     """The notes of one instrument in a piece.
@@ -154,6 +162,14 @@ class Piece:
             (pitch, start + section.start_step, end + section.start_step)
             for section in self.sections
             for pitch, start, end in section.melody.notes()
+        ]
+
+    def bridges(self) -> list[list[Section]]:
+        """The sections of each bridge, one for each meter."""
+        return [
+            parts_of(self.sections, index)
+            for index, section in enumerate(self.sections)
+            if section.is_bridge and not section.bars_before
         ]
 
     def meters(self) -> list[tuple[float, Grid]]:

@@ -80,12 +80,37 @@ def rebar(melody: Melody, grid: Grid, keeps: str = "beat") -> Melody:
     )
 
 
+def carried(quarters: np.ndarray, own: Grid, grid: Grid) -> np.ndarray:
+    """Where what is played in a bar goes in a bar of another meter, by the rule of `rebar`.
+
+    It stays as far from its nearest step as it was, in shares of a pulse.
+
+    Args:
+      quarters: [n] float, from the bar line, about 0 to the length of a bar.
+      own, grid: of the bar, and of the new one.
+
+    Returns:
+      [n] float64, in quarter notes. What lies in pulses that the new bar does not have comes out
+      at its end or behind it.
+    """
+    step = np.clip(np.floor(quarters * own.steps_per_quarter + 0.5), 0, own.played_steps)
+    off = quarters - step / own.steps_per_quarter
+    before, after = pulses(own, grid)
+    ratio = after / grid.steps_per_quarter / (before / own.steps_per_quarter)
+    moved = _within_bar(step.astype(np.int64), before, after)
+    return moved / grid.steps_per_quarter + off * ratio
+
+
 def _moved(own: Grid, grid: Grid, played: np.ndarray) -> np.ndarray:
     """Where played steps go; before 0 those of pulses that the new bars do not have."""
     before, after = pulses(own, grid)
     bar, within = np.divmod(played, own.played_steps)
-    pulse, place = np.divmod(within, before)
+    moved = bar * grid.played_steps + _within_bar(within, before, after)
+    return np.where(within // before * after < grid.played_steps, moved, -1)
+
+
+def _within_bar(step: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Steps of a bar whose pulses had `before` steps, and have `after`."""
+    pulse, place = np.divmod(step, before)
     # The nearest step, half a step up, but within its pulse.
-    place = np.minimum((2 * place * after + before) // (2 * before), after - 1)
-    moved = bar * grid.played_steps + pulse * after + place
-    return np.where(pulse * after < grid.played_steps, moved, -1)
+    return pulse * after + np.minimum((2 * place * after + before) // (2 * before), after - 1)

@@ -131,9 +131,7 @@ def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:
 
 
 def read_whole(path: str | os.PathLike, reading: Reading = AS_FOUND) -> Source:
-    """A music file whole, with the melody of it that `read_melody` gives on the usual grid.
-
-    Whole files are played in sixteenths, even where triplets fit better.
+    """A music file whole, with the melody of it that `read_melody` gives.
 
     >>> import musicvae_jax as mv
     >>> mv.write("reel.mid", mv.example_melodies()["reel"])
@@ -156,7 +154,7 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
       UserError: as for `read`.
     """
     song = song_from_bytes(data, name, reading)
-    melody, origin = melody_and_origin(song, name, reading.track, reading.grid, is_usual=True)
+    melody, origin = melody_and_origin(song, name, reading.track, reading.grid)
     _log_warnings(song, name)
     if kind_of(data, name) == "MIDI":
         declared = song_from_bytes(data, name, Reading(as_declared=True))
@@ -165,6 +163,8 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
         except ValueError as error:
             unreadable = "not a readable MIDI file"
             raise FileError(f"{name}: {unreadable} ({error})", unreadable) from error
+        if reading.whole_meter is not None:
+            whole = arrangement.in_meter(whole, song, melody.grid)
         return Source(melody, origin, whole)
     return Source(melody, origin, arrangement.from_song(song))
 

@@ -15,6 +15,8 @@ from musicvae_jax.midi.whole.arrangement import Note, Source
 from musicvae_jax.midi.whole.channel_state import EXPRESSION, SUSTAIN, VOLUME
 from musicvae_jax.midi.whole.cutting import early
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
+from musicvae_jax.midi.whole.placement import Placement
+from musicvae_jax.music.grid import Grid
 from musicvae_jax.music.modulation import Key, fifths_on_the_way, glide_pitches
 
 # none: the melody of the bridge alone.
@@ -37,12 +39,14 @@ class Way:
       keys: of the melody before and of the one after, as the piece plays them.
       semitones: by how much a gliding key moves.
       shifts: semitones by which the piece moves the file before and the file after.
+      grids: [bars] of each bar.
     """
 
     curve: np.ndarray
     keys: tuple[Key, Key]
     semitones: int
     shifts: tuple[int, int]
+    grids: tuple[Grid, ...]
 
     @property
     def bars(self) -> int:
@@ -53,6 +57,10 @@ class Way:
         """The first bar that is nearer to the second file, from 0; `bars` if none is."""
         nearer = np.flatnonzero(self.curve >= 0.5)
         return int(nearer[0]) if nearer.size else self.bars
+
+    def line(self, bar: int, ticks_per_quarter: int) -> int:
+        """The tick of a bar line, from 0 to the last bar's end, from the bridge's beginning."""
+        return round(sum(g.quarters_per_bar for g in self.grids[:bar]) * ticks_per_quarter)
 
     def span(self, side: int) -> range:
         """The bars in which the accompaniment of a side is heard: 0 before, 1 after."""
@@ -141,15 +149,13 @@ def fade(source: Source, way: Way, side: int) -> Part:
         return NOTHING
     lead, doubled = lead_channels(source, [beside[bar] for bar in span])
     melody = _onsets(source)
-    bar_ticks = 4 * source.arrangement.ticks_per_quarter
-    before = early(source.arrangement.ticks_per_quarter)
+    resolution = source.arrangement.ticks_per_quarter
+    last = way.line(span.stop, resolution)
     notes: list[Note] = []
     played: list[tuple[int, Event]] = []
     for bar in span:
-        line = source.bar_line(beside[bar])
-        shift, low, high = bar * bar_ticks - line, line - before, line + bar_ticks - before
-        share = _loudness(bar, span, side)
-        last = span.stop * bar_ticks
+        placed, line = Placement(source, beside[bar], way.grids[bar]), way.line(bar, resolution)
+        share, low, high = _loudness(bar, span, side), placed.low, placed.high
         for note in source.arrangement.notes:
             if not low <= note.start < high:
                 continue
@@ -159,14 +165,16 @@ def fade(source: Source, way: Way, side: int) -> Part:
             moved = note.pitch
             if note.channel != DRUM_CHANNEL:
                 moved = _moved(note.pitch, way, side, float(way.curve[bar]))
-            begin, end = max(note.start + shift, 0), min(note.end + shift, last)
-            if end > begin:
-                velocity = max(1, round(note.velocity * share))
-                notes.append(Note(note.track, note.channel, moved, velocity, begin, end))
+            velocity = max(1, round(note.velocity * share))
+            for start, stop in placed.spans(note):
+                begin, end = max(line + start, 0), min(line + stop, last)
+                if end > begin:
+                    notes.append(Note(note.track, note.channel, moved, velocity, begin, end))
         for track, event in source.arrangement.merged:
             if low <= event.tick < high and _is_pattern(event, lead):
-                played.append((track, event.at(max(event.tick + shift, 0))))
-    return Part(tuple(notes), tuple(played), source.bar_line(beside[span.start]) - before)
+                played.append((track, event.at(max(line + placed.place(event.tick), 0))))
+    begins_at = source.bar_line(beside[span.start]) - early(resolution)
+    return Part(tuple(notes), tuple(played), begins_at)
 
 
 def _loudness(bar: int, span: range, side: int) -> float:
@@ -221,12 +229,12 @@ def hold(source: Source, way: Way, side: int) -> Part:
     own = [n.velocity for n in source.arrangement.notes if n.channel == channel]
     velocity = max(1, round(float(np.median(own)) * _DRONE_SHARE))
     track = source.arrangement.channels[channel]
-    bar_ticks = 4 * source.arrangement.ticks_per_quarter
+    resolution = source.arrangement.ticks_per_quarter
     notes = []
     for bar in span:
         tonic = _LOWEST_TONIC + (_tonic(way, side, float(way.curve[bar])) - _LOWEST_TONIC) % 12
         for pitch in (tonic, tonic + 7):
-            place = (bar * bar_ticks, (bar + 1) * bar_ticks)
+            place = (way.line(bar, resolution), way.line(bar + 1, resolution))
             notes.append(Note(track, channel, pitch, velocity, *place))
     return Part(tuple(notes), (), begin if side == 0 else source.bar_line(bars[0] + 1))
 

@@ -12,7 +12,8 @@ from musicvae_jax.midi.container import read_container
 from musicvae_jax.midi.song import Song, Track, seconds_at
 from musicvae_jax.midi.whole import events
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
-from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.grid import METERS, Grid
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import VELOCITY
 from musicvae_jax.music.tempo import microseconds_per_quarter
 
@@ -142,32 +143,36 @@ class Source:
 
     def bar_line(self, bar: int) -> int:
         """The tick with which a bar of the melody begins, counted from 0."""
-        return round((self.origin + 4 * bar) * self.arrangement.ticks_per_quarter)
+        quarters = self.origin + self.melody.grid.quarters_per_bar * bar
+        return round(quarters * self.arrangement.ticks_per_quarter)
 
     def between(self, first: int, last: int) -> "Source":
         """The same file with the bars of its melody from `first` up to, and without, `last`."""
+        origin = self.origin + self.melody.grid.quarters_per_bar * first
         return dataclasses.replace(
-            self, melody=self.melody.window(first, last - first), origin=self.origin + 4 * first
+            self, melody=self.melody.window(first, last - first), origin=origin
         )
 
     def step(self, tick: int) -> int:
         """The melody's step that is nearest to a tick."""
         quarters = tick / self.arrangement.ticks_per_quarter - self.origin
-        return int(np.floor(quarters * STEPS_PER_QUARTER + 0.5))
+        return int(self.melody.grid.nearest(np.array(quarters)))
 
 
 def from_melody(melody: Melody) -> Source:
     """A melody that comes without a file."""
+    grid = melody.grid
     track = Track(
         name="",
         program=melody.program,
         is_drum=False,
         pitch=melody.pitch,
         velocity=np.full_like(melody.pitch, VELOCITY),
-        start=melody.start / STEPS_PER_QUARTER,
-        end=melody.end / STEPS_PER_QUARTER,
+        start=grid.quarters(melody.start),
+        end=grid.quarters(melody.end),
     )
-    song = Song((track,), ((0.0, 4, 4),), ((0.0, melody.tempo_bpm),))
+    meters = ((0.0, grid.numerator, grid.denominator),)
+    song = Song((track,), meters, ((0.0, melody.tempo_bpm),))
     return Source(melody, 0.0, from_song(song))
 
 
@@ -215,6 +220,26 @@ def from_midi(data: bytes, song: Song, declared: Song) -> Arrangement:
         merged = sorted([*tempos, *moved[0]], key=lambda event: event.tick)
         moved[0] = tuple(merged)
     return Arrangement(TICKS_PER_QUARTER, tuple(moved))
+
+
+def in_meter(arrangement: Arrangement, song: Song, grid: Grid) -> Arrangement:
+    """The same with the meter that a user told of the song, where its file has another.
+
+    Args:
+      arrangement: of a MIDI file.
+      song: as it was read, in that meter throughout.
+      grid: of its melody.
+    """
+    declared = [event.message[3:5] for event in arrangement.of_song(events.METER)] or [b"\4\2"]
+    if all(grid in METERS.get((told[0], 2 ** told[1]), ()) for told in declared):
+        return arrangement
+    start, numerator, denominator = song.meters[0]
+    # If the song begins within a bar, the first bar line is the next one.
+    quarter = start + (grid.quarters_per_bar if start < 0 else 0)
+    line = meter(round(quarter * arrangement.ticks_per_quarter), numerator, denominator)
+    tracks = [tuple(e for e in track if e.meta != events.METER) for track in arrangement.tracks]
+    first = sorted([line, *tracks[0]], key=lambda event: event.tick)
+    return Arrangement(arrangement.ticks_per_quarter, (tuple(first), *tracks[1:]))
 
 
 def from_song(song: Song) -> Arrangement:

@@ -12,7 +12,6 @@ from musicvae_jax.midi.whole.channel_state import SUSTAIN, State
 from musicvae_jax.midi.whole.cutting import early
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 from musicvae_jax.midi.whole.layout import Layout
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +21,8 @@ class Voice:
     Attributes:
       side: 0 on the channel of the melody before, 1 on that of the melody after.
       program: General MIDI program.
-      notes: [notes, 4] float, pitch, start and end in steps of the bridge, and the share of
-        the loudness.
+      notes: [notes, 5] float, pitch, start and end in quarter notes from the bridge's beginning,
+        the share of the loudness, and the bar, from 0.
     """
 
     side: int
@@ -105,9 +104,9 @@ class _Side:
     side: int
     lead: int
 
-    @property
-    def _bar(self) -> int:
-        return 4 * self.layout.resolution
+    def _line(self, bar: int) -> int:
+        """The tick of a bar line of the bridge."""
+        return self.crossing.line + self.crossing.way.line(bar, self.layout.resolution)
 
     @property
     def _early(self) -> int:
@@ -116,12 +115,12 @@ class _Side:
     @property
     def _middle(self) -> int:
         """The tick at which a shared channel changes hands."""
-        return self.crossing.line + self.crossing.way.middle * self._bar - self._early
+        return self._line(self.crossing.way.middle) - self._early
 
     @property
     def _entry(self) -> int:
         """The tick from which the file after the bridge plays by itself."""
-        return self.crossing.line + self.crossing.way.bars * self._bar - self._early
+        return self._line(self.crossing.way.bars) - self._early
 
     def _new(self, channel: int) -> int:
         return self.layout.files[self.number].channels[channel]
@@ -202,15 +201,14 @@ class _Side:
 
     def voice(self, voice: Voice, shared: set[int], velocities: Sequence[int]) -> None:
         """Adds the line of the bridge, as far as its channel is to be had."""
-        step = self.layout.resolution // STEPS_PER_QUARTER
         is_shared = self._new(self.lead) in shared
         change = self._middle - self.crossing.line
         track = self.source.arrangement.channels[self.lead]
-        for pitch, start, end, share in voice.notes.tolist():
-            t = self.crossing.way.curve[int(start) // STEPS_PER_BAR]
+        for pitch, start, end, share, bar in voice.notes.tolist():
+            t = self.crossing.way.curve[int(bar)]
             loud = velocities[0] + (velocities[1] - velocities[0]) * t
             velocity = int(np.clip(round(loud * share), 1, 127))
-            begin, stop = round(start * step), round(end * step)
+            begin, stop = (round(place * self.layout.resolution) for place in (start, end))
             if is_shared and self.side == 0:
                 stop = min(stop, change)
             if is_shared and self.side == 1 and begin < change:
@@ -221,7 +219,7 @@ class _Side:
         """Releases the pedals of the file before; sets the file after as it enters."""
         if self.side == 0:
             for channel in self.given.channels:
-                tick = self.crossing.line + self.crossing.way.middle * self._bar
+                tick = self._line(self.crossing.way.middle)
                 now = self.layout.state(self._new(channel), tick)
                 if SUSTAIN in now and self._new(channel) not in shared:
                     up = {key: value for key, value in now.items() if key != SUSTAIN}

@@ -21,10 +21,11 @@ from musicvae_jax.midi.whole.cutting import Stretch, stretch
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL
 from musicvae_jax.midi.whole.layout import File, Layout
 from musicvae_jax.music.assembly import MadeBridge, chain
-from musicvae_jax.music.grid import SIXTEENTHS
-from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys
 from musicvae_jax.music.piece import VELOCITY, Piece, Section
+from musicvae_jax.music.piece import Voice as PieceVoice
 
 MAX_TICKS_PER_QUARTER = 32_767
 
@@ -56,12 +57,11 @@ class Medley:
     @property
     def end(self) -> int:
         """The tick at which the music ends."""
-        ticks = self.origin + self.piece.num_steps * self._step
-        return max(round(ticks), self.arrangement.end)
+        quarters = self.piece.quarters_at(self.piece.num_steps)
+        return max(self.origin + self._ticks(quarters), self.arrangement.end)
 
-    @property
-    def _step(self) -> float:
-        return self.arrangement.ticks_per_quarter / STEPS_PER_QUARTER
+    def _ticks(self, quarters: float) -> int:
+        return round(quarters * self.arrangement.ticks_per_quarter)
 
     def midi_bytes(self, name: str = "melody", provenance: str = "") -> bytes:
         """As a MIDI file of type 1.
@@ -89,13 +89,22 @@ class Medley:
         Returns:
           The notes of pitched instruments, and those of drums.
         """
-        bar = 4 * self.arrangement.ticks_per_quarter
-        rows: tuple[list, list] = ([], [])
-        for note in self.arrangement.notes:
-            place = ((note.start - self.origin) / bar, (note.end - self.origin) / bar)
-            rows[note.channel == DRUM_CHANNEL].append((note.pitch, *place))
-        pitched, drums = (np.array(each, np.float64).reshape(-1, 3) for each in rows)
-        return pitched, drums
+        notes = self.arrangement.notes
+        rows = np.array([(n.pitch, n.start, n.end, n.channel) for n in notes], np.float64)
+        rows = rows.reshape(-1, 4)
+        table = np.column_stack([rows[:, 0], *map(self.bars_at, rows[:, 1:3].T)])
+        is_drum = rows[:, 3] == DRUM_CHANNEL
+        return table[~is_drum], table[is_drum]
+
+    def bars_at(self, ticks: np.ndarray) -> np.ndarray:
+        """Where ticks lie in bars from the piece's first one, whatever their meters."""
+        resolution = self.arrangement.ticks_per_quarter
+        sections = self.piece.sections
+        starts = np.array([self.origin + song_events.ticks_before(s, resolution) for s in sections])
+        bars = np.array([self._ticks(s.melody.grid.quarters_per_bar) for s in sections])
+        index = np.clip(np.searchsorted(starts, ticks, side="right") - 1, 0, None)
+        first = starts - bars * np.array([section.start_bar for section in sections])
+        return (ticks - first[index]) / bars[index]
 
     def summary(self) -> dict[str, Any]:
         """The piece, the grid and what became of each file, for JSON."""
@@ -124,6 +133,7 @@ def medley(
     programs: str = "crossfade",
     curves: Sequence[np.ndarray] | None = None,
     accompaniment: str = "fade",
+    keeps: str = "beat",
 ) -> Medley:
     """Plays whole files with a bridge between each two.
 
@@ -148,25 +158,30 @@ def medley(
     Args:
       sources: the files.
       bridges: melodies as of `assembly.chain`, or what `interpolate` made, with their curves.
-      titles, key_path, programs, curves: as of `assembly.chain`; `keep` is about the
-        bridges' instrument.
+      titles, key_path, programs, curves, keeps: as of `assembly.chain`; the programs' `keep` is
+        about the bridges' instrument.
       accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
 
     Raises:
-      ValueError: as of `assembly.chain`, or the accompaniment is unknown, or not `knows`.
+      ValueError: as of `assembly.chain`, or the accompaniment is unknown.
     """
-    if not knows(sources):
-        raise ValueError("whole files are played in 4/4 in sixteenths only")
     melodies = [source.melody for source in sources]
     lines = [(bridge,) if isinstance(bridge, Melody) else bridge.parts for bridge in bridges]
     made = [bridge.curve for bridge in bridges if not isinstance(bridge, Melody)]
     if curves is None and made and len(made) == len(bridges):
         curves = made
     piece = chain(
-        melodies, lines, titles=titles, key_path=key_path, programs=programs, curves=curves
+        melodies,
+        lines,
+        titles=titles,
+        key_path=key_path,
+        programs=programs,
+        curves=curves,
+        keeps=keeps,
     )
     plan = plan_keys(melodies, key_path, piece.loops)
-    resolution = shared_resolution([source.arrangement for source in sources])
+    grids = [section.melody.grid for section in piece.sections]
+    resolution = shared_resolution([source.arrangement for source in sources], grids)
     scaled = [
         dataclasses.replace(source, arrangement=source.arrangement.scaled(resolution))
         for source in sources
@@ -174,7 +189,7 @@ def medley(
     origin = 0 if piece.loops else scaled[0].start
     layout = Layout(resolution)
     stretches = _lay_files(layout, scaled, piece, plan, titles, origin)
-    first = song_events.of_medley(layout.files, scaled, stretches, piece, origin)
+    first = song_events.of_medley(layout.files, scaled, stretches, piece, origin, keeps)
     for number, crossing in enumerate(_crossings(scaled, piece, plan, curves, origin)):
         before, after = number, (number + 1) % len(sources)
         parts = accompaniment_parts(accompaniment, scaled[before], scaled[after], crossing.way)
@@ -184,23 +199,23 @@ def medley(
     return Medley(piece, laid, tuple(layout.files), accompaniment, origin)
 
 
-def knows(sources: Sequence[Source]) -> bool:
-    """Whether whole files can be played: their melodies must be in sixteenths in 4/4."""
-    return all(source.melody.grid == SIXTEENTHS for source in sources)
+def shared_resolution(arrangements: Sequence[Arrangement], grids: Sequence[Grid] = ()) -> int:
+    """Ticks a quarter note that are exact for all files and for the steps, if MIDI has them.
 
-
-def shared_resolution(arrangements: Sequence[Arrangement]) -> int:
-    """Ticks a quarter note that are exact for all files and for sixteenths, if MIDI has them.
-
-    Otherwise the largest of the files, as far as it divides into sixteenths; events of the
+    Otherwise the largest of the files, as far as it divides into steps; events of the
     others then move by half a tick at most.
+
+    Args:
+      arrangements: the files.
+      grids: of the piece, whose steps count beside sixteenths.
     """
     each = [arrangement.ticks_per_quarter for arrangement in arrangements]
-    exact = math.lcm(STEPS_PER_QUARTER, *each)
+    steps = math.lcm(*(grid.steps_per_quarter for grid in (SIXTEENTHS, *grids)))
+    exact = math.lcm(steps, *each)
     quarters = sum(a.end / a.ticks_per_quarter for a in arrangements) + 4 * 64 * len(each)
     if exact <= MAX_TICKS_PER_QUARTER and exact * quarters < events.MAX_DELTA:
         return exact
-    return -(-max(each) // STEPS_PER_QUARTER) * STEPS_PER_QUARTER
+    return -(-max(each) // steps) * steps
 
 
 def _lay_files(
@@ -250,38 +265,53 @@ def _crossings(
     result = []
     keys = [key.transpose(shift) for key, shift in zip(plan.keys, plan.shifts, strict=True)]
     resolution = sources[0].arrangement.ticks_per_quarter
-    bridges = [section for section in piece.sections if section.is_bridge]
-    for number, section in enumerate(bridges):
+    for number, parts in enumerate(piece.bridges()):
         after = (number + 1) % len(sources)
-        bars = section.melody.num_bars
+        bars = sum(part.melody.num_bars for part in parts)
         even = np.arange(1, bars + 1) / (bars + 1)
         way = Way(
             curve=np.asarray(curves[number] if curves else even, np.float64),
             keys=(keys[number], keys[after]),
             semitones=plan.glides[number],
             shifts=(plan.shifts[number], plan.shifts[after]),
+            grids=tuple(part.melody.grid for part in parts for _ in range(part.melody.num_bars)),
         )
-        voices = _voices(piece, section, sources[after].melody.program, sources[number], way)
-        result.append(
-            Crossing(way, origin + song_events.ticks_before(section, resolution), tuple(voices))
-        )
+        voices = _voices(piece, parts, sources[after].melody.program, sources[number])
+        line = origin + song_events.ticks_before(parts[0], resolution)
+        result.append(Crossing(way, line, tuple(voices)))
     return result
 
 
 def _voices(
-    piece: Piece, section: Section, next_program: int, before: Source, way: Way
+    piece: Piece, parts: Sequence[Section], next_program: int, before: Source
 ) -> list[Voice]:
     """The instruments that play the line of a bridge, with the shares of their loudness."""
-    end = section.start_step + section.melody.num_steps
     voices = []
     for voice in piece.voices:
-        inside = (voice.start >= section.start_step) & (voice.start < end)
-        if not inside.any():
+        table = np.concatenate([_table(voice, part, parts[0].start_quarter) for part in parts])
+        if not table.size:
             continue
-        rows = np.stack([voice.pitch, voice.start - section.start_step], axis=1)[inside]
-        table = np.column_stack(
-            [rows, (voice.end - section.start_step)[inside], voice.velocity[inside] / VELOCITY]
-        )
         is_next = voice.program == next_program and voice.program != before.melody.program
         voices.append(Voice(int(is_next), voice.program, table))
     return voices
+
+
+def _table(voice: PieceVoice, part: Section, begin: float) -> np.ndarray:
+    """What an instrument plays in a part of a bridge that begins at quarter note `begin`.
+
+    Returns:
+      [notes, 5] float64, as `Voice.notes`.
+    """
+    grid, own = part.melody.grid, voice.start - part.start_step
+    inside = (own >= 0) & (own < part.melody.num_steps)
+    start, end = own[inside], voice.end[inside] - part.start_step
+    before = part.start_quarter - begin
+    return np.column_stack(
+        [
+            voice.pitch[inside],
+            before + grid.quarters(start),
+            before + grid.quarters(end),
+            voice.velocity[inside] / VELOCITY,
+            part.bars_before + start // grid.steps_per_bar,
+        ]
+    )

@@ -1,5 +1,6 @@
 """Tempos, meters and keys of MIDI files: the events that concern all tracks."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,10 @@ from musicvae_jax.midi.whole.arrangement import Arrangement, Source, meter, temp
 from musicvae_jax.midi.whole.cutting import Stretch, early
 from musicvae_jax.midi.whole.events import Event
 from musicvae_jax.midi.whole.layout import File
-from musicvae_jax.music.melody import STEPS_PER_QUARTER
+from musicvae_jax.music.assembly import bridge_tempos
+from musicvae_jax.music.grid import METERS
 from musicvae_jax.music.piece import Piece, Section
-from musicvae_jax.music.tempo import Stage, microseconds_per_quarter, tempo_ramp
+from musicvae_jax.music.tempo import microseconds_per_quarter
 
 _DEFAULT_MICROSECONDS = 500_000
 # Over so many bars before and after a bridge, at most, a song's tempo is taken.
@@ -20,29 +22,54 @@ _TEMPO_BARS = 8
 
 def ticks_before(section: Section, resolution: int) -> int:
     """The tick at which a section begins, from the piece's first bar."""
-    return section.start_step * resolution // STEPS_PER_QUARTER
+    return round(section.start_quarter * resolution)
 
 
-def in_force(arrangement: Arrangement, low: int, line: int, own: Sequence[Event]) -> list[Event]:
-    """The tempo, the meter and the key that hold at a bar line, as events on it.
+def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
+    """The tempo, the meter and the key that hold where a file is entered, as events on its line.
+
+    The meter is that of the melody where the file has another, or would be entered within one
+    of its bars.
 
     Args:
-      arrangement: a file.
-      low, line: the cut before a bar line of it, and the bar line.
-      own: what is played of the file from the cut on; what it sets by itself up to the bar
+      source: the file.
+      own: what is played of the file from its cut on; what it sets by itself up to the bar
         line is not set once more.
     """
-    defaults = {events.TEMPO: tempo(line, _DEFAULT_MICROSECONDS), events.METER: meter(line)}
+    arrangement, line = source.arrangement, source.start
+    low = line - early(arrangement.ticks_per_quarter)
     result = []
     for kind in (events.TEMPO, events.METER, events.KEY_SIGNATURE):
         if any(event.meta == kind and event.tick <= line for event in own):
             continue
         before = [event for event in arrangement.of_song(kind) if event.tick < low]
-        if before:
+        if kind == events.METER:
+            result.append(_meter_at(source, before[-1:]))
+        elif before:
             result.append(before[-1].at(line))
-        elif kind in defaults:
-            result.append(defaults[kind])
+        elif kind == events.TEMPO:
+            result.append(tempo(line, _DEFAULT_MICROSECONDS))
     return result
+
+
+def _meter_at(source: Source, declared: Sequence[Event]) -> Event:
+    """The meter in which a file goes on from its melody's first bar line.
+
+    Args:
+      source: the file.
+      declared: the meter that it has set last, or nothing.
+    """
+    grid, line = source.melody.grid, source.start
+    told = declared[0] if declared else meter(0)
+    numerator, denominator = told.message[3], 2 ** told.message[4]
+    quarters = 4 * numerator / denominator
+    passed = (line - told.tick) / source.arrangement.ticks_per_quarter
+    is_inside = quarters > grid.quarters_per_bar and passed % quarters > 1e-6
+    grids = METERS.get((numerator, denominator))
+    is_other = grid not in grids if grids else quarters % grid.quarters_per_bar > 0
+    if is_inside or is_other:
+        return meter(line, grid.numerator, grid.denominator)
+    return told.at(line)
 
 
 def in_key(event: Event, semitones: int) -> Event:
@@ -108,34 +135,61 @@ def of_medley(
     stretches: Sequence[Stretch],
     piece: Piece,
     origin: int,
+    keeps: str,
 ) -> list[Event]:
-    """What concerns all tracks: tempos, meters, keys, and a marker for each section."""
+    """What concerns all tracks: tempos, meters, keys, and a marker for each section.
+
+    Args:
+      files: what became of the files.
+      sources: the files.
+      stretches: what is played of them.
+      piece: their melodies, and the bridges.
+      origin: the tick of its first bar.
+      keeps: where the meter changes, one of `rebar.KEEPS`.
+    """
     result: list[Event] = []
     for number, (file, source, played) in enumerate(zip(files, sources, stretches, strict=True)):
         own = list(played.of_all)
         if number:
             own = [event for event in own if event.meta != events.SMPTE_OFFSET]
         if file.start is not None:
-            low = file.start - early(source.arrangement.ticks_per_quarter)
-            own = in_force(source.arrangement, low, file.start, own) + own
+            own = in_force(source, own) + own
         result += [
             in_key(event, file.semitones).at(max(event.tick + file.shift, 0)) for event in own
         ]
-    count, number = len(sources), 0
     resolution = sources[0].arrangement.ticks_per_quarter
     for section in piece.sections:
         tick = origin + ticks_before(section, resolution)
         text = f"{section.origin}: {section.title}" if section.title else section.origin
         result.append(events.text(max(tick, 0), events.MARKER, text))
-        if not section.is_bridge:
-            continue
-        result.append(meter(tick))
-        bars = min(section.melody.num_bars, _TEMPO_BARS)
-        before = usual_tempo_bpm(sources[number], bars, at_end=True)
-        number = (number + 1) % count
-        after = usual_tempo_bpm(sources[number], bars, at_end=False)
-        [ramp] = tempo_ramp(before, after, [Stage(section.melody.num_bars)])
-        for step, bpm in ramp:
-            place = tick + step * resolution // STEPS_PER_QUARTER
-            result.append(tempo(place, microseconds_per_quarter(bpm)))
+        if section.is_bridge:
+            grid = section.melody.grid
+            result.append(meter(tick, grid.numerator, grid.denominator))
+    for number, parts in enumerate(piece.bridges()):
+        beside = (sources[number], sources[(number + 1) % len(sources)])
+        result += _tempos(beside, parts, resolution, keeps, origin)
     return sorted(result, key=lambda event: event.tick)
+
+
+def _tempos(
+    beside: tuple[Source, Source],
+    parts: Sequence[Section],
+    resolution: int,
+    keeps: str,
+    origin: int,
+) -> list[Event]:
+    """The tempos of a bridge, from that of the file before it to that of the one after it."""
+    bars = min(sum(part.melody.num_bars for part in parts), _TEMPO_BARS)
+    before, after = (
+        dataclasses.replace(
+            source.melody, tempo_bpm=usual_tempo_bpm(source, bars, at_end=side == 0)
+        )
+        for side, source in enumerate(beside)
+    )
+    result = []
+    for part, ramp in zip(parts, bridge_tempos(parts, before, after, keeps), strict=True):
+        line = origin + ticks_before(part, resolution)
+        for step, bpm in ramp:
+            place = line + round(float(part.melody.grid.quarters(step)) * resolution)
+            result.append(tempo(place, microseconds_per_quarter(bpm)))
+    return result

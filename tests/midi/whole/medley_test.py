@@ -90,12 +90,22 @@ def test_outside_of_the_bridge_every_event_is_the_files_own(paths, sources, kind
     result = made(sources, accompaniment=kind, key_path=key_path)
     written = file_of(result.midi_bytes("both"))
     assert written.type == 1
+    assert written.ticks_per_beat == 1920
+    compared = check_outside_of_the_bridge(result, paths, 16 * 4, 8 * 4)
+    assert compared > 1500
+    assert result.files[0].semitones == 0
+    expected = plan_keys([ODE, REEL.transpose(-7)], key_path).shifts[1]
+    assert result.files[1].semitones == expected
+
+
+def check_outside_of_the_bridge(result, paths, quarters_before, quarters_of_bridge):
+    """Asserts that two files are as they were, by mido; returns how many events were compared."""
+    written = file_of(result.midi_bytes("both"))
     resolution = written.ticks_per_beat
-    assert resolution == 1920
-    bar, early = 4 * resolution, resolution // 8
+    early = resolution // 8
     first, *tracks = (absolute(track) for track in written.tracks)
-    leave = result.origin + 16 * bar
-    enter = leave + 8 * bar
+    leave = result.origin + round(quarters_before * resolution)
+    enter = leave + round(quarters_of_bridge * resolution)
     originals = [mido.MidiFile(path) for path in paths]
     count = len(originals[0].tracks)
     compared = 0
@@ -126,10 +136,7 @@ def test_outside_of_the_bridge_every_event_is_the_files_own(paths, sources, kind
             if message.type in OF_ALL[:2] and (tick < cut) == (number == 0)
         ]
         left_over(song_wide, first)
-    assert compared > 1500
-    assert result.files[0].semitones == 0
-    expected = plan_keys([ODE, REEL.transpose(-7)], key_path).shifts[1]
-    assert result.files[1].semitones == expected
+    return compared
 
 
 def sounding(track_events):
