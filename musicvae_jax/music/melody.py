@@ -105,9 +105,10 @@ class Melody:
         """A piano roll with a button that plays it, for notebooks."""
         step_sec = 60 / self.tempo_bpm * self.grid.quarters(np.arange(self.num_steps + 1))
         ends = (colors.BLUE, colors.BLUE)
-        part = notebook.Part("", 0, self.num_bars, self.pitch, self.start, self.end, ends)
+        notes = (self.pitch, self.start, self.end)
+        part = notebook.Part("", 0, self.num_bars, *notes, ends, self.grid)
         caption = f"melody: {self.num_bars} bars, {self.pitch.size} notes, {self.tempo_bpm:g} bpm"
-        return notebook.as_html(caption, [part], step_sec, self.grid.steps_per_bar)
+        return notebook.as_html(caption, [part], step_sec)
 
     def window(self, start_bar: int, num_bars: int) -> "Melody":
         """Cuts out `num_bars` bars.

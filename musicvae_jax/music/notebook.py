@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from musicvae_jax.music import colors
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 
 _MIN_BAR_PX, _MAX_BAR_PX, _USUAL_WIDTH_PX = 20.0, 48.0, 900.0
 _ROW_PX, _LABEL_PX, _CHARACTER_PX = 6.0, 16.0, 6.2
@@ -72,6 +73,8 @@ class Part:
       pitch: [notes] int32, MIDI note numbers.
       start, end: [notes] int32, steps from the beginning of the whole.
       ends: the colours of its first and of its last bar.
+      grid: of its bars.
+      start_step: where it begins.
     """
 
     label: str
@@ -81,16 +84,17 @@ class Part:
     start: np.ndarray
     end: np.ndarray
     ends: tuple[str, str]
+    grid: Grid = SIXTEENTHS
+    start_step: int = 0
 
 
-def as_html(caption: str, parts: Sequence[Part], step_sec: np.ndarray, steps_per_bar: int) -> str:
+def as_html(caption: str, parts: Sequence[Part], step_sec: np.ndarray) -> str:
     """A piano roll of parts that follow each other, with a button that plays it.
 
     Args:
       caption: stands beside the button.
       parts: what to show, in order.
       step_sec: [steps + 1] float, when each step begins and when the last ends, in seconds.
-      steps_per_bar: steps of one bar.
 
     Returns:
       A `figure` element, well-formed as HTML and as XML. Each note is a `rect` of class
@@ -103,21 +107,20 @@ def as_html(caption: str, parts: Sequence[Part], step_sec: np.ndarray, steps_per
     button.text = "\u25b6 play"
     button.tail = " " + _printable(caption)
     scroll = ElementTree.SubElement(figure, "div", {"style": "overflow-x: auto"})
-    scroll.append(_roll(caption, parts, step_sec, steps_per_bar))
+    scroll.append(_roll(caption, parts, step_sec))
     return ElementTree.tostring(figure, encoding="unicode", short_empty_elements=False)
 
 
-def _roll(
-    caption: str, parts: Sequence[Part], step_sec: np.ndarray, steps_per_bar: int
-) -> ElementTree.Element:
+def _roll(caption: str, parts: Sequence[Part], step_sec: np.ndarray) -> ElementTree.Element:
     steps = len(step_sec) - 1
-    bars = max(1, -(-steps // steps_per_bar))
+    bars = max(1, sum(part.num_bars for part in parts))
     bar_px = round(float(np.clip(_USUAL_WIDTH_PX / bars, _MIN_BAR_PX, _MAX_BAR_PX)), 2)
     pitches = np.concatenate([part.pitch for part in parts])
     low, high = (int(pitches.min()), int(pitches.max())) if pitches.size else (60, 72)
     high = max(high, low + _MIN_ROWS)
     height = _LABEL_PX + _ROW_PX * (high - low + 1)
-    bar_lines = np.minimum(np.arange(bars + 1) * steps_per_bar, steps)
+    lines = [p.start_step + p.grid.steps_per_bar * np.arange(p.num_bars) for p in parts]
+    bar_lines = np.concatenate([*lines, np.full(bars + 1, steps)])[: bars + 1]
     seconds = " ".join(f"{second:.4f}" for second in step_sec[bar_lines])
     size = {"width": f"{bars * bar_px:g}", "height": f"{height:g}"}
     about = {"role": "img", "aria-label": _printable(caption), "data-bar-seconds": seconds}
@@ -127,7 +130,7 @@ def _roll(
     for part in parts:
         if part.start_bar:
             _line(svg, part.start_bar * bar_px, height, {"stroke-opacity": "0.6"})
-        _draw_part(svg, part, step_sec, (bar_px, steps_per_bar, high))
+        _draw_part(svg, part, step_sec, bar_px, high)
     hidden = {"class": "cursor", "visibility": "hidden", "data-bar-px": f"{bar_px:g}"}
     _line(svg, 0.0, height, hidden)
     return svg
@@ -139,27 +142,25 @@ def _line(svg: ElementTree.Element, x: float, height: float, attributes: dict[st
 
 
 def _draw_part(
-    svg: ElementTree.Element,
-    part: Part,
-    step_sec: np.ndarray,
-    scale: tuple[float, int, int],
+    svg: ElementTree.Element, part: Part, step_sec: np.ndarray, bar_px: float, high: int
 ) -> None:
-    """Adds a label and notes; `scale` is pixels a bar, steps a bar, and the highest pitch."""
-    bar_px, steps_per_bar, high = scale
+    """Adds a label and notes; `high` is the highest pitch."""
+    grid = part.grid
     room = int(part.num_bars * bar_px / _CHARACTER_PX)
     place = {"x": f"{part.start_bar * bar_px + 2:g}", "y": f"{_LABEL_PX - 5:g}"}
     style = {"font-size": "11", "font-family": "sans-serif", "fill": "currentColor"}
     ElementTree.SubElement(svg, "text", {**place, **style}).text = _shortened(part.label, room)
-    t = np.linspace(0.0, 1.0, part.num_bars)[part.start // steps_per_bar - part.start_bar]
+    t = np.linspace(0.0, 1.0, part.num_bars)[(part.start - part.start_step) // grid.steps_per_bar]
     fills = colors.as_hex(colors.mix(part.ends, t))
     notes = zip(part.pitch.tolist(), part.start.tolist(), part.end.tolist(), fills, strict=True)
-    step_px = bar_px / steps_per_bar
+    step_px, passed = bar_px / grid.played_steps, part.start_bar * grid.played_steps
     for pitch, start, end, fill in notes:
+        left, right = (passed + int(grid.played(s - part.start_step)) for s in (start, end))
         rect = {
             "class": "note",
-            "x": f"{start * step_px:.3f}",
+            "x": f"{left * step_px:.3f}",
             "y": f"{_LABEL_PX + _ROW_PX * (high - pitch):g}",
-            "width": f"{(end - start - _GAP_STEPS) * step_px:.3f}",
+            "width": f"{(right - left - _GAP_STEPS) * step_px:.3f}",
             "height": f"{_ROW_PX:g}",
             "fill": fill,
             "data-pitch": str(pitch),

@@ -230,13 +230,13 @@ class Piece:
                     start=melody.start + offset,
                     end=melody.end + offset,
                     ends=(colors.melody_color(before), colors.melody_color(after)),
+                    grid=melody.grid,
+                    start_step=offset,
                 )
             )
         caption = f"piece: {self.num_bars} bars, {self.duration_sec:.0f} s"
         step_sec = np.array([self.seconds_at(step) for step in range(self.num_steps + 1)])
-        return notebook.as_html(
-            caption, parts, step_sec, self.sections[0].melody.grid.steps_per_bar
-        )
+        return notebook.as_html(caption, parts, step_sec)
 
     def summary(self) -> dict[str, Any]:
         """The tempo, key and place of each section, for a JSON report."""

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
 from musicvae_jax.music.grid import SIXTEENTHS
 from musicvae_jax.music.piece import Piece, Section
+from musicvae_jax.plots import lines
 from musicvae_jax.plots.bar_values import BarValues
 from musicvae_jax.plots.notes import bars_at, note_boxes
 from musicvae_jax.plots.picture import Picture
@@ -74,6 +75,8 @@ def piece_figure(
         _set_up(axes, piece, limits, is_last=index == len(rows) - 1)
         draw(axes, piece, parts)
         if index == 0:
+            sections = [(s.melody.grid, s.start_bar, s.melody.num_bars) for s in piece.sections]
+            lines.draw_beats(axes, sections, music_in / bars)
             if beside is not None:
                 _draw_beside(axes, *beside)
             _label_sections(axes, piece, music_in / bars, row_in)

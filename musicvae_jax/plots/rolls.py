@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib.ticker
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from musicvae_jax.midi.extraction import Extraction
 from musicvae_jax.music.colors import BLUE, GREEN, GREY, VERMILION
 from musicvae_jax.music.keys import key_name
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.plots import lines
 from musicvae_jax.plots.notes import bars_at, note_boxes
 from musicvae_jax.plots.picture import Picture
 
@@ -20,8 +20,8 @@ _MAX_TRACKS = 12
 _MAX_BAR_LINES = 200  # more would cover the notes
 
 
-def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
-    """Draws one melody."""
+def _draw_roll(axes: Axes, melody: Melody, color: str, title: str, bars: int) -> None:
+    """Draws one melody; `bars` will be shown."""
     notes = note_boxes(
         melody.pitch,
         bars_at(melody, melody.start),
@@ -32,6 +32,7 @@ def _draw_roll(axes: Axes, melody: Melody, color: str, title: str) -> None:
     )
     axes.add_collection(notes)
     axes.autoscale_view()
+    lines.draw_beats(axes, [(melody.grid, 0, melody.num_bars)], _WIDTH_IN / max(bars, 1))
     axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xlim(0, max(melody.num_bars, 1))
@@ -69,10 +70,10 @@ def melodies_figure(melodies: Mapping[str, Melody]) -> Figure:
     if not melodies:
         raise ValueError("there is no melody to draw")
     figure, axes = _rows(len(melodies))
-    for index, (axis, (title, melody)) in enumerate(zip(axes, melodies.items(), strict=True)):
-        _draw_roll(axis, melody, (BLUE, GREEN)[index % 2], title)
-    _share_pitch_range(axes, list(melodies.values()))
     bars = max(melody.num_bars for melody in melodies.values())
+    for index, (axis, (title, melody)) in enumerate(zip(axes, melodies.items(), strict=True)):
+        _draw_roll(axis, melody, (BLUE, GREEN)[index % 2], title, bars)
+    _share_pitch_range(axes, list(melodies.values()))
     for axis in axes:
         axis.set_xlim(0, bars)
     axes[-1].set_xticks(range(bars), [str(bar + 1) for bar in range(bars)])
@@ -106,14 +107,6 @@ def statistics_figure(statistics: Mapping[str, np.ndarray], title: str) -> Figur
     return figure
 
 
-def _draw_bar_lines(axes: Axes, places: np.ndarray) -> None:
-    """All at once: each by itself takes as long as a track."""
-    ends = np.stack(np.broadcast_arrays(places[:, None], [0, 1]), axis=2)
-    lines = LineCollection(list(ends), colors=GREY, linewidths=0.3, zorder=2)
-    lines.set_transform(axes.get_xaxis_transform())
-    axes.add_collection(lines, autolim=False)
-
-
 def tracks_figure(title: str, extraction: Extraction) -> Figure:
     """Draws the tracks of a song, the chosen one in colour, and the melody taken from it.
 
@@ -141,7 +134,7 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
             first, stop = extraction.span.start / bar, extraction.span.end / bar
             axis.axvspan(first, stop, color=BLUE, alpha=0.06)
             if stop - first < _MAX_BAR_LINES:
-                _draw_bar_lines(axis, np.arange(first, stop))
+                lines.draw(axis, np.arange(first, stop), GREY, 0.3, 2)
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
         axis.set_title(label, loc="left", fontsize=9)
         axis.tick_params(labelsize=8)
@@ -152,7 +145,8 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
     words = f"bars of {meter} from the beginning of the file"
     axes[len(reports) - 1].set_xlabel(words, fontsize=8)
     if melody is not None:
-        _draw_roll(axes[-1], melody, BLUE, f"the melody: {melody.num_bars} bars")
+        words = f"the melody: {melody.num_bars} bars of {melody.grid.meter}"
+        _draw_roll(axes[-1], melody, BLUE, words, melody.num_bars)
         ticks = np.arange(0, melody.num_bars, max(1, melody.num_bars // 16))
         axes[-1].set_xticks(ticks, ticks + 1)
         axes[-1].set_xlabel("bar", fontsize=8)

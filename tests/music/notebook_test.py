@@ -12,6 +12,7 @@ from hypothesis import given
 
 from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.grid import GRIDS
 from musicvae_jax.music.melody import Melody
 from tests import helpers
 
@@ -55,6 +56,22 @@ def test_a_piece_shows_its_sections_in_their_colours_and_its_tempos():
     lines = tree.find(f".//{SVG}svg").get("data-bar-seconds").split()
     expected = [made.seconds_at(16 * bar) for bar in range(made.num_bars + 1)]
     np.testing.assert_allclose([float(text) for text in lines], expected, atol=1e-3)
+
+
+def test_bars_of_different_meters_are_equally_wide():
+    """A bar of 9/8 has nine steps that are shown, and three that take no time."""
+    waltz, slip = example_melodies(12)["augustin"], GRIDS["9/8"]
+    nine = Melody.from_notes([(60, 12 * n, 12 * n + 9) for n in range(4)], 48, grid=slip)
+    made = assembly.splice(waltz.window(0, 2), ODE.window(0, 1), nine)
+    tree = ElementTree.fromstring(made._repr_html_())
+    steps, _, rects = notes(tree)
+    assert steps == made.notes()
+    lines = tree.find(f".//{SVG}svg").get("data-bar-seconds").split()
+    expected = [made.seconds_at(step) for step in (0, 12, 24, 40, 52, 64, 76, 88)]
+    np.testing.assert_allclose([float(text) for text in lines], expected, atol=1e-3)
+    bar_px = float(tree.find(f".//{SVG}svg").get("width")) / 7
+    assert [float(rect.get("x")) for rect in rects[-4:]] == [bar_px * bar for bar in range(3, 7)]
+    assert float(rects[-1].get("x")) + float(rects[-1].get("width")) < 7 * bar_px
 
 
 def test_titles_are_text():

@@ -1,14 +1,16 @@
 import matplotlib.image
 import numpy as np
 import pytest
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi.song import Track, make_song
-from musicvae_jax.music import colors
+from musicvae_jax.music import assembly, colors
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.grid import GRIDS
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.plots import rolls
+from musicvae_jax.plots import lines, rolls
+from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import save_png
 from tests import helpers
 
@@ -60,3 +62,33 @@ def test_a_melody_without_notes_is_drawn(tmp_path):
     save_png(tmp_path / "m.png", rolls.melodies_figure({"silence": Melody.from_notes([], 32)}))
     assert (tmp_path / "m.png").stat().st_size > 0
     assert [p.name for p in tmp_path.iterdir()] == ["m.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("4/4", [0.25, 0.5, 0.75]),
+        ("3/4", [1 / 3, 2 / 3]),
+        ("6/8", [0.5]),
+        ("9/8", [1 / 3, 2 / 3]),
+        ("12/8", [0.25, 0.5, 0.75]),
+        ("3/2", [1 / 3, 2 / 3]),
+    ],
+)
+def test_beats_are_those_of_the_meter(name, expected):
+    grid = GRIDS[name]
+    np.testing.assert_allclose(lines.beats(grid, 2, 1), 2 + np.array(expected))
+    melody = Melody.from_notes([(60, 0, 4)], 3 * grid.steps_per_bar, grid=grid)
+    for figure in (
+        rolls.melodies_figure({"": melody}),
+        plots_piece.piece_figure(assembly.single(melody)),
+    ):
+        [drawn] = [c for c in figure.axes[0].collections if isinstance(c, LineCollection)]
+        places = [segment[0][0] for segment in drawn.get_segments()]
+        np.testing.assert_allclose(places, [bar + e for bar in range(3) for e in expected])
+
+
+def test_beats_without_room_are_not_drawn():
+    melody = Melody.from_notes([(60, 0, 4)], 100 * 16)
+    [axes] = rolls.melodies_figure({"": melody}).axes
+    assert not any(isinstance(each, LineCollection) for each in axes.collections)
