@@ -72,7 +72,7 @@ class Part:
       start_bar, num_bars: where it begins, and its length.
       pitch: [notes] int32, MIDI note numbers.
       start, end: [notes] int32, steps from the beginning of the whole.
-      ends: the colours of its first and of its last bar.
+      ends: the colours of its first and of its last bar, two.
       grid: of its bars.
       start_step: where it begins.
     """
@@ -83,7 +83,7 @@ class Part:
     pitch: np.ndarray
     start: np.ndarray
     end: np.ndarray
-    ends: tuple[str, str]
+    ends: tuple[str, ...]
     grid: Grid = SIXTEENTHS
     start_step: int = 0
 

@@ -221,6 +221,11 @@ class Piece:
         parts = []
         for section, (before, after) in zip(self.sections, self.neighbours(), strict=True):
             melody, offset = section.melody, section.start_step
+            ends: tuple[str, ...] = tuple(map(colors.melody_color, (before, after)))
+            passed = section.bars_before + np.array([0, melody.num_bars - 1])
+            total = section.bars_before + melody.num_bars + section.bars_after
+            if total > melody.num_bars:  # the bridge goes on in another meter
+                ends = tuple(colors.as_hex(colors.mix(ends, passed / (total - 1))))
             parts.append(
                 notebook.Part(
                     label=": ".join(text for text in (section.origin, section.title) if text),
@@ -229,7 +234,7 @@ class Piece:
                     pitch=melody.pitch,
                     start=melody.start + offset,
                     end=melody.end + offset,
-                    ends=(colors.melody_color(before), colors.melody_color(after)),
+                    ends=ends,
                     grid=melody.grid,
                     start_step=offset,
                 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musicvae_jax.music.piece import Piece
+from musicvae_jax.music.piece import Piece, Section
 
 if TYPE_CHECKING:  # it imports JAX, which a picture does not need
     from musicvae_jax.transitions.maker import Bridge
@@ -31,12 +31,14 @@ class BarValues:
     similarity_2: np.ndarray | None = None
     nll: np.ndarray | None = None
 
-    def t(self, bars: int) -> np.ndarray:
-        """How far each bar has gone, for its colour: [bars] float64."""
+    def t(self, section: Section) -> np.ndarray:
+        """How far each bar of the section has gone, for its colour: [bars] float64."""
         for values in (self.t_latent, self.t_control):
             if values is not None:
                 return np.asarray(values, np.float64)
-        return np.linspace(0.0, 1.0, bars)
+        before, bars = section.bars_before, section.melody.num_bars
+        whole = np.linspace(0.0, 1.0, before + bars + section.bars_after)
+        return whole[before : before + bars]
 
 
 def values_of_bridges(piece: Piece, bridges: Sequence[Bridge]) -> list[BarValues | None]:

@@ -1,6 +1,7 @@
 """Bar lines and the lines of beats, in pictures whose unit is a bar."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +11,8 @@ from musicvae_jax.music.grid import Grid
 
 # Beats that are nearer to each other than that would cover the notes.
 _MIN_BEAT_IN = 0.06
-_BEAT = "#EAEAEA"
+_BEAT = "#D8D8D8"
+_DOTS = (0, (1, 3))  # so that they are not taken for bar lines
 
 
 def beats(grid: Grid, first_bar: int, num_bars: int) -> np.ndarray:
@@ -28,10 +30,10 @@ def beats(grid: Grid, first_bar: int, num_bars: int) -> np.ndarray:
     return (bars + np.arange(1, count) / count).ravel()
 
 
-def draw(axes: Axes, places: np.ndarray, color: str, width: float, zorder: float) -> None:
+def draw(axes: Axes, places: np.ndarray, **style: Any) -> None:
     """Draws vertical lines all at once: each by itself takes as long as a track of notes."""
     ends = np.stack(np.broadcast_arrays(places[:, None], [0, 1]), axis=2)
-    lines = LineCollection(list(ends), colors=color, linewidths=width, zorder=zorder)
+    lines = LineCollection(list(ends), **style)
     lines.set_transform(axes.get_xaxis_transform())
     axes.add_collection(lines, autolim=False)
 
@@ -47,4 +49,5 @@ def draw_beats(axes: Axes, bars: Sequence[tuple[Grid, int, int]], in_per_bar: fl
     for grid, first, count in bars:
         per_bar = grid.played_steps // grid.steps_per_beat
         if in_per_bar / per_bar >= _MIN_BEAT_IN:
-            draw(axes, beats(grid, first, count), _BEAT, 0.4, 0.5)
+            style = {"colors": _BEAT, "linewidths": 0.6, "linestyles": [_DOTS]}
+            draw(axes, beats(grid, first, count), zorder=0.5, **style)

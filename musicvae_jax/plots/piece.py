@@ -130,7 +130,7 @@ def _draw_notes(axes: Axes, piece: Piece, parts: Sequence[tuple[Section, BarValu
     for (section, values), ends in zip(parts, _colors(piece), strict=True):
         melody = section.melody
         bar = melody.start // melody.grid.steps_per_bar
-        t = values.t(melody.num_bars)[bar] if section.is_bridge else np.zeros(len(bar))
+        t = values.t(section)[bar] if section.is_bridge else np.zeros(len(bar))
         again = (melody.pitch[1:] == melody.pitch[:-1]) & (melody.start[1:] == melody.end[:-1])
         gap = _GAP_STEPS * np.append(again, False)[: len(bar)]
         left = section.start_bar + bars_at(melody, melody.start)

@@ -134,7 +134,7 @@ def tracks_figure(title: str, extraction: Extraction) -> Figure:
             first, stop = extraction.span.start / bar, extraction.span.end / bar
             axis.axvspan(first, stop, color=BLUE, alpha=0.06)
             if stop - first < _MAX_BAR_LINES:
-                lines.draw(axis, np.arange(first, stop), GREY, 0.3, 2)
+                lines.draw(axis, np.arange(first, stop), colors=GREY, linewidths=0.3, zorder=2)
         label = f"{track.name or '(no name)'}, program {track.program}: {report.decision}"
         axis.set_title(label, loc="left", fontsize=9)
         axis.tick_params(labelsize=8)

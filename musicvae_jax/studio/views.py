@@ -86,7 +86,7 @@ def of_transition(made: transitions.Transition) -> Item:
             melodies += 1
             continue
         leaves = max(melodies - 1, 0) % 2
-        share = known.t(section.melody.num_bars)
+        share = known.t(section)
         t[bars] = 1 - share if leaves else share
         for name, curve in curves.items():
             value = getattr(known, name)
