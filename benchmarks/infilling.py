@@ -32,7 +32,7 @@ from musicvae_jax.evaluation.infilling import ALL, HIDDEN, NEW, REPEATING, Figur
 from musicvae_jax.inference.load import load_model
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.inference.writing import Writer
-from musicvae_jax.music.melody import STEPS_PER_BAR
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
 from musicvae_jax.transitions import composing
@@ -45,23 +45,32 @@ COLUMNS = ("tokens", "onsets", "rhythm", "sounding")
 
 
 def bridge(
-    maker: BridgeMaker, strategy: str, temperature: float, tokens: np.ndarray, key: jax.Array
+    maker: BridgeMaker,
+    strategy: str,
+    temperature: float,
+    tokens: np.ndarray,
+    key: jax.Array,
+    grid: Grid = SIXTEENTHS,
 ) -> np.ndarray:
     """Fills hidden bars with bridges from the bars before them to those after; a `Method`."""
     is_hidden = (tokens == HIDDEN).any(axis=0)
     first, last = np.flatnonzero(is_hidden)[[0, -1]]
-    pairs = [(CODEC.decode(row[:first]), CODEC.decode(row[last + 1 :])) for row in tokens]
-    plan = Plan((last + 1 - first) // STEPS_PER_BAR, is_spliced=True)
+    pairs = [
+        (CODEC.decode(row[:first], grid=grid), CODEC.decode(row[last + 1 :], grid=grid))
+        for row in tokens
+    ]
+    plan = Plan((last + 1 - first) // grid.steps_per_bar, is_spliced=True)
     made = maker(pairs, strategy, plan, seed=key, temperature=temperature)
     result = tokens.copy()
     result[:, is_hidden] = [CODEC.encode(candidates[0].melody) for candidates in made]
     return result
 
 
-def composed(writer: Writer, tokens: np.ndarray, key: jax.Array) -> np.ndarray:
+def composed(writer: Writer, grid: Grid, tokens: np.ndarray, key: jax.Array) -> np.ndarray:
     """Fills hidden bars as `--mode=vary` does; a `Method`. The draft copies bars that are shown."""
-    is_kept = (tokens != HIDDEN).all(axis=0).reshape(-1, STEPS_PER_BAR).all(axis=1)
-    drafts = [CODEC.decode(row) for row in infilling.copy_bars(tokens, 4)]
+    is_kept = (tokens != HIDDEN).all(axis=0).reshape(-1, grid.steps_per_bar).all(axis=1)
+    copied = infilling.copy_bars(tokens, 4, grid.steps_per_bar)
+    drafts = [CODEC.decode(row, grid=grid) for row in copied]
     filled, _ = writer.fill(
         drafts, is_kept, num=1, key=key, temperature=TEMPERATURE, first_bar=None
     )
@@ -70,18 +79,22 @@ def composed(writer: Writer, tokens: np.ndarray, key: jax.Array) -> np.ndarray:
 
 def methods(model: MelodyModel) -> dict[str, tuple[Method, bool]]:
     """By name, what fills hidden bars, and whether it draws random numbers."""
-    maker = BridgeMaker(model)
-    bridges = functools.partial(bridge, maker)
+    maker, grid = BridgeMaker(model), model.grid
+    bridges = functools.partial(bridge, maker, grid=grid)
+
+    def copying(lag: int) -> Method:
+        return lambda tokens, _: infilling.copy_bars(tokens, lag, grid.steps_per_bar)
+
     found: dict[str, tuple[Method, bool]] = {
-        "copy 4 after": (lambda tokens, _: infilling.copy_bars(tokens, -4), False),
-        "copy 4 before": (lambda tokens, _: infilling.copy_bars(tokens, 4), False),
-        "copy 8 before": (lambda tokens, _: infilling.copy_bars(tokens, 8), False),
+        "copy 4 after": (copying(-4), False),
+        "copy 4 before": (copying(4), False),
+        "copy 8 before": (copying(8), False),
         "dual_conductor": (functools.partial(bridges, "dual_conductor", 0.0), False),
         "dual_conductor, T=0.7": (functools.partial(bridges, "dual_conductor", 0.7), True),
         "latent, T=0.7": (functools.partial(bridges, "latent", 0.7), True),
     }
     if composing.can_compose(model):
-        found["composer"] = (functools.partial(composed, model.writer), True)
+        found["composer"] = (functools.partial(composed, model.writer, grid), True)
         found["composed"] = (functools.partial(bridges, "composed", 0.0), True)
     return found
 
@@ -117,14 +130,15 @@ def main() -> None:
     chosen = input_pipeline.spread(len(split), 24 if args.quick else args.windows)
     truth = split.tokens[chosen].astype(np.int32)
     songs = input_pipeline.load_songs(builder, args.split)[chosen]
-    hidden = infilling.hide(truth, FIRST_BAR, BARS)
-    is_hidden = (hidden[0] == HIDDEN).reshape(-1, STEPS_PER_BAR).any(axis=1)
+    per_bar = model.grid.steps_per_bar
+    hidden = infilling.hide(truth, FIRST_BAR, BARS, per_bar)
+    is_hidden = (hidden[0] == HIDDEN).reshape(-1, per_bar).any(axis=1)
     found = {}
     for name, (method, is_random) in methods(model).items():
         begin = time.perf_counter()
         candidates = args.candidates if is_random else 1
         filled = infilling.fill(hidden, method, jax.random.key(0), candidates)
-        found[name] = infilling.figures(truth, filled, is_hidden, songs)
+        found[name] = infilling.figures(truth, filled, is_hidden, songs, per_bar)
         print(f"{name}: {time.perf_counter() - begin:.1f} s", flush=True)
     print(
         f"{len(truth)} windows of {len(np.unique(songs))} songs of the {args.split} split, "

@@ -34,24 +34,27 @@ Method = Callable[[np.ndarray, jax.Array], np.ndarray]
 Figures = dict[str, dict[str, dict[str, float | list[float]]]]
 
 
-def hide(tokens: np.ndarray, first_bar: int, bars: int) -> np.ndarray:
+def hide(
+    tokens: np.ndarray, first_bar: int, bars: int, steps_per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """Hides bars of melodies [windows, steps]: [windows, steps] int32."""
     hidden = tokens.astype(np.int32)
-    hidden[:, first_bar * STEPS_PER_BAR : (first_bar + bars) * STEPS_PER_BAR] = HIDDEN
+    hidden[:, first_bar * steps_per_bar : (first_bar + bars) * steps_per_bar] = HIDDEN
     return hidden
 
 
-def copy_bars(tokens: np.ndarray, lag: int) -> np.ndarray:
+def copy_bars(tokens: np.ndarray, lag: int, steps_per_bar: int = STEPS_PER_BAR) -> np.ndarray:
     """Fills hidden bars with the shown bars `lag` bars before them, or else as far after.
 
     Args:
       tokens: [windows, steps] int, hidden in the same bars of all windows.
       lag: negative for bars after them, or else as far before.
+      steps_per_bar: of the melodies.
 
     Raises:
       ValueError: a bar has neither.
     """
-    bars = tokens.reshape(len(tokens), -1, STEPS_PER_BAR)
+    bars = tokens.reshape(len(tokens), -1, steps_per_bar)
     is_shown = (bars != HIDDEN).all(axis=(0, 2))
     result = bars.copy()
     for bar in np.flatnonzero(~is_shown):
@@ -68,17 +71,20 @@ def fill(tokens: np.ndarray, method: Method, key: jax.Array, candidates: int) ->
     return np.stack([np.where(tokens == HIDDEN, method(tokens, of), tokens) for of in keys])
 
 
-def repeats(truth: np.ndarray, is_hidden: np.ndarray) -> np.ndarray:
+def repeats(
+    truth: np.ndarray, is_hidden: np.ndarray, steps_per_bar: int = STEPS_PER_BAR
+) -> np.ndarray:
     """Whether each hidden bar, heard alone, is the same as one that is shown.
 
     Args:
       truth: [windows, steps] int.
       is_hidden: [bars] bool.
+      steps_per_bar: of the melodies.
 
     Returns:
       [windows, hidden bars] bool.
     """
-    by_bar = (len(truth), -1, STEPS_PER_BAR)
+    by_bar = (len(truth), -1, steps_per_bar)
     pitch, onset = sounding_pitch(truth), truth >= FIRST_ONSET
     # A note that is held into a bar is struck at its beginning.
     heard = np.concatenate(
@@ -102,9 +108,11 @@ def _right(truth: np.ndarray, filled: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _counted(truth: np.ndarray, filled: np.ndarray, is_hidden: np.ndarray) -> dict[str, np.ndarray]:
+def _counted(
+    truth: np.ndarray, filled: np.ndarray, is_hidden: np.ndarray, steps_per_bar: int
+) -> dict[str, np.ndarray]:
     """Right steps of each hidden bar by metric: [candidates, windows, hidden bars]."""
-    by_bar = (len(truth), -1, STEPS_PER_BAR)
+    by_bar = (len(truth), -1, steps_per_bar)
     counts = [
         {
             name: right.reshape(by_bar)[:, is_hidden].sum(axis=2)
@@ -116,7 +124,11 @@ def _counted(truth: np.ndarray, filled: np.ndarray, is_hidden: np.ndarray) -> di
 
 
 def figures(
-    truth: np.ndarray, filled: np.ndarray, is_hidden: np.ndarray, songs: np.ndarray
+    truth: np.ndarray,
+    filled: np.ndarray,
+    is_hidden: np.ndarray,
+    songs: np.ndarray,
+    steps_per_bar: int = STEPS_PER_BAR,
 ) -> Figures:
     """How much of hidden bars is right.
 
@@ -125,21 +137,22 @@ def figures(
       filled: [candidates, windows, steps] int.
       is_hidden: [bars] bool.
       songs: [windows], what tells songs apart.
+      steps_per_bar: of the melodies.
 
     Returns:
       The metrics of all bars (`ALL`), `REPEATING` and `NEW` ones, with intervals over songs if
       there is more than one; and as `share` the share of `bars` of that kind.
     """
-    right = _counted(truth, filled, is_hidden)
-    onsets = (truth >= FIRST_ONSET).reshape(len(truth), -1, STEPS_PER_BAR)[:, is_hidden].sum(axis=2)
-    whole = {name: np.full(onsets.shape, STEPS_PER_BAR) for name in right} | {"onsets": onsets}
+    right = _counted(truth, filled, is_hidden, steps_per_bar)
+    onsets = (truth >= FIRST_ONSET).reshape(len(truth), -1, steps_per_bar)[:, is_hidden].sum(axis=2)
+    whole = {name: np.full(onsets.shape, steps_per_bar) for name in right} | {"onsets": onsets}
     best = right["tokens"].sum(axis=2).argmax(axis=0)
     windows = np.arange(len(truth))
     of_bars = {
         "mean": {name: count.mean(axis=0) for name, count in right.items()},
         "best": {name: count[best, windows] for name, count in right.items()},
     }
-    is_repeat = repeats(truth, is_hidden)
+    is_repeat = repeats(truth, is_hidden, steps_per_bar)
     kinds = {ALL: np.ones_like(is_repeat), REPEATING: is_repeat, NEW: ~is_repeat}
     ratios = {
         (kind, of, name): Ratio((count * chosen).sum(axis=1), (whole[name] * chosen).sum(axis=1))

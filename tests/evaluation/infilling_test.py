@@ -73,17 +73,29 @@ def test_repeats_are_those_of_plain_loops():
     assert 5 <= np.sum(expected) < 35
 
 
-def test_bars_are_copied_from_before_or_else_from_after():
-    truth = np.repeat(np.arange(16), 16)[None]
-    hidden = infilling.hide(truth, 6, 4)
-    bars = hidden.reshape(16, 16)[:, 0].tolist()
+@pytest.mark.parametrize("per_bar", [16, 12])
+def test_bars_are_copied_from_before_or_else_from_after(per_bar):
+    truth = np.repeat(np.arange(16), per_bar)[None]
+    hidden = infilling.hide(truth, 6, 4, per_bar)
+    bars = hidden.reshape(16, per_bar)[:, 0].tolist()
     assert bars[5:11] == [5, HIDDEN, HIDDEN, HIDDEN, HIDDEN, 10]
     for lag, expected in ((8, [14, 15, 0, 1]), (-4, [10, 11, 12, 13]), (4, [2, 3, 4, 5])):
-        copied = infilling.copy_bars(hidden, lag).reshape(16, 16)
+        copied = infilling.copy_bars(hidden, lag, per_bar).reshape(16, per_bar)
         assert copied[6:10, 0].tolist() == expected
         assert (np.delete(copied, range(6, 10), axis=0)[:, 0] == [*range(6), *range(10, 16)]).all()
     with pytest.raises(ValueError, match="bar 7: nothing is shown 1 bars before"):
-        infilling.copy_bars(hidden, 1)
+        infilling.copy_bars(hidden, 1, per_bar)
+
+
+def test_figures_of_bars_of_twelve_steps():
+    """Of bars A A, the second one hidden, a candidate has half of the steps right."""
+    a = np.zeros(12, int)
+    a[[0, 6]] = (41, 43)
+    truth, wrong = np.tile(a, 2)[None], np.concatenate([a, a[:6], np.ones(6, int)])[None]
+    found = infilling.figures(truth, wrong[None], hidden_bars(2, 1, 1), np.array(["song"]), 12)
+    assert found[REPEATING]["share"] == {"bars": 1.0} == found[ALL]["share"]
+    assert found[ALL]["mean"]["tokens"] == found[ALL]["mean"]["sounding"] == 0.5
+    assert found[ALL]["mean"]["onsets"] == 0.5
 
 
 def test_a_method_fills_hidden_bars_alone_with_keys_of_its_own():

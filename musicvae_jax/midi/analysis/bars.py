@@ -11,13 +11,13 @@ import math
 import numpy as np
 
 from musicvae_jax.midi.analysis import beats, downbeats
+from musicvae_jax.midi.analysis.cues import GRID, STEPS_PER_BAR, STEPS_PER_QUARTER
 from musicvae_jax.midi.reading import DUPLE_METERS, Reading
 from musicvae_jax.midi.song import Song, make_song, seconds_at
 from musicvae_jax.music.grid import METERS
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
 
-QUARTERS_PER_BAR = 4
-_SIXTEENTH = 0.25
+QUARTERS_PER_BAR = GRID.quarters_per_bar
+_SIXTEENTH = 1 / STEPS_PER_QUARTER
 # Quarter notes by which all notes must be late before they are moved, and how much better
 # they must fit then, where 1 is perfect and 0 chance.
 _MIN_OFFSET, _MIN_GAIN = 1 / 64, 0.1

@@ -5,8 +5,11 @@ import dataclasses
 import numpy as np
 
 from musicvae_jax.midi.song import Song
-from musicvae_jax.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER
+from musicvae_jax.music.grid import SIXTEENTHS
 
+# On which bars are looked for: the weights of `downbeats.csv` are those of its steps.
+GRID = SIXTEENTHS
+STEPS_PER_BAR, STEPS_PER_QUARTER = GRID.steps_per_bar, GRID.steps_per_quarter
 # In the order of the rows of a profile. Of one-off cues a song has one.
 CUES = (
     *("onsets", "gaps", "lengths", "low", "bass", "change_4", "change_8", "change_16"),
@@ -96,7 +99,8 @@ def on_grid(song: Song, offset: float = 0.0) -> GridNotes:
 
     # Notes that begin before the offset are in the bar before.
     earliest = min(float(track.start[0]) for track in song.tracks)
-    offset += STEPS_PER_BAR / STEPS_PER_QUARTER * np.floor((earliest - offset + 0.125) / 4)
+    bar, half_step = GRID.quarters_per_bar, 0.5 / STEPS_PER_QUARTER
+    offset += bar * np.floor((earliest - offset + half_step) / bar)
     pitched, drums = [np.zeros((4, 0), np.int64)], [np.zeros((2, 0), np.int64)]
     is_whole, stop = True, 1
     for number, track in enumerate(song.tracks):

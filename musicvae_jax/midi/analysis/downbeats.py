@@ -14,9 +14,8 @@ import importlib.resources
 import numpy as np
 
 from musicvae_jax.midi.analysis import cues
-from musicvae_jax.midi.analysis.cues import CUES, GridNotes, Line
+from musicvae_jax.midi.analysis.cues import CUES, STEPS_PER_BAR, GridNotes, Line
 from musicvae_jax.midi.song import Song
-from musicvae_jax.music.melody import STEPS_PER_BAR
 
 # A line is even if so many of its gaps are the same.
 _EVEN_SHARE = 0.95
