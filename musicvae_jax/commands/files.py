@@ -92,6 +92,18 @@ def models_for(
     return models
 
 
+def shipped_for(steps_per_bar: int) -> MelodyModel:
+    """The shipped model of bars of so many steps.
+
+    Raises:
+      UserError: this installation does not have it.
+    """
+    name = load.OF_STEPS[steps_per_bar]
+    directory = load.find(name, pathlib.Path())
+    logger.info("bars of %d steps are for the model %r, from %s", steps_per_bar, name, directory)
+    return MelodyModel(load.load(directory, abstract_params))
+
+
 def named_model(config: ml_collections.ConfigDict | None, options: Options) -> MelodyModel | None:
     """The model of `--checkpoint` or `--workdir`, or None if it depends on the inputs.
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from musicvae_jax.commands import drum_transitions, pairs, places
 from musicvae_jax.commands.files import (
+    checkpoint_facts,
     input_music,
     input_sources,
     load_model,
     model_and_inputs,
     models_for,
     named_model,
+    shipped_for,
     write_piece,
     write_report,
 )
@@ -28,6 +30,7 @@ from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.rebar import rebar
 from musicvae_jax.music.tokens import CODECS, StoredCodec, has_onsets
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots.picture import save_png
@@ -80,15 +83,16 @@ def _melodies(
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
-        results = pairs.write_pairs(table, model, plan, folder, **_of_pairs(options)).report()
+        told_of_pairs = _of_pairs(options) | {"other": shipped_for}
+        results = pairs.write_pairs(table, model, plan, folder, **told_of_pairs).report()
     else:
-        if told.order_by_latent and len(models) > 1:
-            raise UserError("--order=latent: the inputs are in meters of two models")
         if told.order_by_latent:
-            inputs = _ordered(model, inputs, loop=told.loop)
+            inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
         maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
         inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
         results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
+        if len(models) > 1:
+            results["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
     write_report(folder, report(model, plan, options, results))
 
 
@@ -207,9 +211,20 @@ def report(
     )
 
 
-def _ordered(model: MelodyModel, inputs: Mapping[str, Melody], *, loop: bool) -> dict[str, Melody]:
-    """The first input, and then the others so that neighbours' latents are near."""
-    latents = model.mean_latents(list(inputs.values()))
+def _ordered(
+    model: MelodyModel, inputs: Mapping[str, Melody], *, loop: bool, keeps: str
+) -> dict[str, Melody]:
+    """The first input, and then the others so that neighbours' latents are near.
+
+    They are the latents of the first one's model: what is in other bars is put into its meter.
+    """
+    first, *_ = inputs.values()
+    per_bar = first.grid.steps_per_bar
+    comparable = [
+        melody if melody.grid.steps_per_bar == per_bar else rebar(melody, first.grid, keeps)
+        for melody in inputs.values()
+    ]
+    latents = model.mean_latents(comparable)
     distances = np.linalg.norm(latents[:, None] - latents, axis=-1)
     titles = list(inputs)
     order = order_by_distance(distances, first=0, loop=loop)

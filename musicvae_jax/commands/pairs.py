@@ -10,7 +10,7 @@ import logging
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,12 +164,48 @@ def read_table(path: str) -> list[Row]:
     return list(rows.values())
 
 
+class _Models:
+    """The models of the pairs' bars."""
+
+    def __init__(self, model: MelodyModel, other: Callable[[int], MelodyModel]):
+        self._models = {model.grid.steps_per_bar: model}
+        self._other = other
+        self._hashes: dict[int, str] = {}
+
+    def get_ready(self, melodies: Sequence[Melody]) -> str:
+        """Has the models of some melodies loaded; returns why that cannot be, or an empty text."""
+        for melody in melodies:
+            steps = melody.grid.steps_per_bar
+            if steps not in self._models:
+                try:
+                    self._models[steps] = self._other(steps)
+                except UserError as error:
+                    return str(error)
+        return ""
+
+    def maker(self) -> MeterBridgeMaker:
+        """Of the models that are loaded."""
+        return MeterBridgeMaker({steps: maker_of(model) for steps, model in self._models.items()})
+
+    def provenance(self, melodies: Sequence[Melody]) -> str:
+        """What a bridge between melodies is made with."""
+        used = dict.fromkeys(melody.grid.steps_per_bar for melody in melodies)
+        return f"MusicVAE-JAX {__version__}, checkpoint {' and '.join(map(self._sha256, used))}"
+
+    def _sha256(self, steps_per_bar: int) -> str:
+        if steps_per_bar not in self._hashes:
+            checkpoint = self._models[steps_per_bar].checkpoint
+            self._hashes[steps_per_bar] = checkpoint.sha256()[:12]
+        return self._hashes[steps_per_bar]
+
+
 def write_pairs(
     rows: Sequence[Row],
     model: MelodyModel,
     plan: Plan,
     folder: pathlib.Path,
     *,
+    other: Callable[[int], MelodyModel],
     strategies: Sequence[str],
     num: int = 1,
     seed: int = 0,
@@ -182,13 +218,15 @@ def write_pairs(
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
     Files are read and written by worker processes: the next files are read while the model
-    is at work. A pair that cannot be read is left out, with a warning.
+    is at work. A pair that cannot be read, or for which there is no model, is left out, with a
+    warning.
 
     Args:
       rows: of `read_table`.
       model: makes the bridges.
       plan: of the bridges.
       folder: where to write.
+      other: gives a model of bars of another number of steps, when the first pair needs one.
       strategies, num, seed, temperature, key_path, programs: as for
         `transitions.make_transitions`; of `num` candidates the best is written.
       accompaniment: of the bridges between whole songs, see `medley.medley`; None for a
@@ -200,37 +238,32 @@ def write_pairs(
     """
     begin = time.perf_counter()
     tally = _Tally(strategies)
-    make = functools.partial(
-        MeterBridgeMaker({model.grid.steps_per_bar: maker_of(model)}),
-        plan=plan,
-        num=num,
-        seed=seed,
-        temperature=temperature,
-    )
+    models = _Models(model, other)
+    asked = {"plan": plan, "num": num, "seed": seed, "temperature": temperature}
     told = {"key_path": key_path, "programs": programs}
     piece_of = functools.partial(_piece, plan=plan, accompaniment=accompaniment or "", told=told)
     is_whole = plan.is_spliced and accompaniment is not None
-    provenance = f"MusicVAE-JAX {__version__}, checkpoint {model.checkpoint.sha256()[:12]}"
     workers = min(os.cpu_count() or 1, len(rows))
     # Of a pair both files are read.
     timeout_sec = max(sum(map(read.timeout_sec, row.paths)) for row in rows)
     reader, writer = SafePool(workers, timeout_sec), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            for pairs in _read_in_batches(
-                rows, reader, readings, is_whole, model.grid.steps_per_bar, tally
-            ):
+            for pairs in _read_in_batches(rows, reader, readings, is_whole, models, tally):
                 ends = [_ends(pair, plan, key_path) for pair in pairs]
                 numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
                     start = time.perf_counter()
-                    candidates = make(ends, strategy, pair_numbers=numbers)
+                    candidates = models.maker()(ends, strategy, pair_numbers=numbers, **asked)
                     tally.seconds["model"] += time.perf_counter() - start
                     made = list(zip(pairs, (best for best, *_ in candidates), strict=True))
                     tally.scores[strategy] += [vars(bridge.scores) for _, bridge in made]
                     report.writelines(_line(pair, strategy, bridge) for pair, bridge in made)
-                    pieces = {folder / _file(p, strategy): piece_of(p, b) for p, b in made}
-                    _write(pieces, provenance, writer, tally)
+                    pieces = [
+                        (folder / _file(p, strategy), piece_of(p, b), models.provenance(p.melodies))
+                        for p, b in made
+                    ]
+                    _write(pieces, writer, tally)
             if len(tally.failures) == len(rows):
                 name, error = next(iter(tally.failures.items()))
                 raise UserError(f"no pair can be read; the first is {name}: {error}")
@@ -248,7 +281,7 @@ def _read_in_batches(
     reader: SafePool,
     readings: Sequence[Reading],
     is_whole: bool,
-    steps_per_bar: int,
+    models: _Models,
     tally: _Tally,
 ) -> Iterator[list[_Pair]]:
     """The pairs that can be read, those of some rows at a time; none where all of them fail."""
@@ -258,21 +291,13 @@ def _read_in_batches(
     while batch := list(itertools.islice(numbered, MAX_BATCH)):
         pairs = []
         for number, (row, result) in batch:
-            error = tally.count(result) or _unknown(result.melodies, steps_per_bar)
+            error = tally.count(result) or models.get_ready(result.melodies)
             if error:
                 tally.leave_out(row.name, error)
             else:
                 pairs.append(_Pair(number, row.name, result.melodies, result.sources))
         if pairs:
             yield pairs
-
-
-def _unknown(melodies: Sequence[Melody], steps_per_bar: int) -> str:
-    """Why a model of bars of so many steps cannot make a bridge of melodies; empty if it can."""
-    for grid in (melody.grid for melody in melodies):
-        if grid.steps_per_bar != steps_per_bar:
-            return f"{grid.name} has {grid.steps_per_bar} steps a bar, the model {steps_per_bar}"
-    return ""
 
 
 def readings_of(row: Row, readings: Sequence[Reading]) -> tuple[Reading, ...]:
@@ -299,15 +324,15 @@ def _line(pair: _Pair, strategy: str, bridge: Bridge) -> str:
 
 
 def _write(
-    pieces: Mapping[pathlib.Path, Piece | Medley], provenance: str, writer: SafePool, tally: _Tally
+    items: Sequence[tuple[pathlib.Path, Piece | Medley, str]], writer: SafePool, tally: _Tally
 ) -> None:
-    """Writes MIDI files by worker processes.
+    """Writes MIDI files, each with its provenance, by worker processes.
 
     Raises:
       UserError: one cannot be written.
     """
-    items = [(path, piece, provenance) for path, piece in pieces.items()]
-    for path, result in zip(pieces, writer.map(write_piece, items, len(items)), strict=True):
+    done = writer.map(write_piece, items, len(items))
+    for (path, *_), result in zip(items, done, strict=True):
         if error := tally.count(result):
             raise UserError(f"cannot write {path}: {error}")
 

@@ -1,11 +1,20 @@
-"""Tables of pairs, and what is read of their files."""
+"""Tables of pairs, what is read of their files, and the models that are taken for them."""
 
+import dataclasses
+import json
+import types
+
+import mido
+import numpy as np
 import pytest
 
-from musicvae_jax.commands import pair_files, pairs
+from musicvae_jax.commands import interpolate, pair_files, pairs
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.grid import usual_grid
 from musicvae_jax.system.errors import UserError
+from musicvae_jax.transitions.maker import Bridge, Plan
+from musicvae_jax.transitions.scores import BarScores, BridgeScores
 from tests.songs import write_song
 
 
@@ -38,3 +47,96 @@ def test_a_line_of_another_form_is_told(tmp_path, line):
     table.write_text(f"a.mid,b.mid\n{line}\n")
     with pytest.raises(UserError, match="line 2: two music files, and if wanted"):
         pairs.read_table(str(table))
+
+
+class Model:
+    """A model by name; its bridges are the end of the first melody in its own bars."""
+
+    def __init__(self, steps_per_bar):
+        self.grid = usual_grid(steps_per_bar)
+        self.checkpoint = types.SimpleNamespace(sha256=lambda: f"{steps_per_bar}" * 32)
+
+    def __call__(self, ends, strategy, plan, **told):
+        assert all(m.grid.steps_per_bar == self.grid.steps_per_bar for pair in ends for m in pair)
+        scores = BridgeScores(**{field.name: 0.5 for field in dataclasses.fields(BridgeScores)})
+        t = plan.t("t_latent")
+        by_bar = BarScores(**{field.name: t for field in dataclasses.fields(BarScores)})
+        return [
+            [Bridge(first.window(0, plan.bars), strategy, 0, scores, by_bar, t)]
+            for first, _ in ends
+        ]
+
+    def mean_latents(self, melodies):
+        assert all(m.grid.steps_per_bar == self.grid.steps_per_bar for m in melodies)
+        return np.array([[np.mean(m.pitch), m.pitch.size] for m in melodies])
+
+
+class HerePool:
+    """Does in this process what workers do."""
+
+    def __init__(self, workers, timeout_sec):
+        pass
+
+    def map(self, function, items, count):
+        return map(function, items)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A function that writes pairs of the examples with stubs of models."""
+    monkeypatch.setattr(pairs, "SafePool", HerePool)
+    monkeypatch.setattr(pairs, "maker_of", lambda model: model)
+    for steps in (16, 12):
+        for name, melody in example_melodies(steps).items():
+            write_song(tmp_path / f"{name}.mid", dataclasses.replace(melody, tempo_bpm=100.0))
+
+    def write(text, other, **told):
+        (tmp_path / "pairs.csv").write_text(text)
+        rows = pairs.read_table(str(tmp_path / "pairs.csv"))
+        plan = Plan(bars=2, is_spliced=True)
+        return pairs.write_pairs(
+            rows, Model(16), plan, tmp_path, strategies=["latent"], other=other, **told
+        )
+
+    return write
+
+
+def test_a_table_may_mix_meters(written, tmp_path):
+    asked = []
+
+    def other(steps):
+        asked.append(steps)
+        return Model(steps)
+
+    table = "ode_to_joy.mid,reel.mid,a\njig.mid,augustin.mid,b\naugustin.mid,reel.mid,c\n"
+    outcome = written(table, other)
+    assert not outcome.failures and asked == [12]
+    lines = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert [line["pair"] for line in lines] == ["a", "b", "c"]
+    meters, hashes = {}, {}
+    for name in "abc":
+        first = mido.MidiFile(tmp_path / f"{name}_latent.mid").tracks[0]
+        signatures = [(m.numerator, m.denominator) for m in first if m.type == "time_signature"]
+        meters[name] = list(dict.fromkeys(signatures))
+        [hashes[name]] = [m.text.partition("checkpoint ")[2] for m in first if m.type == "text"]
+    assert meters == {"a": [(4, 4)], "b": [(6, 8), (3, 4)], "c": [(3, 4), (4, 4)]}
+    assert hashes == {"a": "16" * 6, "b": "12" * 6, "c": "12" * 6 + " and " + "16" * 6}
+
+
+def test_a_pair_without_a_model_is_left_out(written):
+    def other(steps):
+        raise UserError(f"no model of {steps}")
+
+    outcome = written("ode_to_joy.mid,reel.mid,a\njig.mid,reel.mid,b\n", other)
+    assert outcome.failures == {"b": "no model of 12"}
+
+
+@pytest.mark.parametrize("first", [16, 12])
+def test_inputs_in_different_bars_are_ordered_by_the_first_ones_model(first):
+    inputs = example_melodies(first) | example_melodies(28 - first)
+    ordered = interpolate._ordered(Model(first), inputs, loop=False, keeps="beat")
+    assert [*ordered][:1] == [*inputs][:1] and ordered == inputs
+    assert [one.grid for one in ordered.values()] == [inputs[name].grid for name in ordered]
