@@ -12,12 +12,13 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.files import input_music, write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
+from musicvae_jax.commands.transitions import of_rank
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music.drum_piece import drum_chain
+from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import drum_grid
-from musicvae_jax.plots.picture import save_png
+from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, Plan, maker_of
 
@@ -33,6 +34,7 @@ def check(options: Options) -> None:
         (f"key_path={told.key_path}", told.key_path != "keep"),
         ("order=latent", told.order_by_latent),
         ("notation", options.notation),
+        ("drums=bridge", told.has_drum_bridge),
     ):
         if is_given:
             raise UserError(f"--{flag}: is for melodies, and the model is one of drums")
@@ -56,7 +58,7 @@ def write_all(
         ranked = maker(pairs, strategy, plan, **sampling)
         ranks = max(map(len, ranked)) if options.transition.keep_all else 1
         for rank in range(ranks):
-            bridges = [of_pair[min(rank, len(of_pair) - 1)] for of_pair in ranked]
+            bridges = of_rank(ranked, rank)
             stem = f"transition_{strategy}" + (f"_{rank:02d}" * options.transition.keep_all)
             entry = _write(folder, stem, inputs, bridges, model, plan, options)
             outputs.setdefault(strategy, []).append(entry)
@@ -89,6 +91,14 @@ def _write(
         f"checkpoint {model.checkpoint.sha256()[:12]}"
     )
     output = write_piece(folder, stem, written, options, provenance)
+    save_png(folder / f"{stem}.png", figure(shown, bridges, stem))
+    score = round(float(np.mean([bridge.score for bridge in bridges])), 4)
+    entry = {"output": output, "score": score, "piece": shown.summary()}
+    return entry | {"bridges": [bridge.report() for bridge in bridges]}
+
+
+def figure(piece: DrumPiece, bridges: Sequence[Bridge], title: str) -> Figure:
+    """A piece of drums, and for each bar of its bridges how many hits are those of its ends."""
     values = [
         {
             "hits as in the one before": np.asarray(bridge.by_bar.hit_overlap_1),
@@ -97,7 +107,4 @@ def _write(
         }
         for bridge in bridges
     ]
-    save_png(folder / f"{stem}.png", drum_grid.drum_piece_figure(shown, values, stem))
-    score = round(float(np.mean([bridge.score for bridge in bridges])), 4)
-    entry = {"output": output, "score": score, "piece": shown.summary()}
-    return entry | {"bridges": [bridge.report() for bridge in bridges]}
+    return drum_grid.drum_piece_figure(piece, values, title)

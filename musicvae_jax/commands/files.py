@@ -19,8 +19,9 @@ from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.assembly import single
+from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.drum_piece import DrumPiece
-from musicvae_jax.music.drums import Drums
+from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
@@ -194,14 +195,22 @@ def input_music(options: Options, instrument: Instrument) -> dict[str, Any]:
 
 
 def input_sources(options: Options) -> dict[str, Source]:
-    """The files of `--input` whole, by their names, with their melodies."""
+    """The files of `--input` whole, by their names, with their melodies.
+
+    For a bridge of drums the examples are played with the examples of drums; two of them are
+    taken if there is no input.
+    """
+    drums: dict[str, Drums] = {}
+    if options.transition.has_drum_bridge:
+        drums = dict(zip(MELODY.examples(STEPS_PER_BAR), example_drums().values(), strict=True))
+    names = options.inputs or tuple(drums)
     sources = []
-    for name, reading in zip(options.inputs, options.input_readings(), strict=True):
+    for name, reading in zip(names, options.readings_of(len(names)), strict=True):
         melody = _example(name)
-        whole = (
-            read.read_whole(name, reading) if melody is None else arrangement.from_melody(melody)
-        )
-        sources.append((name, whole))
+        if melody is None:
+            sources.append((name, read.read_whole(name, reading)))
+        else:
+            sources.append((name, arrangement.from_melody(melody, drums.get(name))))
     return titled(sources)
 
 

@@ -109,6 +109,13 @@ _ACCOMPANIMENT = flags.DEFINE_enum(
     "With --splice, what accompanies a bridge: nothing; the first song's last bars, which give "
     "way to the second song's first bars; or the tonic and the fifth of the key, held.",
 )
+_DRUMS = flags.DEFINE_enum(
+    "drums",
+    "accompaniment",
+    ["accompaniment", "bridge"],
+    "With --splice, what the drums of two songs play in their bridge: what --accompaniment has of "
+    "them, or a bridge from the drums of the one to those of the other, by the model drums.",
+)
 _MELODY_ONLY = flags.DEFINE_boolean(
     "melody_only", False, "With --splice: play the melodies of the songs alone."
 )
@@ -172,8 +179,8 @@ _MODES = ("interpolate",)
 help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _GRANULARITY, _ENDS)
 help.describe("Transition", _MODES, _ADHERENCE, _METER_AT, _METER_KEEPS)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
-help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _MELODY_ONLY, _FROM, _TO, _ORDER, _LOOP)
-help.describe("Piece", _MODES, _KEY_PATH, _PROGRAMS)
+help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _DRUMS, _MELODY_ONLY, _FROM, _TO)
+help.describe("Piece", _MODES, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
 help.describe("Variation", ("vary",), _KEEP_BARS)
 help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
@@ -222,6 +229,7 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
         key_path=value(_KEY_PATH),
         programs=value(_PROGRAMS),
         accompaniment=value(_ACCOMPANIMENT),
+        has_drum_bridge=value(_DRUMS) == "bridge",
         melody_only=value(_MELODY_ONLY),
         leave=options.parse_bar("from", value(_FROM)),
         enter=options.parse_bar("to", value(_TO)),

@@ -9,7 +9,7 @@ from typing import Any
 import ml_collections
 import numpy as np
 
-from musicvae_jax.commands import drum_transitions, pairs, places
+from musicvae_jax.commands import band, drum_transitions, pairs, places
 from musicvae_jax.commands.files import (
     checkpoint_facts,
     input_music,
@@ -64,7 +64,8 @@ def _melodies(
     told = options.transition
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     sources: dict[str, Source] = {}
-    if table is None and options.inputs and is_whole(options, len(options.inputs)):
+    is_band = told.has_drum_bridge
+    if is_band or (table is None and options.inputs and is_whole(options, len(options.inputs))):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
         models = models_for(config, options, inputs, model)
@@ -90,7 +91,13 @@ def _melodies(
             inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
         maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
         inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
-        results = chosen | _write_inputs(inputs, sources, model, maker, plan, folder, options)
+        drummer = None
+        if is_band:
+            drummer = band.drummer({title: sources[title] for title in inputs}, plan, options)
+            chosen["drum_checkpoint"] = checkpoint_facts(drummer.model)
+        results = chosen | _write_inputs(
+            inputs, sources, model, maker, drummer, plan, folder, options
+        )
         if len(models) > 1:
             results["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
     write_report(folder, report(model, plan, options, results))
@@ -119,6 +126,7 @@ def check(options: Options) -> None:
     """Raises: UserError: options exclude each other, or there are too few inputs."""
     told = options.transition
     places.check(options)
+    band.check(options)
     if told.pairs is not None:
         for flag, is_given in (
             ("input", options.inputs),
@@ -200,6 +208,7 @@ def report(
         "key_path": options.transition.key_path,
         "programs": options.transition.programs,
         "accompaniment": None if told.melody_only or not plan.is_spliced else told.accompaniment,
+        "drums": "bridge" if told.has_drum_bridge else "accompaniment",
     }
     return base_report(
         "interpolate",
@@ -236,6 +245,7 @@ def _write_inputs(
     sources: Mapping[str, Source],
     model: MelodyModel,
     maker: MeterBridgeMaker,
+    drummer: band.Drummer | None,
     plan: Plan,
     folder: pathlib.Path,
     options: Options,
@@ -255,8 +265,12 @@ def _write_inputs(
         **options.bridging(),
         loop=options.transition.loop,
         keep_all=options.transition.keep_all,
+        drums=drummer,
     ):
         write_piece(folder, transition.stem, transition.written, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())
+        if drummer is not None:
+            name = f"{transition.stem}_drums"
+            save_png(folder / f"{name}.png", drummer.figure(transition.drums, name))
         made.append(transition)
     return report_transitions(list(inputs), made)

@@ -30,6 +30,7 @@ class TransitionOptions:
       programs: one of `assembly.PROGRAM_PATHS`.
       accompaniment: of the bridges between whole songs, one of
         `accompaniment.ACCOMPANIMENTS`.
+      has_drum_bridge: whether the drums of whole songs have a bridge of their own.
       melody_only: whether of the songs before and after a bridge the melodies alone are
         played.
       leave: after how many bars of its melody the first song is left, `auto`, or None for
@@ -52,6 +53,7 @@ class TransitionOptions:
     key_path: str
     programs: str
     accompaniment: str
+    has_drum_bridge: bool
     melody_only: bool
     leave: int | str | None
     enter: int | str | None
@@ -121,8 +123,12 @@ class Options:
 
     def input_readings(self) -> tuple[Reading, ...]:
         """What is known of each input."""
+        return self.readings_of(len(self.inputs))
+
+    def readings_of(self, count: int) -> tuple[Reading, ...]:
+        """What is known of each of so many files."""
         readings = self.readings or (AS_FOUND,)
-        return readings * len(self.inputs) if len(readings) == 1 else readings
+        return readings * count if len(readings) == 1 else readings
 
     def temperature_or(self, default: float) -> float:
         return default if self.temperature is None else self.temperature

@@ -2,8 +2,8 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
 from musicvae_jax.music.assembly import chain, single
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece
@@ -37,6 +38,7 @@ class Transition:
       bridges: between each two inputs.
       provenance: for the MIDI file.
       medley: the whole songs with the bridges, if they are written.
+      drums: the bridges of the drums in it, if they have some.
     """
 
     strategy: str
@@ -46,6 +48,7 @@ class Transition:
     bridges: tuple[Bridge, ...]
     provenance: str
     medley: Medley | None = None
+    drums: tuple[Bridge, ...] = ()
 
     @property
     def written(self) -> Piece | Medley:
@@ -78,7 +81,8 @@ class Transition:
     def report(self) -> dict[str, Any]:
         """Where it was written, what is in it, and its bridges, for JSON."""
         entry = {"output": self.output, "score": self.score, "piece": self.written.summary()}
-        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
+        entry["bridges"] = [bridge.report() for bridge in self.bridges]
+        return entry | ({"drums": [each.report() for each in self.drums]} if self.drums else {})
 
 
 def make_transitions(
@@ -97,6 +101,7 @@ def make_transitions(
     loop: bool = False,
     keep_all: bool = False,
     sources: Mapping[str, Source] | None = None,
+    drums: Callable[[str], list[list[Bridge]]] | None = None,
 ) -> Iterator[Transition]:
     """Makes the transitions between titled melodies, one strategy after the other.
 
@@ -116,17 +121,20 @@ def make_transitions(
         alone.
       sources: by the same titles the files whole, which are then played; by default, or
         without splicing, the melodies are.
+      drums: of whole files, the bridges of their drums by a strategy, as `maker` gives them; by
+        default the drums are part of the accompaniment.
     """
     keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
     sha256 = model.checkpoint.sha256()[:12]
     for strategy in strategies:
         candidates = maker(keys.pairs, strategy, plan, num=num, seed=seed, temperature=temperature)
+        struck = drums(strategy) if drums else []
         for rank in range(max(map(len, candidates)) if keep_all else 1):
-            bridges = tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
+            bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
             told = {"key_path": key_path, "programs": programs}
             whole = None
             if plan.is_spliced and sources:
-                whole = _medley(inputs, sources, bridges, accompaniment, plan.keeps, told)
+                whole = _medley(inputs, sources, bridges, beats, accompaniment, plan.keeps, told)
                 piece = shown = whole.piece
             else:
                 piece, shown = _pieces(inputs, bridges, plan, **told)
@@ -139,7 +147,13 @@ def make_transitions(
                 provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
                 f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
                 medley=whole,
+                drums=beats,
             )
+
+
+def of_rank(candidates: Sequence[Sequence[Bridge]], rank: int) -> tuple[Bridge, ...]:
+    """Of the candidates of each bridge that of a rank, or the last if there are fewer."""
+    return tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
 
 
 def report_transitions(titles: Sequence[str], transitions: Sequence[Transition]) -> dict[str, Any]:
@@ -159,6 +173,7 @@ def _medley(
     inputs: Mapping[str, Melody],
     sources: Mapping[str, Source],
     bridges: Sequence[Bridge],
+    drums: Sequence[Bridge],
     accompaniment: str,
     keeps: str,
     told: Mapping[str, str],
@@ -170,6 +185,7 @@ def _medley(
         titles=[pathlib.Path(title).name for title in inputs],
         accompaniment=accompaniment,
         keeps=keeps,
+        drums=[cast("Drums", bridge.melody) for bridge in drums] if drums else None,
         **told,
     )
 

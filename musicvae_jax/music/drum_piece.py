@@ -84,16 +84,18 @@ def drum_chain(
     In a bridge the tempo goes from that of the pattern before it to that of the one after it.
 
     Args:
-      patterns: K of them, each at its own tempo.
-      bridges: K - 1, of whole bars; or one alone, with no pattern.
+      patterns: K of them, at least one, each at its own tempo.
+      bridges: K - 1, of whole bars, or K: the last then leads from the last pattern back to the
+        first, and the piece can be played round and round.
       titles: [K] for people.
 
     Raises:
       ValueError: the numbers of patterns and bridges do not match.
     """
-    if len(bridges) != max(len(patterns) - 1, 0):
-        raise ValueError(f"{len(patterns)} patterns and {len(bridges)} bridges do not match")
-    titles = titles or [""] * len(patterns)
+    count = len(patterns)
+    if not patterns or len(bridges) not in (count - 1, count):
+        raise ValueError(f"{count} patterns and {len(bridges)} bridges do not match")
+    titles = titles or [""] * count
     sections: list[DrumSection] = []
     tempos: list[tuple[int, float]] = []
 
@@ -113,7 +115,7 @@ def drum_chain(
         bar += whole.num_bars
         if index < len(bridges):
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
-            ends = drums.tempo_bpm, patterns[index + 1].tempo_bpm
+            ends = drums.tempo_bpm, patterns[(index + 1) % count].tempo_bpm
             add(DrumSection(name, "", bridges[index], bar, True), *ends)
             bar += bridges[index].num_bars
     return DrumPiece(tuple(sections), tuple(tempos))

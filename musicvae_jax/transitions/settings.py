@@ -65,6 +65,10 @@ class Settings:
     def restricts_pitches(self) -> bool:
         return self.scale != "none" or self.pitch_range != (0, 127)
 
+    def without_pitches(self) -> "Settings":
+        """The same for music that has no pitches: nothing is asked of them."""
+        return dataclasses.replace(self, scale="none", pitch_range=(0, 127), rhythm=0)
+
 
 def wrong_pitch_range(values: Iterable[object]) -> UserError:
     """The error of values, or of texts for them, that are not a range of pitches."""

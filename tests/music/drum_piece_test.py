@@ -27,6 +27,13 @@ def test_the_tempo_goes_evenly_from_one_to_the_next():
     assert 2 * 4 * 0.6 + 4 * 4 * 60 / 140 < piece.duration_sec < 6 * 4 * 0.6 + 4 * 60 / 140
 
 
+def test_a_loop_ends_with_a_bridge_to_its_beginning():
+    piece = drum_chain([FIRST, SECOND], [BRIDGE, BRIDGE])
+    assert [section.origin for section in piece.sections][1::2] == ["bridge 1", "bridge 2"]
+    before, last = (bpm for _, bpm in piece.tempos[-2:])
+    assert FIRST.tempo_bpm < last < before < SECOND.tempo_bpm
+
+
 def test_numbers_that_do_not_match_are_refused():
     with pytest.raises(ValueError, match="do not match"):
-        drum_chain([FIRST], [BRIDGE])
+        drum_chain([FIRST], [BRIDGE, BRIDGE])

@@ -12,10 +12,13 @@ from musicvae_jax.midi.container import read_container
 from musicvae_jax.midi.song import Song, Track, seconds_at
 from musicvae_jax.midi.whole import events
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
+from musicvae_jax.music.drum_kit import PITCHES
+from musicvae_jax.music.drums import STEPS_PER_QUARTER, Drums
 from musicvae_jax.music.grid import METERS, Grid
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import VELOCITY
 from musicvae_jax.music.tempo import microseconds_per_quarter
+from musicvae_jax.music.windows import play_round
 
 # Of music without ticks of its own: exact for sixteenths, triplets and quintuplets.
 TICKS_PER_QUARTER = 960
@@ -159,8 +162,13 @@ class Source:
         return int(self.melody.grid.nearest(np.array(quarters)))
 
 
-def from_melody(melody: Melody) -> Source:
-    """A melody that comes without a file."""
+def from_melody(melody: Melody, drums: Drums | None = None) -> Source:
+    """A melody that comes without a file.
+
+    Args:
+      melody: the melody.
+      drums: that are played with it, round and round, from its first bar on.
+    """
     grid = melody.grid
     track = Track(
         name="",
@@ -171,9 +179,17 @@ def from_melody(melody: Melody) -> Source:
         start=grid.quarters(melody.start),
         end=grid.quarters(melody.end),
     )
+    tracks = [track] if drums is None else [track, _drum_track(drums, melody.num_bars)]
     meters = ((0.0, grid.numerator, grid.denominator),)
-    song = Song((track,), meters, ((0.0, melody.tempo_bpm),))
+    song = Song(tuple(tracks), meters, ((0.0, melody.tempo_bpm),))
     return Source(melody, 0.0, from_song(song))
+
+
+def _drum_track(drums: Drums, bars: int) -> Track:
+    drums = play_round(drums, 0, bars)
+    start = np.maximum((drums.step + drums.offset) / STEPS_PER_QUARTER, 0.0)
+    pitch = np.array(PITCHES)[drums.piece]
+    return Track("", drums.program, True, pitch, drums.velocity, start, start + 0.125)
 
 
 def from_midi(data: bytes, song: Song, declared: Song) -> Arrangement:

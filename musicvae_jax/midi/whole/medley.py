@@ -18,9 +18,11 @@ from musicvae_jax.midi.whole.arrangement import Arrangement, Source
 from musicvae_jax.midi.whole.channels import assign
 from musicvae_jax.midi.whole.crossing import Crossing, Voice, cross
 from musicvae_jax.midi.whole.cutting import Stretch, stretch
+from musicvae_jax.midi.whole.drum_part import with_drums
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL
 from musicvae_jax.midi.whole.layout import File, Layout
 from musicvae_jax.music.assembly import MadeBridge, chain
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.grid import SIXTEENTHS, Grid
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import KeyPlan, plan_keys
@@ -134,6 +136,7 @@ def medley(
     curves: Sequence[np.ndarray] | None = None,
     accompaniment: str = "fade",
     keeps: str = "beat",
+    drums: Sequence[Drums] | None = None,
 ) -> Medley:
     """Plays whole files with a bridge between each two.
 
@@ -161,6 +164,8 @@ def medley(
       titles, key_path, programs, curves, keeps: as of `assembly.chain`; the programs' `keep` is
         about the bridges' instrument.
       accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
+      drums: for each bridge what the drums play in it, see `drum_part.with_drums`, if both files
+        have some; by default what the accompaniment has of them.
 
     Raises:
       ValueError: as of `assembly.chain`, or the accompaniment is unknown.
@@ -192,8 +197,11 @@ def medley(
     first = song_events.of_medley(layout.files, scaled, stretches, piece, origin, keeps)
     for number, crossing in enumerate(_crossings(scaled, piece, plan, curves, origin)):
         before, after = number, (number + 1) % len(sources)
-        parts = accompaniment_parts(accompaniment, scaled[before], scaled[after], crossing.way)
-        cross(layout, (before, after), (scaled[before], scaled[after]), parts, crossing)
+        pair = (scaled[before], scaled[after])
+        parts = accompaniment_parts(accompaniment, *pair, crossing.way)
+        if drums is not None:
+            parts = with_drums(parts, drums[number], pair, crossing.way)
+        cross(layout, (before, after), pair, parts, crossing)
     tracks = [first, *layout.sorted_tracks()]
     laid = Arrangement(resolution, tuple(map(tuple, tracks)))
     return Medley(piece, laid, tuple(layout.files), accompaniment, origin)

@@ -1,0 +1,108 @@
+"""A band's bridge between two songs with melody and drums, bar by bar.
+
+Run: python benchmarks/band.py --folder=FOLDER [--bars=8] [--strategy=dual_conductor] [--output=DIR]
+Needs: pip install -e . and in FOLDER the collections `openewld` and `groove`
+
+Writes two songs, each a tune of OpenEWLD with a performance of the official test split of Groove
+at that performance's tempo, and bridges them by `--mode=interpolate --splice --drums=bridge`.
+Prints, for each bar of the bridge, how like the bars of both songs its melody and its drums are,
+and the hits of each piece; and whether all notes of the songs are in the piece. As its last line
+JSON.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from musicvae_jax.midi.whole import arrangement, events
+from musicvae_jax.midi.whole.drum_part import drums_of_source
+from musicvae_jax.music.drum_kit import PIECES
+from musicvae_jax.music.drums import STEPS_PER_BAR
+from musicvae_jax.notation import read
+
+TUNES = (
+    "[Traditional]/Down_by_the_Riverside/Down_by_the_Riverside.mxl",
+    "[Traditional]/Red_River_Valley/Red_River_Valley.mxl",
+)
+GROOVES = (
+    "drummer9/session1/3_rock_100_beat_4-4.mid",
+    "drummer5/session1/1_latin-brazilian-bossa_127_beat_4-4.mid",
+)
+
+
+def write_song(path: pathlib.Path, tune: pathlib.Path, groove: pathlib.Path) -> pathlib.Path:
+    """A tune with drums that begin with its first bar, as one MIDI file."""
+    drums = read.read_drums(groove)
+    melody = dataclasses.replace(read.read(tune), tempo_bpm=drums.tempo_bpm)
+    whole = arrangement.from_melody(melody, drums).arrangement
+    path.write_bytes(events.file_bytes(whole.tracks, whole.ticks_per_quarter, whole.end))
+    return path
+
+
+def notes_of(source: arrangement.Source, start: float, stop: float) -> list[tuple]:
+    """The notes between two bars of the melody: whether a drum, pitch, velocity, step."""
+    per_step = source.arrangement.ticks_per_quarter / 4
+    rows = []
+    for note in source.arrangement.notes:
+        step = (note.start - source.start) / per_step - start * STEPS_PER_BAR
+        if -0.5 <= step < (stop - start) * STEPS_PER_BAR - 0.5:
+            is_drum = note.channel == events.DRUM_CHANNEL
+            rows.append((is_drum, note.pitch, note.velocity, round(step, 2)))
+    return sorted(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--bars", type=int, default=8)
+    parser.add_argument("--strategy", default="dual_conductor")
+    parser.add_argument("--output", type=pathlib.Path)
+    args = parser.parse_args()
+    output = args.output or pathlib.Path(tempfile.mkdtemp())
+    output.mkdir(parents=True, exist_ok=True)
+    paths = [
+        write_song(output / f"song_{n}.mid", args.folder / "openewld/dataset" / tune, groove)
+        for n, (tune, groove) in enumerate(
+            zip(TUNES, (args.folder / "groove" / name for name in GROOVES), strict=True), start=1
+        )
+    ]
+    command = [sys.executable, "-m", "musicvae_jax.main", "--mode=interpolate", "--splice"]
+    command += ["--drums=bridge", f"--bars={args.bars}", f"--strategy={args.strategy}"]
+    command += [f"--input={paths[0]},{paths[1]}", f"--output={output}"]
+    subprocess.run(command, check=True)
+
+    report = json.loads((output / "interpolate.json").read_text())
+    [entry] = report["outputs"][args.strategy]
+    [melody], [drums] = entry["bridges"], entry["drums"]
+    songs = [read.read_whole(path) for path in paths]
+    bars = [song.melody.num_bars for song in songs]
+    made = read.read_whole(output / entry["output"])
+    line = songs[0].melody.then(*[songs[1].melody] * (1 + args.bars // bars[1]))
+    made = dataclasses.replace(made, melody=line, origin=songs[0].origin)
+    struck = drums_of_source(made).window(bars[0], args.bars)
+    print(f"{' ' * 4}melody like 1, 2   drums like 1, 2   velocity   hits of each piece")
+    for bar in range(args.bars):
+        here = struck.window(bar, 1)
+        counts = {name: int((here.piece == p).sum()) for p, name in enumerate(PIECES)}
+        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        print(
+            f"{bar + 1:3d} {melody['similarity_1'][bar]:9.2f} {melody['similarity_2'][bar]:4.2f} "
+            f"{drums['hit_overlap_1'][bar]:13.2f} {drums['hit_overlap_2'][bar]:4.2f} "
+            f"{here.velocity.mean():10.0f}     {told}"
+        )
+    end = bars[0] + args.bars
+    is_kept = [
+        notes_of(made, 0, bars[0]) == notes_of(songs[0], 0, bars[0]),
+        notes_of(made, end, end + bars[1]) == notes_of(songs[1], 0, bars[1]),
+    ]
+    print(f"all notes of song 1 and of song 2 are there: {is_kept}")
+    figures = {"melody_score": melody["score"], "drum_score": drums["score"], "kept": is_kept}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
