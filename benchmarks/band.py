@@ -19,9 +19,9 @@ import sys
 import tempfile
 
 from musicvae_jax.midi.whole import arrangement, events
+from musicvae_jax.midi.whole.cutting import early
 from musicvae_jax.midi.whole.drum_part import drums_of_source
 from musicvae_jax.music.drum_kit import PIECES
-from musicvae_jax.music.drums import STEPS_PER_BAR
 from musicvae_jax.notation import read
 
 TUNES = (
@@ -35,24 +35,23 @@ GROOVES = (
 
 
 def write_song(path: pathlib.Path, tune: pathlib.Path, groove: pathlib.Path) -> pathlib.Path:
-    """A tune with drums that begin with its first bar, as one MIDI file."""
-    drums = read.read_drums(groove)
+    """A tune with the first 16 bars of a performance, round and round, as one MIDI file."""
+    drums = read.read_drums(groove).window(0, 16)
     melody = dataclasses.replace(read.read(tune), tempo_bpm=drums.tempo_bpm)
     whole = arrangement.from_melody(melody, drums).arrangement
     path.write_bytes(events.file_bytes(whole.tracks, whole.ticks_per_quarter, whole.end))
     return path
 
 
-def notes_of(source: arrangement.Source, start: float, stop: float) -> list[tuple]:
-    """The notes between two bars of the melody: whether a drum, pitch, velocity, step."""
-    per_step = source.arrangement.ticks_per_quarter / 4
-    rows = []
-    for note in source.arrangement.notes:
-        step = (note.start - source.start) / per_step - start * STEPS_PER_BAR
-        if -0.5 <= step < (stop - start) * STEPS_PER_BAR - 0.5:
-            is_drum = note.channel == events.DRUM_CHANNEL
-            rows.append((is_drum, note.pitch, note.velocity, round(step, 2)))
-    return sorted(rows)
+def notes_of(source: arrangement.Source, start: int, stop: int) -> list[tuple]:
+    """The notes between two bars of the melody: whether a drum, pitch, velocity, tick."""
+    first, last = source.bar_line(start), source.bar_line(stop)
+    before = early(source.arrangement.ticks_per_quarter)
+    return sorted(
+        (note.channel == events.DRUM_CHANNEL, note.pitch, note.velocity, note.start - first)
+        for note in source.arrangement.notes
+        if first - before <= note.start < last - before
+    )
 
 
 def main() -> None:

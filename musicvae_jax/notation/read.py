@@ -5,12 +5,13 @@ grows with the size of the file alone, so they are read in the caller's own proc
 is.
 """
 
+import dataclasses
 import logging
 import os
 import re
 
 from musicvae_jax.midi import read as midi_read
-from musicvae_jax.midi.analysis import bars
+from musicvae_jax.midi.analysis import bars, beats
 from musicvae_jax.midi.drums import extract_drums
 from musicvae_jax.midi.extraction import extract_melody, melody_and_origin
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
@@ -90,6 +91,8 @@ def read_drums(
 ) -> Drums:
     """The drums of a MIDI file: all of its drum tracks, in its longest stretch of 4/4.
 
+    The bars of a file of drums alone are those that it tells of, if its hits fit its beats.
+
     >>> import musicvae_jax as mv
     >>> beat = mv.Drums.from_hits([(0, 0), (2, 0), (1, 4), (2, 8)], num_steps=16)
     >>> mv.write("beat.mid", beat)
@@ -112,7 +115,13 @@ def drums_of_file(path: str | os.PathLike, reading: Reading) -> Drums:
     Raises:
       UserError: as for `read_drums`.
     """
-    song = read_song(path, reading)
+    data = content(path)
+    song = song_from_bytes(data, str(path), reading)
+    if all(track.is_drum for track in song.tracks):
+        # Drummers play to a click: how far they are off it is their timing, and their accents
+        # do not tell where bars begin as a tune does.
+        declared = song_from_bytes(data, str(path), dataclasses.replace(reading, as_declared=True))
+        song = song if beats.is_without_grid(declared) else declared
     drums = extract_drums(song, str(path))
     _log_warnings(song, str(path))
     return drums

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import mido
@@ -9,6 +10,7 @@ from musicvae_jax.midi import drums as midi_drums
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.read import song_from_bytes
 from musicvae_jax.music.drums import Drums
+from musicvae_jax.notation.read import read_drums
 from musicvae_jax.system.errors import UserError
 from tests.helpers import drums
 
@@ -45,6 +47,21 @@ def test_bars_before_the_first_hit_are_dropped():
     made, origin, _ = midi_drums.drums_of(song)
     assert made == late.window(2, 1)
     assert origin == 8.0
+
+
+def test_a_drummer_who_is_late_is_not_corrected(tmp_path):
+    """As a file of another program, whose bars would otherwise be looked for in its notes."""
+    rng = np.random.default_rng(0)
+    beat = [(2, s) for s in range(0, 128, 2)] + [(1, s) for s in range(0, 128, 16)]
+    beat += [(0, s) for s in range(6, 128, 16)]
+    made = Drums.from_hits(beat, 128)
+    late = dataclasses.replace(made, offset=rng.integers(12, 20, len(beat)) / 120)
+    file = mido.MidiFile(file=io.BytesIO(encode.drums_bytes(late)))
+    file.tracks[0] = mido.MidiTrack(m for m in file.tracks[0] if m.type != "sequencer_specific")
+    file.save(tmp_path / "late.mid")
+    assert read_drums(tmp_path / "late.mid") == late
+    moved = read_drums(tmp_path / "late.mid", bar_one=1.0)
+    assert moved.hits()[0][1] == late.hits()[0][1] + 12
 
 
 def test_a_song_without_drums_says_so():

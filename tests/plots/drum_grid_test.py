@@ -34,3 +34,12 @@ def test_a_bridge_has_its_colour_and_its_lines(tmp_path):
     np.testing.assert_allclose(figure.axes[1].lines[0].get_xdata(), [2.5, 3.5])
     save_png(tmp_path / "a.png", figure)
     assert rgb(VERMILION) in colors_in(tmp_path / "a.png")
+
+
+def test_a_long_piece_is_drawn_around_its_bridges():
+    long = BEAT.then(*[BEAT] * 39)
+    piece = drum_chain([long, long, BEAT], [BEAT, BEAT])
+    line = {"like drums 1": np.array([1.0, 0.2])}
+    axes = drum_grid.drum_piece_figure(piece, [line, line]).axes
+    assert [each.get_xlim() for each in axes] == [(72, 90)] * 2 + [(154, 166)] * 2
+    assert [text.get_text() for text in axes[0].texts] == ["drums 1", "bridge 1", "drums 2"]
