@@ -11,6 +11,7 @@ from musicvae_jax.midi.whole.cutting import early
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL
 from musicvae_jax.music.drum_kit import NOT_A_PIECE, PIECES, PITCHES, pieces_of
 from musicvae_jax.music.drums import STEPS_PER_BAR, STEPS_PER_QUARTER, VELOCITY, Drums, quantized
+from musicvae_jax.music.grid import SIXTEENTHS
 
 
 def _hits(source: Source) -> list[tuple[int, Note]]:
@@ -78,8 +79,11 @@ def with_drums(
       way: of the bridge.
 
     Raises:
-      ValueError: there are hits, and a file has no drum channel.
+      ValueError: there are hits, and a file has no drum channel, or the bridge is not in 4/4 in
+        sixteenths.
     """
+    if any(grid != SIXTEENTHS for grid in way.grids):
+        raise ValueError(f"bridges of drums are in {SIXTEENTHS.name}")
     if bridge.piece.size and not all(DRUM_CHANNEL in s.arrangement.channels for s in sources):
         raise ValueError("a bridge of drums is given, and a file has no drums")
     levels = [_level(source, way, side) for side, source in enumerate(sources)]
