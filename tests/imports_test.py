@@ -102,7 +102,15 @@ def test_no_import_goes_in_a_circle():
             "matplotlib",
             {
                 f"plots.{name}"
-                for name in ("notes", "picture", "rolls", "piece", "evaluation", "drum_grid")
+                for name in (
+                    "notes",
+                    "picture",
+                    "rolls",
+                    "piece",
+                    "lines",
+                    "evaluation",
+                    "drum_grid",
+                )
             },
         ),
         ("pebble", {"system.workers"}),
