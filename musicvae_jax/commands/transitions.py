@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from musicvae_jax import __version__
+from musicvae_jax.commands import edits
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
@@ -39,6 +40,8 @@ class Transition:
       provenance: for the MIDI file.
       medley: the whole songs with the bridges, if they are written.
       drums: the bridges of the drums in it, if they have some.
+      is_edited: whether the notes of the bridges were changed by hand; what is known of them
+        is then of the bridges as they were made.
     """
 
     strategy: str
@@ -49,6 +52,7 @@ class Transition:
     provenance: str
     medley: Medley | None = None
     drums: tuple[Bridge, ...] = ()
+    is_edited: bool = False
 
     @property
     def written(self) -> Piece | Medley:
@@ -68,19 +72,25 @@ class Transition:
     def title(self) -> str:
         return f"transition by {self.strategy}"
 
+    def values(self, piece: Piece) -> list[bar_values.BarValues | None]:
+        """What is known of the bars of each section of `piece` or `shown`."""
+        values = bar_values.values_of_bridges(piece, self.bridges)
+        return [value and value.course for value in values] if self.is_edited else values
+
     def figure(self, beside: tuple[np.ndarray, np.ndarray] | None = None) -> Figure:
         """The notes of what is shown, and the values of the bars of its bridges.
 
         Args:
           beside: `Medley.notes_in_bars`, if the medley itself is no longer here.
         """
-        values = bar_values.values_of_bridges(self.shown, self.bridges)
+        values = self.values(self.shown)
         notes = self.medley.notes_in_bars() if self.medley else beside
         return plots_piece.piece_figure(self.shown, values, self.title, notes)
 
     def report(self) -> dict[str, Any]:
         """Where it was written, what is in it, and its bridges, for JSON."""
         entry = {"output": self.output, "score": self.score, "piece": self.written.summary()}
+        entry |= {"edited": True} if self.is_edited else {}
         entry["bridges"] = [bridge.report() for bridge in self.bridges]
         return entry | ({"drums": [each.report() for each in self.drums]} if self.drums else {})
 
@@ -102,6 +112,7 @@ def make_transitions(
     keep_all: bool = False,
     sources: Mapping[str, Source] | None = None,
     drums: Callable[[str], list[list[Bridge]]] | None = None,
+    lines: Mapping[str, Melody] | None = None,
 ) -> Iterator[Transition]:
     """Makes the transitions between titled melodies, one strategy after the other.
 
@@ -123,6 +134,11 @@ def make_transitions(
         without splicing, the melodies are.
       drums: of whole files, the bridges of their drums by a strategy, as `maker` gives them; by
         default the drums are part of the accompaniment.
+      lines: by the stems of transitions, their lines as they were edited by hand; see
+        `edits.bridges_of`.
+
+    Raises:
+      UserError: a line is not as long as its transition.
     """
     keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
     sha256 = model.checkpoint.sha256()[:12]
@@ -131,7 +147,12 @@ def make_transitions(
         struck = drums(strategy) if drums else []
         for rank in range(max(map(len, candidates)) if keep_all else 1):
             bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
-            told = {"key_path": key_path, "programs": programs}
+            stem = f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else "")
+            line = (lines or {}).get(stem)
+            if line is not None:
+                between = list(inputs.values()) if plan.is_spliced else []
+                bridges = edits.bridges_of(line, bridges, between)
+            told = {"key_path": key_path, "programs": programs, "as_played": line is not None}
             whole = None
             if plan.is_spliced and sources:
                 whole = _medley(inputs, sources, bridges, beats, accompaniment, plan.keeps, told)
@@ -140,14 +161,16 @@ def make_transitions(
                 piece, shown = _pieces(inputs, bridges, plan, **told)
             yield Transition(
                 strategy=strategy,
-                stem=f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else ""),
+                stem=stem,
                 piece=piece,
                 shown=shown,
                 bridges=bridges,
                 provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
-                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
+                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}"
+                + (", edited by hand" if line is not None else ""),
                 medley=whole,
                 drums=beats,
+                is_edited=line is not None,
             )
 
 
@@ -176,7 +199,7 @@ def _medley(
     drums: Sequence[Bridge],
     accompaniment: str,
     keeps: str,
-    told: Mapping[str, str],
+    told: Mapping[str, Any],
 ) -> Medley:
     """The whole songs with the bridges."""
     return medley.medley(
@@ -197,6 +220,7 @@ def _pieces(
     *,
     key_path: str,
     programs: str,
+    as_played: bool,
 ) -> tuple[Piece, Piece]:
     """The piece to write, and the one to draw: of a bridge alone, with its two melodies."""
     melodies = list(inputs.values())
@@ -211,6 +235,7 @@ def _pieces(
             programs=programs,
             curves=[bridge.curve for bridge in bridges],
             keeps=plan.keeps,
+            as_played=as_played,
         )
         return piece, piece
     first, second = melodies

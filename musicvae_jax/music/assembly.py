@@ -36,6 +36,11 @@ def single(
     return _assemble(named, "keep")
 
 
+def in_one_voice(piece: Piece) -> Piece:
+    """The same, played by the instrument of its first section alone."""
+    return dataclasses.replace(piece, voices=_voices(piece.sections, "keep"))
+
+
 def _key(section: Section) -> str:
     return find_key(section.melody).name
 
@@ -114,6 +119,7 @@ def chain(
     programs: str = "crossfade",
     curves: Sequence[np.ndarray] | None = None,
     keeps: str = "beat",
+    as_played: bool = False,
 ) -> Piece:
     """Melodies one after the other, with a bridge between each two.
 
@@ -134,6 +140,8 @@ def chain(
         see `modulation.glide`.
       keeps: where the meter changes, whether the `beat` keeps its length or the `bar`; see
         `rebar.quarters_of`.
+      as_played: whether the bridges have the pitches that are to be heard, whatever key they
+        lead to.
 
     Raises:
       ValueError: the numbers of melodies and bridges do not match, a bridge is not 1 to
@@ -168,12 +176,16 @@ def chain(
             name = f"bridge {index + 1}" if len(bridges) > 1 else "bridge"
             leads = key if key == after else f"{key} to {after}"
             told = Section(name, "", melody, 0, True, leads, way)
-            sections += _bridge(told, lines[index], keys[index], paces[index])
+            sections += _bridge(told, lines[index], keys[index], paces[index], as_played)
     return _assemble(sections, programs, loops, keeps)
 
 
 def _bridge(
-    told: Section, parts: Sequence[Melody], key: Key, curve: np.ndarray | None
+    told: Section,
+    parts: Sequence[Melody],
+    key: Key,
+    curve: np.ndarray | None,
+    as_played: bool = False,
 ) -> Iterator[Section]:
     """The sections of a bridge, one for each meter: as `told`, with their melodies."""
     bars, passed = sum(part.num_bars for part in parts), 0
@@ -181,7 +193,7 @@ def _bridge(
         curve = np.arange(1, bars + 1) / (bars + 1)
     for part in parts:
         own = np.asarray(curve)[passed : passed + part.num_bars]
-        melody = glide(part, key, told.semitones, own)
+        melody = part if as_played else glide(part, key, told.semitones, own)
         passed += part.num_bars
         yield dataclasses.replace(
             told, melody=melody, bars_before=passed - part.num_bars, bars_after=bars - passed

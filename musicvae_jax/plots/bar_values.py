@@ -31,6 +31,11 @@ class BarValues:
     similarity_2: np.ndarray | None = None
     nll: np.ndarray | None = None
 
+    @property
+    def course(self) -> BarValues:
+        """How far the bars have gone, without what was measured of their notes."""
+        return BarValues(self.t_latent, self.t_control)
+
     def t(self, section: Section) -> np.ndarray:
         """How far each bar of the section has gone, for its colour: [bars] float64."""
         for values in (self.t_latent, self.t_control):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import compose, files, interpolate, melodies, transitions
+from musicvae_jax.commands import compose, edits, files, interpolate, melodies, transitions
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole.arrangement import Source
@@ -92,6 +92,7 @@ class Engine:
         inputs: Mapping[str, Melody],
         tell: Tell,
         sources: Mapping[str, Source] | None = None,
+        lines: Mapping[str, Melody] | None = None,
     ) -> Result:
         """Runs a mode on inputs.
 
@@ -101,13 +102,14 @@ class Engine:
           inputs: titled melodies.
           tell: called with each report of progress.
           sources: by the same titles the songs whole, if a transition is to play them.
+          lines: by the stems of results, their lines as they were edited by hand.
 
         Raises:
           UserError: an option or an input cannot be used.
         """
         options = fields.read(mode, texts, list(inputs), self.options)
         if mode == "interpolate":
-            return self._interpolate(inputs, options, tell, sources)
+            return self._interpolate(inputs, options, tell, sources, lines)
         told = melodies.keywords(mode, options)
         lengths = tuple(melody.num_bars for melody in inputs.values())
         program = (mode, lengths, options.bars, options.num)
@@ -125,6 +127,7 @@ class Engine:
             else:
                 made = compose.complete(self.model, title, melody, **told)
         self._compiled.add(program)
+        made = edits.composition(made, lines or {})
         report = melodies.report(mode, made, self.model, options)
         return Result(views.of_composition(made, options.kept_bars), report)
 
@@ -134,6 +137,7 @@ class Engine:
         options: Options,
         tell: Tell,
         sources: Mapping[str, Source] | None,
+        lines: Mapping[str, Melody] | None,
     ) -> Result:
         if len(inputs) != 2:
             raise UserError("a transition needs two melodies: choose melody A and melody B")
@@ -162,6 +166,7 @@ class Engine:
                 loop=alone.transition.loop,
                 keep_all=alone.transition.keep_all,
                 sources=sources,
+                lines=lines,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)

@@ -40,7 +40,10 @@ T = TypeVar("T")
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 # `line` is the MIDI file of the melody alone.
-_OF_ITEM = {"mid": "audio/midi", "line": "audio/midi", "wav": "audio/wav", "png": "image/png"}
+_OF_ITEM = {
+    **{"mid": "audio/midi", "line": "audio/midi", "wav": "audio/wav", "png": "image/png"},
+    "musicxml": "application/vnd.recordare.musicxml+xml",
+}
 _DOWNLOADS = _OF_ITEM | {"json": "application/json", "zip": "application/zip"}
 
 
@@ -193,7 +196,8 @@ class Studio:
         """`{mode, options, inputs: [...]}`: events, the last one the result.
 
         An input has `name`, `melody` and, for whole songs, the `file` in base64; `reading` is
-        what the user told of it.
+        what the user told of it. `edits` are lines that take the place of what is made, by the
+        stems of the results: `{notes, num_steps}`.
         """
         asked = await requests.json_object(request, requests.MAX_MAKE_BYTES)
         mode, texts = asked.get("mode"), asked.get("options", {})
@@ -201,7 +205,7 @@ class Studio:
             raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
         if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
             raise UserError("options: text by name is needed")
-        inputs = requests.inputs(asked)
+        inputs, lines = requests.inputs(asked), requests.edits(asked)
         base = self._engine.options
         options = fields.read(mode, texts, list(inputs), base)  # before anybody waits
         uploads, sources = requests.uploads(asked), None
@@ -218,7 +222,7 @@ class Studio:
         command = fields.command(mode, texts, list(inputs), base, readings)
 
         def work(tell: Tell) -> dict[str, Any]:
-            result = self._engine.make(mode, texts, inputs, tell, sources)
+            result = self._engine.make(mode, texts, inputs, tell, sources, lines)
             return self._kept(result) | {"command": command}
 
         return events.stream(self._model_jobs, work, client)
@@ -251,14 +255,15 @@ class Studio:
 
     async def listen(self, request: Request) -> Response:
         """`{inputs}`: the first as WAV."""
-        inputs = requests.inputs(await requests.json_object(request))
-        if not inputs:
-            raise UserError("inputs: a melody is needed")
-        title, melody = next(iter(inputs.items()))
-        item = results.Item(title, single(melody), lambda path: None, {})
+        item = _item(await requests.json_object(request))
         return await self._file(
             request, lambda: item.wav(self._engine.options.soundfont), "wav", "melody"
         )
+
+    async def melody(self, request: Request) -> Response:
+        """`{inputs}`: the first as a MIDI file."""
+        item = _item(await requests.json_object(request))
+        return await self._file(request, item.midi, "mid", "melody")
 
     async def report(self, request: Request) -> Response:
         result = self._found(request)
@@ -280,6 +285,7 @@ class Studio:
         make = {
             "mid": item.midi,
             "line": item.line,
+            "musicxml": item.musicxml,
             "png": item.png,
             "wav": functools.partial(item.wav, self._engine.options.soundfont),
         }[suffix]
@@ -306,6 +312,19 @@ class Studio:
 def _is_there(melody: Melody, upload: Upload) -> bool:
     """Whether all that the command line would read of an input is there."""
     return upload.content is not None or melody == example_melodies().get(upload.name)
+
+
+def _item(asked: dict[str, Any]) -> results.Item:
+    """The first melody of a request.
+
+    Raises:
+      UserError: there is none.
+    """
+    inputs = requests.inputs(asked)
+    if not inputs:
+        raise UserError("inputs: a melody is needed")
+    title, melody = next(iter(inputs.items()))
+    return results.Item(title, single(melody), lambda path: None, {})
 
 
 @functools.cache

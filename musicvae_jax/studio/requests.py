@@ -138,6 +138,34 @@ def read_reading(told: Mapping[str, Any]) -> Reading:
     return make_reading(number, track=track[:MAX_NAME] or None, grid=grid[:MAX_NAME] or None)
 
 
+def edits(asked: dict[str, Any]) -> dict[str, Melody]:
+    """The lines that were edited by hand, by the stems of their files.
+
+    Raises:
+      UserError: they are something else.
+    """
+    given = asked.get("edits", {})
+    if not isinstance(given, dict):
+        raise UserError("edits: lines by name are needed")
+    result = {}
+    for stem, told in given.items():
+        try:
+            line = Melody.from_notes(told["notes"], int(told["num_steps"]))
+            _check_pitches(line)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"{clean(stem)}: not an edited line ({error})") from error
+        result[stem] = line
+    return result
+
+
+def _check_pitches(melody: Melody) -> None:
+    """Raises: ValueError: a note is outside of the piano."""
+    if melody.pitch.size and not (
+        melody.pitch.min() >= MIN_PITCH and melody.pitch.max() <= MAX_PITCH
+    ):
+        raise ValueError("pitches outside of the piano")
+
+
 def read_melody(name: str, given: Any) -> Melody:
     """The melody that the page gives back.
 
@@ -154,8 +182,7 @@ def read_melody(name: str, given: Any) -> Melody:
         microseconds_per_quarter(melody.tempo_bpm)
         if not 0 <= melody.program <= 127 or not melody.pitch.size:
             raise ValueError("no notes, or no such program")
-        if melody.pitch.min() < MIN_PITCH or melody.pitch.max() > MAX_PITCH:
-            raise ValueError("pitches outside of the piano")
+        _check_pitches(melody)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: not a melody ({error})") from error
     check_length(name, melody)

@@ -12,7 +12,8 @@ import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from musicvae_jax.midi import audio, encode
+from musicvae_jax.midi import audio, encode, musicxml
+from musicvae_jax.music.assembly import in_one_voice
 from musicvae_jax.music.piece import Piece
 
 
@@ -40,11 +41,17 @@ class Item:
     size: int = 0
 
     def midi(self) -> bytes:
-        return self.line() if self.whole is None else self.whole
+        if self.whole is not None:
+            return self.whole
+        return encode.piece_bytes(self.piece, self.stem, self.provenance)
 
     def line(self) -> bytes:
-        """The MIDI file of the melodies and of the bridges alone."""
-        return encode.piece_bytes(self.piece, self.stem, self.provenance)
+        """The MIDI file of the melodies and of the bridges alone, in one track."""
+        return encode.piece_bytes(in_one_voice(self.piece), self.stem, self.provenance)
+
+    def musicxml(self) -> bytes:
+        """The same line as notation."""
+        return musicxml.to_musicxml(self.piece, self.stem)
 
     def png(self) -> bytes:
         return _written(self.draw, ".png")
@@ -76,12 +83,13 @@ class Result:
         return (json.dumps(self.report, indent=2, allow_nan=False) + "\n").encode()
 
     def zip(self, soundfont: str | None) -> bytes:
-        """MIDI, picture and sound of each item, and the report, under their usual names."""
+        """All files of each item, and the report, under their usual names."""
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(f"{self.report['mode']}.json", self.json())
             for item in self.items:
                 archive.writestr(f"{item.stem}.mid", item.midi())
+                archive.writestr(f"{item.stem}.musicxml", item.musicxml())
                 archive.writestr(f"{item.stem}.png", item.png())
                 archive.writestr(f"{item.stem}.wav", item.wav(soundfont))
         return content.getvalue()

@@ -84,6 +84,7 @@ def create_app(engine: Engine, told: StudioOptions) -> Starlette:
         Route("/api/make", studio.make, methods=["POST"]),
         Route("/api/map", studio.map, methods=["POST"]),
         Route("/api/listen", studio.listen, methods=["POST"]),
+        Route("/api/melody", studio.melody, methods=["POST"]),
         Route("/api/result/{result}/report.json", studio.report),
         Route("/api/result/{result}/all.zip", studio.everything),
         Route("/api/result/{result}/{item:int}.{suffix}", studio.download),

@@ -90,6 +90,7 @@ def with_songs(view: Mapping[str, Any], medley: Medley) -> dict[str, Any]:
         **view,
         "is_whole": True,
         "first_bar": before,
+        "line_bars": view["bars"],
         "bars": before + view["bars"] + after,
         "duration_sec": round(medley.seconds_at(medley.end), 3),
         "tempos": tempos,

@@ -15,7 +15,7 @@ from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
-from musicvae_jax.plots import bar_values, rolls
+from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.studio import songs, ways
 from musicvae_jax.studio.results import Item
@@ -78,8 +78,7 @@ def of_transition(made: transitions.Transition) -> Item:
     }
     t = np.zeros(piece.num_bars)
     melodies = 0
-    values = bar_values.values_of_bridges(piece, made.bridges)
-    for section, known in zip(piece.sections, values, strict=True):
+    for section, known in zip(piece.sections, made.values(piece), strict=True):
         bars = slice(section.start_bar, section.start_bar + section.melody.num_bars)
         if known is None:
             t[bars] = melodies % 2
@@ -95,17 +94,9 @@ def of_transition(made: transitions.Transition) -> Item:
     view = view_piece(piece, t) | {
         "title": _title(made),
         "name": made.output,
-        "score": made.score,
-        "scores": _mean([ways.judge(bridge.scores) for bridge in made.bridges]),
-        "facts": {
-            name: round(
-                float(np.mean([getattr(bridge.scores, name) for bridge in made.bridges])), 4
-            )
-            for name in _FACTS
-        },
         "curves": {name: _or_none(curve) for name, curve in curves.items()},
+        **({} if made.is_edited else _judged(made)),
     }
-
     if made.medley is None:
         return Item(made.stem, piece, _drawing(made.figure), view, made.provenance)
     notes = made.medley.notes_in_bars()
@@ -120,6 +111,19 @@ def of_transition(made: transitions.Transition) -> Item:
         whole=content,
         size=len(content) + 4 * sum(each.nbytes for each in notes),
     )
+
+
+def _judged(made: transitions.Transition) -> dict[str, Any]:
+    """How good the bridges are, on average, in words and numbers."""
+    every = [bridge.scores for bridge in made.bridges]
+    return {
+        "score": made.score,
+        "scores": _mean([ways.judge(scores) for scores in every]),
+        "facts": {
+            name: round(float(np.mean([getattr(scores, name) for scores in every])), 4)
+            for name in _FACTS
+        },
+    }
 
 
 def _drawing(figure: Callable[[], Figure]) -> Callable[[pathlib.Path], None]:

@@ -103,10 +103,11 @@ def events(client, path, asked):
         return [json.loads(line) for line in answer.iter_lines()]
 
 
-def make(client, mode, told, inputs):
+def make(client, mode, told, inputs, **more):
     names = ("name", "melody", "file", "reading")
     inputs = [{name: entry[name] for name in names if name in entry} for entry in inputs]
-    last = events(client, "/api/make", {"mode": mode, "options": told, "inputs": inputs})[-1]
+    asked = {"mode": mode, "options": told, "inputs": inputs} | more
+    last = events(client, "/api/make", asked)[-1]
     assert "result" in last, last
     return last["result"]
 
@@ -264,6 +265,76 @@ def test_the_time_axis_of_whole_songs_is_that_of_their_file(client, whole_songs)
     assert {(pitch, step) for pitch, step, _ in view["notes"]} <= onsets
 
 
+EDIT = [[72, 0, 3], [69, 5, 8], [61, 20, 32]]  # of a bridge
+
+
+def edited(item):
+    """The line of an item whose bridges are EDIT, as the page sends it, and the notes shown."""
+    first = 16 * item.get("first_bar", 0)
+    begin = [16 * part["start_bar"] for part in item["sections"] if part["is_bridge"]]
+    notes = [n for n in item["notes"] if not any(b <= n[1] < b + 16 * BARS for b in begin)]
+    notes += [[pitch, b + start, b + end] for b in begin for pitch, start, end in EDIT]
+    notes.sort(key=lambda note: note[1])
+    sent = [[pitch, start - first, end - first] for pitch, start, end in notes]
+    return {"notes": sent, "num_steps": 16 * item.get("line_bars", item["bars"])}, notes
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("told", [{"key_path": "glide"}, {"loop": "true", "keep": "all"}])
+def test_edited_bridges_are_what_is_played_and_downloaded(client, whole_songs, told, is_whole):
+    told = {"splice": "true", "strategy": "cut,latent", "melody_only": str(not is_whole)} | told
+    inputs = [read_whole(client, path) for path in whole_songs]
+    made = make(client, "interpolate", told, inputs)
+    line, notes = edited(made["items"][1])
+    stem = made["items"][1]["name"].removesuffix(".mid")
+    again = make(client, "interpolate", told, inputs, edits={stem: line})
+    assert again["items"][0] == made["items"][0]
+    view = again["items"][1]
+    assert view["notes"] == notes and view["sections"] == made["items"][1]["sections"]
+    assert not {"score", "scores", "facts"} & view.keys()
+    assert view["curves"]["nll"] is None and view["t"] == made["items"][1]["t"]
+    address = f"/api/result/{again['id']}/1"
+    file = client.get(f"{address}.mid").content
+    assert b"edited by hand" in file
+    heard, quarter = set(), mido.MidiFile(file=io.BytesIO(file)).ticks_per_beat
+    for track in mido.MidiFile(file=io.BytesIO(file)).tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "note_on" and message.velocity:
+                heard.add((message.note, round(4 * tick / quarter)))
+    assert {(pitch, start) for pitch, start, _ in notes} <= heard
+    for suffix in ("line", "musicxml"):
+        name = f"a.{suffix.replace('line', 'mid')}"
+        song = music_files.song_from_bytes(client.get(f"{address}.{suffix}").content, name)
+        first = 4 * view.get("first_bar", 0)
+        start = np.concatenate([track.start for track in song.tracks]) + first
+        assert {n[1] for n in notes} == set(np.rint(4 * start).astype(int).tolist())
+    report = client.get(f"/api/result/{again['id']}/report.json").json()["outputs"]
+    assert [entry.get("edited", False) for entry in report[stem.split("_")[1]]] == [True]
+    assert client.get(f"{address}.png").content[:4] == b"\x89PNG"
+
+
+def test_edited_melodies_are_what_is_downloaded_and_a_file_is_made_of_them(client, songs):
+    song = read(client, songs[0])
+    told = {"keep_bars": "1,3-4"}
+    [item, _] = make(client, "vary", told | {"num": "2"}, [song])["items"]
+    line = {"notes": [[60, 0, 2], *EDIT[1:], [64, 40, 64]], "num_steps": 64}
+    made = make(client, "vary", told, [song], edits={"vary_00": line})
+    assert made["items"][0]["notes"] == line["notes"]
+    assert made["items"][0]["sections"] == item["sections"] and not made["items"][0]["facts"]
+    file = client.get(f"/api/result/{made['id']}/0.mid").content
+    melody = song["melody"] | {"notes": line["notes"]}
+    asked = {"inputs": [{"name": "a_edited.mid", "melody": melody}]}
+    for content in (file, client.post("/api/melody", json=asked).content):
+        answer = client.post("/api/read?name=a_edited.mid", content=content).json()
+        assert answer["melody"] == melody
+    assert client.post("/api/melody", json={"inputs": []}).status_code == 400
+    wrong = {"mode": "vary", "options": told, "inputs": [song]}
+    wrong["edits"] = {"vary_00": line | {"num_steps": 16 * 5}}
+    assert "5 bars: 4 are needed" in events(client, "/api/make", wrong)[-1]["error"]
+
+
 def test_another_track_and_another_bar_line_can_be_chosen(client, whole_songs):
     path = whole_songs[0]
     found = read_whole(client, path)["song"]
@@ -372,7 +443,8 @@ def test_a_zip_file_of_all(client, songs):
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         stems = ("transition_latent", "transition_cut")
-        names = {f"{stem}.{suffix}" for stem in stems for suffix in ("mid", "png", "wav")}
+        suffixes = ("mid", "musicxml", "png", "wav")
+        names = {f"{stem}.{suffix}" for stem in stems for suffix in suffixes}
         assert set(archive.namelist()) == names | {"interpolate.json"}
         for number, item in enumerate(result["items"]):
             single_file = client.get(f"/api/result/{result['id']}/{number}.mid").content

@@ -137,6 +137,7 @@ def medley(
     accompaniment: str = "fade",
     keeps: str = "beat",
     drums: Sequence[Drums] | None = None,
+    as_played: bool = False,
 ) -> Medley:
     """Plays whole files with a bridge between each two.
 
@@ -161,8 +162,8 @@ def medley(
     Args:
       sources: the files.
       bridges: melodies as of `assembly.chain`, or what `interpolate` made, with their curves.
-      titles, key_path, programs, curves, keeps: as of `assembly.chain`; the programs' `keep` is
-        about the bridges' instrument.
+      titles, key_path, programs, curves, keeps, as_played: as of `assembly.chain`; the programs'
+        `keep` is about the bridges' instrument.
       accompaniment: of the bridges, one of `accompaniment.ACCOMPANIMENTS`.
       drums: for each bridge what the drums play in it, see `drum_part.with_drums`, if both files
         have some; by default what the accompaniment has of them.
@@ -183,6 +184,7 @@ def medley(
         programs=programs,
         curves=curves,
         keeps=keeps,
+        as_played=as_played,
     )
     plan = plan_keys(melodies, key_path, piece.loops)
     grids = [section.melody.grid for section in piece.sections]

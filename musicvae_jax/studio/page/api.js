@@ -41,6 +41,9 @@ export const getBlob = async (path) => (await ask(path)).blob();
 /** A melody, as sound. */
 export const listen = async (input) => (await post("/api/listen", { inputs: [input] })).blob();
 
+/** A melody, as a MIDI file. */
+export const midiOf = async (input) => (await post("/api/melody", { inputs: [input] })).blob();
+
 const MOST_WHOLE_BYTES = Number(document.body.dataset.mostWholeBytes);
 
 const base64 = (blob) =>

@@ -6,7 +6,7 @@ const actions = new Map(); // by key: its words, and what it does
 
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
 const WRITES = "input:not([type=checkbox], [type=radio], [type=file]), select, textarea";
-const ACTS = "button, a, summary, input, select, audio, [role=tab], [tabindex='0']";
+const ACTS = "button, a, summary, input, select, audio, [role=tab], [tabindex='0']:not(.editing)";
 
 function show() {
   list.replaceChildren(

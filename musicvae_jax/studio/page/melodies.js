@@ -1,6 +1,7 @@
 // Melodies A and B: chosen, dropped, drawn by lot; seen and heard.
 
 import { fileOf, getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
+import * as corrections from "./corrections.js";
 import * as microphone from "./microphone.js";
 import * as player from "./player.js";
 import { drawRoll } from "./roll.js";
@@ -10,6 +11,7 @@ const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix
 const places = [...document.querySelectorAll(".melody")];
 const begins = document.getElementById("begin");
 const chosen = [null, null];
+const turns = [0, 0]; // how often each was chosen
 const hearers = [];
 
 /** Calls `hear` whenever a melody was chosen, with 0 for A and 1 for B. */
@@ -49,14 +51,16 @@ function show(side) {
   const input = chosen[side];
   const { view } = input;
   const roll = place.querySelector(".roll");
-  drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side);
+  if (!corrections.show(side, input)) {
+    drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side);
+  }
   place.querySelector(".name").textContent = input.name;
   place.querySelector(".facts").textContent =
     `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
   tracks.draw(place, input, (told) => reread(side, told));
   place.classList.add("known");
-  place.querySelector(".play").disabled = false;
+  for (const name of [".play", ".edit"]) place.querySelector(name).disabled = false;
 }
 
 function song(input) {
@@ -76,22 +80,26 @@ function reread(side, told) {
 }
 
 /** Makes what `give` returns melody A (0) or B (1); tells of what went wrong beside it. */
-async function choose(side, give) {
+async function choose(side, give, isCorrected = false) {
   const place = places[side];
+  if (!isCorrected) corrections.stop(side);
   const problem = place.querySelector(".problem");
   problem.textContent = "";
   place.setAttribute("aria-busy", "true");
   // At once, or what is below would move while it is used.
   hideBeginning();
+  const turn = (turns[side] += 1);
   try {
-    chosen[side] = await give();
+    const input = await give();
+    if (turn !== turns[side]) return; // another one was chosen meanwhile
+    chosen[side] = input;
     show(side);
     hearers.forEach((hear) => hear(side));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problem.textContent = error.message;
   } finally {
-    place.removeAttribute("aria-busy");
+    if (turn === turns[side]) place.removeAttribute("aria-busy");
     hideBeginning();
   }
 }
@@ -167,6 +175,7 @@ async function surprise(side) {
 }
 
 async function play(side) {
+  await corrections.settled();
   const { name, melody, view } = chosen[side];
   if (player.isLoaded(view)) return player.toggle();
   const roll = places[side].querySelector(".roll");
@@ -188,6 +197,11 @@ places.forEach((place, side) => {
   example.addEventListener("change", () => example.value && takeExample(side, example.value));
   place.querySelector(".surprise").addEventListener("click", () => surprise(side));
   place.querySelector(".play").addEventListener("click", () => play(side));
+  corrections.begin(side, place, {
+    at: () => chosen[side],
+    take: (give) => choose(side, give, true),
+    redraw: () => show(side),
+  });
   const recorder = place.querySelector(".record");
   if (!microphone.canRecord()) {
     recorder.disabled = true; // not hidden, or the page would move

@@ -1,9 +1,11 @@
 // What was made: the one that is looked at, and all of them beside each other.
 
-import { getBlob, work } from "./api.js";
+import { getBlob } from "./api.js";
+import * as edits from "./edits.js";
 import * as history from "./history.js";
 import * as melodies from "./melodies.js";
 import * as player from "./player.js";
+import { fresh, onRemade, path, remake } from "./remake.js";
 import { drawCurves, drawLabels, drawRegion, drawRoll } from "./roll.js";
 import * as scores from "./scores.js";
 
@@ -16,11 +18,12 @@ const FACTS = {
   key_stability: "share in key",
 };
 const SHARES = { sampled_accuracy: "as it was", teacher_forced_accuracy: "with a prompter" };
+const FILES = ["mid", "musicxml", "wav", "png"];
 let entry = null; // of the history
 let number = 0;
 let held = null; // { entry, number }
+let editor = null; // of what is shown
 
-const path = (of, index, suffix) => `/api/result/${of.made.id}/${index}.${suffix}`;
 /** What is shown, or undefined. */
 export const item = () => entry?.made.items[number];
 const rolls = (of, index) => {
@@ -29,31 +32,13 @@ const rolls = (of, index) => {
   return [...(index === number ? [byId("roll"), byId("curves")] : []), ...(card ? [card] : [])];
 };
 
-/** Makes a result again that the studio no longer has; the same request gives the same. */
-async function freshen(of) {
-  of.made = { ...(await work(of.path, of.content, () => {})), items: of.made.items };
-  of.isFresh = true;
-  if (of === entry) setLinks();
-}
-
-/** Does `act` with a result that the studio has. */
-async function fresh(of, act) {
-  if (!of.isFresh) await freshen(of);
-  try {
-    return await act();
-  } catch (error) {
-    if (error.status !== 410) throw error;
-    await freshen(of);
-    return act();
-  }
-}
-
 function facts(view) {
   const told = Object.entries(view.facts || {});
   const share = (name, value) => `${Math.round(100 * value)} % ${name.replaceAll("_", " ")}`;
   const shares = told.filter(([name]) => !(name in FACTS) && name !== "log_prob_per_token");
   const words = shares.map(([name, value]) => share(SHARES[name] || name, value));
-  return [`${view.bars} bars`, `${view.duration_sec.toFixed(0)} s`, ...words].join(" · ");
+  const hand = edits.isEdited(entry, view) ? ["edited by hand"] : [];
+  return [`${view.bars} bars`, `${view.duration_sec.toFixed(0)} s`, ...words, ...hand].join(" · ");
 }
 
 function numbers(view) {
@@ -65,13 +50,18 @@ function numbers(view) {
 }
 
 function setLinks() {
-  for (const suffix of ["mid", "wav", "png"]) byId(`get-${suffix}`).href = path(entry, number, suffix);
+  for (const suffix of FILES) byId(`get-${suffix}`).href = path(entry, number, suffix);
   byId("get-json").href = `/api/result/${entry.made.id}/report.json`;
   byId("get-zip").href = `/api/result/${entry.made.id}/all.zip`;
 }
 
 function look(index) {
+  if (index !== number) stopEditing();
   number = index;
+  draw();
+}
+
+function draw() {
   const view = item();
   byId("result-title").textContent = view.title;
   byId("result-facts").textContent = facts(view);
@@ -79,15 +69,41 @@ function look(index) {
   scores.draw(byId("scores"), view.scores);
   byId("roll").closest(".stretch").style.setProperty("--bars", view.bars);
   drawLabels(byId("labels"), view);
-  drawRoll(byId("roll"), view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
+  if (editor) editor.refresh(view);
+  else drawRoll(byId("roll"), view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
   drawCurves(byId("curves"), byId("legend"), view);
   setLinks();
   setRegion();
   drawStar();
   [...byId("alternatives").children].forEach((card, place) => {
-    card.classList.toggle("chosen", place === index);
-    card.querySelector(".show").setAttribute("aria-pressed", String(place === index));
+    card.classList.toggle("chosen", place === number);
+    card.querySelector(".show").setAttribute("aria-pressed", String(place === number));
   });
+  byId("edit").disabled = !edits.canEdit(entry, view);
+  const command = edits.isEdited(entry, view) ? ["# ... and then its notes were edited by hand"] : [];
+  byId("command").textContent = [...entry.commands, ...command].join("\n");
+}
+
+function stopEditing() {
+  if (!editor) return;
+  editor.close();
+  editor = null;
+  byId("edit").setAttribute("aria-pressed", "false");
+  drawRoll(byId("roll"), item(), `${item().title}: ${item().notes.length} notes`);
+  setRegion();
+}
+
+function startEditing() {
+  const failed = (error) => player.fail(error.message);
+  editor = edits.open(byId("roll"), entry, number, {
+    change: draw,
+    done: () => {
+      stopEditing();
+      byId("edit").focus();
+    },
+    failed,
+  });
+  byId("edit").setAttribute("aria-pressed", "true");
 }
 
 async function hear(of, index, start, step = 0) {
@@ -130,15 +146,22 @@ function card(view, index) {
   return place;
 }
 
+/** Draws a card again, whose item has changed. */
+function drawCard(index) {
+  const old = byId("alternatives").children[index];
+  old.replaceWith(card(item(), index));
+  byId("alternatives").children[index].classList.add("chosen");
+}
+
 /** Shows an item of an entry of the history. */
 function show(of, index = 0) {
+  stopEditing();
   entry = of;
   const { made, commands } = of;
   byId("result").hidden = false;
   byId("alternatives").replaceChildren(...made.items.map(card));
   byId("alternatives-part").hidden = made.items.length < 2;
   byId("command-part").hidden = !commands.length;
-  byId("command").textContent = commands.join("\n");
   byId("copy").textContent = "Copy";
   const bridge = made.items[index].sections.find((section) => section.is_bridge);
   byId("loop-from").value = bridge ? bridge.start_bar + 1 : 1;
@@ -146,7 +169,7 @@ function show(of, index = 0) {
   byId("loop").checked = false;
   look(index);
   history.mark(of);
-  if (!of.isFresh) freshen(of).catch((error) => player.fail(error.message));
+  if (!of.isFresh) remake(of).catch((error) => player.fail(error.message));
 }
 
 /** Adds a result to the history, shows it, and loads the sound of its first item. */
@@ -169,7 +192,8 @@ export function showLatest() {
 /** The melody of what is shown, without the rest of its songs; null if nothing is. */
 export const melody = () => {
   const alone = item()?.is_whole ? " --melody_only" : "";
-  const command = byId("command").textContent + alone;
+  const inOne = entry?.content.mode === "interpolate" ? " --programs=keep" : "";
+  const command = entry?.commands.join("\n") + alone + inOne;
   return (
     entry &&
     fresh(entry, () => melodies.ofResult(path(entry, number, "line"), item().name, command))
@@ -204,7 +228,9 @@ function watchRoll(place) {
     return Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
   };
   let begin = null;
-  place.addEventListener("pointerdown", (event) => (begin = share(event)));
+  place.addEventListener("pointerdown", (event) => {
+    begin = place.classList.contains("editing") ? null : share(event);
+  });
   place.addEventListener("pointerup", (event) => {
     if (begin === null) return;
     const [from, to] = [begin, share(event)].sort((a, b) => a - b);
@@ -225,6 +251,25 @@ player.onChange((plays, view) => {
 byId("play").addEventListener("click", () => hear(entry, number, true));
 watchRoll(byId("roll"));
 for (const id of ["loop", "loop-from", "loop-to"]) byId(id).addEventListener("change", setRegion);
+byId("edit").addEventListener("click", () => (editor ? stopEditing() : startEditing()));
+onRemade((of) => {
+  if (of !== entry) return;
+  drawCard(number);
+  draw();
+});
+// What was edited is made before it is downloaded.
+for (const name of [...FILES, "json", "zip"]) {
+  byId(`get-${name}`).addEventListener("click", async (event) => {
+    if (entry.isFresh) return;
+    event.preventDefault();
+    try {
+      await remake(entry);
+      event.target.click();
+    } catch (error) {
+      player.fail(error.message);
+    }
+  });
+}
 byId("star").addEventListener("click", () => {
   history.star(entry, number);
   drawStar();

@@ -65,10 +65,11 @@ export function drawTrack(place, track, song) {
 /**
  * Draws the notes of a view, coloured by where they come from, and a cursor.
  *
- * `side` is 1 for melody B, whose colour it is then drawn in.
+ * `side` is 1 for melody B, whose colour it is then drawn in. The lowest and the highest pitch
+ * are the view's `range`, or those of its notes.
  */
 export function drawRoll(place, view, label, side = 0) {
-  const [lowest, highest] = range([...view.notes, ...(view.others || [])]);
+  const [lowest, highest] = view.range || range([...view.notes, ...(view.others || [])]);
   const rows = highest - lowest + 3;
   const width = view.bars * STEPS_PER_BAR;
   const svg = canvas(width, rows, label);
@@ -212,7 +213,9 @@ export function moveCursor(places, view, seconds) {
     cursor.style.left = `${100 * share}%`;
     const box = place.closest(".scroll");
     const at = share * place.clientWidth;
-    if (box && (at < box.scrollLeft || at > box.scrollLeft + box.clientWidth - 24)) {
+    // What is being edited stays where it is; what is hidden has no place.
+    const isFollowed = box && place.clientWidth && !box.querySelector(".editing");
+    if (isFollowed && (at < box.scrollLeft || at > box.scrollLeft + box.clientWidth - 24)) {
       box.scrollLeft = at - 24;
     }
   }

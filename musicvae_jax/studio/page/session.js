@@ -3,6 +3,7 @@
 import { Problem } from "./api.js";
 import * as history from "./history.js";
 import * as melodies from "./melodies.js";
+import { lasting } from "./remake.js";
 import * as ways from "./ways.js";
 
 const VERSION = 1;
@@ -38,7 +39,7 @@ export function save() {
     melodies: [0, 1].map(melodies.at),
     strategies: ways.strategies(),
     fields: fields(),
-    results: history.entries.map(({ isFresh, ...entry }) => entry),
+    results: history.entries.map(lasting),
   };
   // A file is there once, however many results were made of it.
   const files = [];

@@ -1,6 +1,7 @@
 // The page: its tabs, its forms, and the work that they ask for.
 
 import { getJson, Problem, work } from "./api.js";
+import * as corrections from "./corrections.js";
 import * as keys from "./keys.js";
 import * as map from "./map.js";
 import * as marks from "./marks.js";
@@ -53,6 +54,7 @@ async function run(path, content, done) {
   byId("cancel").disabled = false;
   const begin = performance.now();
   try {
+    await corrections.settled();
     const asked = content();
     const made = await work(path, asked, hear, mine.signal);
     done(made, asked);
@@ -190,7 +192,10 @@ async function openSession(file) {
   }
 }
 
-byId("save").addEventListener("click", session.save);
+byId("save").addEventListener("click", async () => {
+  await corrections.settled();
+  session.save();
+});
 byId("open").addEventListener("change", () => {
   const [file] = byId("open").files;
   byId("open").value = "";
@@ -214,6 +219,7 @@ keys.begin({
   k: ["keep what is shown, or no longer", press("#star")],
   h: ["hold what is shown, to compare", press("#hold")],
   x: ["switch between what is held and what is shown", press("#switch")],
+  e: ["edit the notes, or no longer", press("#edit")],
   d: ["download MIDI", press("#get-mid")],
   s: ["save the session", press("#save")],
 });
