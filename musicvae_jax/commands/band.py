@@ -52,9 +52,9 @@ class Drummer:
 
     def __call__(self, strategy: str) -> list[list[Bridge]]:
         """For each bridge its candidates as they are played, the best first."""
-        told = self.options
+        told, patterns = self.options, list(self.patterns.values())
         candidates = maker_of(self.model)(
-            self._pairs(),
+            drum_transitions.pairs_of(patterns, loop=told.transition.loop),
             strategy,
             dataclasses.replace(self.plan, settings=self.plan.settings.without_pitches()),
             num=told.num_or(1),
@@ -62,11 +62,6 @@ class Drummer:
             temperature=told.transition_temperature,
         )
         return [[self._played(bridge) for bridge in ranked] for ranked in candidates]
-
-    def _pairs(self) -> list[tuple[Drums, Drums]]:
-        patterns = list(self.patterns.values())
-        around = [*patterns, patterns[0]] if self.options.transition.loop else patterns
-        return list(itertools.pairwise(around))
 
     def _played(self, bridge: Bridge) -> Bridge:
         played = DRUMS.finish(self.model, bridge.melody, self.options)

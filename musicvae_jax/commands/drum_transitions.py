@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands.files import input_music, write_piece
+from musicvae_jax.commands.files import write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import of_rank
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
-from musicvae_jax.music.drums import STEPS_PER_BAR, Drums
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import drum_grid
 from musicvae_jax.plots.picture import Figure, save_png
@@ -28,11 +28,7 @@ def check(options: Options) -> None:
     told = options.transition
     for flag, is_given in (
         ("pairs", told.pairs is not None),
-        ("loop", told.loop),
-        ("from", told.leave is not None),
-        ("to", told.enter is not None),
         (f"key_path={told.key_path}", told.key_path != "keep"),
-        ("order=latent", told.order_by_latent),
         ("notation", options.notation),
         ("drums=bridge", told.has_drum_bridge),
     ):
@@ -41,16 +37,19 @@ def check(options: Options) -> None:
 
 
 def write_all(
-    model: MelodyModel, plan: Plan, folder: pathlib.Path, options: Options
+    inputs: Mapping[str, Drums],
+    model: MelodyModel,
+    plan: Plan,
+    folder: pathlib.Path,
+    options: Options,
 ) -> dict[str, Any]:
     """Writes all strategies' transitions between the inputs; returns the report on them."""
-    inputs = input_music(options, DRUMS) or dict(DRUMS.examples(STEPS_PER_BAR))
     if not plan.is_spliced:
         ends = bridge_ends(*inputs.values(), plan.bars, False)
         for number, end in enumerate(ends, start=1):
             write_piece(folder, f"drums_{number}", end, options)
     patterns, maker = list(inputs.values()), maker_of(model)
-    pairs = list(itertools.pairwise(patterns))
+    pairs = pairs_of(patterns, loop=options.transition.loop)
     told = options.bridging()
     sampling = {name: told[name] for name in ("num", "seed", "temperature")}
     outputs: dict[str, list[dict[str, Any]]] = {}
@@ -66,6 +65,12 @@ def write_all(
     flat.sort(key=lambda entry: -entry["score"])
     ranking = [{"output": entry["output"], "score": entry["score"]} for entry in flat]
     return {"order": list(inputs), "ranking": ranking, "outputs": outputs}
+
+
+def pairs_of(patterns: Sequence[Drums], *, loop: bool) -> list[tuple[Drums, Drums]]:
+    """The two patterns of each bridge; in a loop the last leads back to the first."""
+    around = [*patterns, patterns[0]] if loop else patterns
+    return list(itertools.pairwise(around))
 
 
 def _write(

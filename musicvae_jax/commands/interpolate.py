@@ -23,7 +23,7 @@ from musicvae_jax.commands.files import (
     write_report,
 )
 from musicvae_jax.commands.files import report as base_report
-from musicvae_jax.commands.instruments import MELODY
+from musicvae_jax.commands.instruments import DRUMS, MELODY
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -90,7 +90,9 @@ def _melodies(
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
         maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
-        inputs, sources, chosen = places.choose(inputs, sources, maker, plan, options)
+        inputs, sources, chosen = places.choose(
+            inputs, sources, maker, plan, options, key_path=told.key_path
+        )
         drummer = None
         if is_band:
             drummer = band.drummer({title: sources[title] for title in inputs}, plan, options)
@@ -108,10 +110,16 @@ def _drums(
 ) -> None:
     assert model is not None  # it is named
     drum_transitions.check(options)
+    told = options.transition
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(options.inputs), options)
     folder = files.make_output_dir(options.output)
-    results = drum_transitions.write_all(model, plan, folder, options)
+    inputs = input_music(options, DRUMS) or dict(DRUMS.examples(model.grid.steps_per_bar))
+    if told.order_by_latent:
+        inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
+    maker = maker_of(model)
+    inputs, _, chosen = places.choose(inputs, {}, maker, plan, options, key_path=None)
+    results = chosen | drum_transitions.write_all(inputs, model, plan, folder, options)
     write_report(folder, report(model, plan, options, results))
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from musicvae_jax.commands.options import Options
 from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.windows import Music
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions.maker import Plan
+from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 from musicvae_jax.transitions.places import AUTO, between, propose
 
@@ -25,20 +25,23 @@ def check(options: Options) -> None:
 
 
 def choose(
-    inputs: Mapping[str, Melody],
+    inputs: Mapping[str, Music],
     sources: Mapping[str, Source],
-    maker: MeterBridgeMaker,
+    maker: BridgeMaker | MeterBridgeMaker,
     plan: Plan,
     options: Options,
-) -> tuple[dict[str, Melody], dict[str, Source], dict[str, Any]]:
+    *,
+    key_path: str | None,
+) -> tuple[dict[str, Music], dict[str, Source], dict[str, Any]]:
     """What is played of the inputs, by `--from` and `--to`.
 
     Args:
-      inputs: melodies by title.
+      inputs: melodies, or drums, by title.
       sources: the files whole by the same titles, if they are to be played.
       maker: of the bridges, by which places are compared.
       plan: of the bridges.
       options: with the places.
+      key_path: as for `places.propose`.
 
     Returns:
       The inputs and the files from and to the chosen bars, and the proposals for JSON; empty
@@ -60,7 +63,7 @@ def choose(
         leave=told.leave,
         enter=told.enter,
         strategy=strategy,
-        key_path=told.key_path,
+        key_path=key_path,
         seed=options.seed,
     )
     best = proposals[0]

@@ -1,4 +1,4 @@
-"""Where to leave the first melody and where to enter the second, by the bridges between."""
+"""Where to leave the first song and where to enter the second, by the bridges between."""
 
 import dataclasses
 import itertools
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from musicvae_jax.music import phrases
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.phrases import Place
+from musicvae_jax.music.windows import Music
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import BridgeMaker, Plan
 from musicvae_jax.transitions.meters import MeterBridgeMaker
@@ -45,13 +47,13 @@ class Proposal:
 
 def propose(
     maker: BridgeMaker | MeterBridgeMaker,
-    pair: tuple[Melody, Melody],
+    pair: tuple[Music, Music],
     plan: Plan,
     *,
     leave: int | str | None,
     enter: int | str | None,
     strategy: str,
-    key_path: str = "keep",
+    key_path: str | None = "keep",
     seed: int = 0,
 ) -> list[Proposal]:
     """The pairs of places to choose from, the best score of their bridges first.
@@ -61,13 +63,13 @@ def propose(
 
     Args:
       maker: of the bridges.
-      pair: the melodies.
+      pair: melodies, or drums.
       plan: of a bridge that is spliced in.
       leave: after how many bars the first melody is left; `auto` to choose, None for its end.
       enter: at which bar, counted from 1, the second is entered; `auto` to choose, None for
         its beginning.
       strategy: by which bridges are made.
-      key_path: one of `modulation.KEY_PATHS`.
+      key_path: one of `modulation.KEY_PATHS`; None for music without keys.
       seed: of all randomness.
 
     Raises:
@@ -80,7 +82,9 @@ def propose(
     if len(both) == 1:
         [(one, other)] = both
         return [Proposal(one, other, 0.0)]
-    ends = [plan_keys(between(pair, one.bar, other.bar), key_path).pairs[0] for one, other in both]
+    ends: list[Any] = [between(pair, one.bar, other.bar) for one, other in both]
+    if key_path is not None:
+        ends = [plan_keys(end, key_path).pairs[0] for end in ends]
     made = maker(ends, strategy, plan, seed=seed, pair_numbers=[0] * len(ends))
     proposals = [
         Proposal(one, other, best.score)
@@ -89,19 +93,21 @@ def propose(
     return sorted(proposals, key=lambda proposal: -proposal.score)
 
 
-def between(pair: Sequence[Melody], leave: int, enter: int) -> tuple[Melody, Melody]:
-    """What is played of two melodies: the first up to a bar line, the second from one on."""
+def between(pair: Sequence[Music], leave: int, enter: int) -> tuple[Music, Music]:
+    """What is played of two songs: of the first up to a bar line, of the second from one on."""
     first, second = pair
     return first.window(0, leave), second.window(enter, second.num_bars - enter)
 
 
-def _places(melody: Melody, told: int | str | None, name: str, *, is_left: bool) -> list[Place]:
+def _places(
+    music: Melody | Drums, told: int | str | None, name: str, *, is_left: bool
+) -> list[Place]:
     if told == AUTO:
         find = phrases.leaving if is_left else phrases.entering
-        return find(melody, MAX_PLACES, _FEWEST_BARS)
+        return find(music, MAX_PLACES, _FEWEST_BARS)
     if told is None:
-        told = melody.num_bars if is_left else 1
+        told = music.num_bars if is_left else 1
     assert isinstance(told, int)
-    if not 1 <= told <= melody.num_bars:
-        raise UserError(f"{name}={told}: the melody has bars 1 to {melody.num_bars}", name)
-    return [phrases.places(melody)[told if is_left else told - 1]]
+    if not 1 <= told <= music.num_bars:
+        raise UserError(f"{name}={told}: there are bars 1 to {music.num_bars}", name)
+    return [phrases.places(music)[told if is_left else told - 1]]

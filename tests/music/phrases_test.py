@@ -3,6 +3,10 @@ import hypothesis.strategies as st
 import numpy as np
 
 from musicvae_jax.music import phrases
+from musicvae_jax.music.drum_kit import CLOSED_HAT as HAT
+from musicvae_jax.music.drum_kit import CRASH, SNARE
+from musicvae_jax.music.drum_kit import LOW_TOM as TOM
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from tests import helpers
 
@@ -31,6 +35,22 @@ def test_phrases_end_with_long_notes_and_rests_and_after_four_bars():
     assert found[6].reasons == ("a rest",)
     assert found[4].reasons == ("a note is held over it", "4 bars")
     assert found[12].reasons == ("the end", "12 bars")
+
+
+def test_drums_end_phrases_with_fills_and_begin_them_with_a_crash():
+    beat = [(HAT, s) for s in range(0, 128, 2)] + [(SNARE, s) for s in range(4, 128, 8)]
+    fill = [(TOM, s) for s in range(2 * 16 + 8, 3 * 16, 2)] + [(CRASH, 3 * 16)]
+    found = phrases.places(Drums.from_hits(beat + fill, 127))
+    assert [place.points for place in found] == [6.0, 0, 0, 4.0, 1.0, 0, 0, 0, 6.0]
+    assert found[3].reasons == ("a crash", "a fill")
+    alike = phrases.places(Drums.from_hits(beat, 128))
+    assert [place.points for place in alike] == [6.0, 0, 0, 0, 1.0, 0, 0, 0, 6.0]
+
+
+@hypothesis.given(helpers.drums(), st.integers(1, 4))
+def test_the_ends_of_drums_are_among_the_places(drums, most):
+    assert drums.num_bars in [place.bar for place in phrases.leaving(drums, most, 4)]
+    assert 0 in [place.bar for place in phrases.entering(drums, most, 4)]
 
 
 def test_of_equal_places_the_one_that_keeps_more_comes_first():

@@ -2,6 +2,7 @@ import types
 
 import pytest
 
+from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import places
@@ -50,5 +51,15 @@ def test_one_place_can_be_told_and_the_other_chosen():
 
 @pytest.mark.parametrize(("leave", "enter", "name"), [(17, None, "from"), (None, 17, "to")])
 def test_a_bar_that_is_not_there_is_told(leave, enter, name):
-    with pytest.raises(UserError, match=f"{name}=17: the melody has bars 1 to 16"):
+    with pytest.raises(UserError, match=f"{name}=17: there are bars 1 to 16"):
         propose(leave, enter)
+
+
+def test_drums_are_left_and_entered_without_a_key():
+    rock, bossa = example_drums().values()
+    told = {"leave": "auto", "enter": 3, "strategy": "latent", "key_path": None}
+    found = places.propose(maker, (rock, bossa), PLAN, **told)
+    assert {proposal.enter.bar for proposal in found} == {2}
+    by_bar = {proposal.leave.bar: proposal.leave.reasons for proposal in found}
+    assert by_bar[8] == ("a crash", "a fill", "8 bars")
+    assert "the end" in by_bar[16]
