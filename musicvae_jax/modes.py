@@ -117,6 +117,16 @@ def _studio(config: ml_collections.ConfigDict | None, options: "Options") -> Non
     server.studio(config, options)
 
 
+def _export_page(config: ml_collections.ConfigDict | None, options: "Options") -> None:
+    try:
+        from musicvae_jax.static_page import export
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--mode=export_page needs {error.name}: pip install 'musicvae-jax[page]'"
+        ) from error
+    export.export_page(config, options)
+
+
 MODES = {
     "train": Mode(
         "(default) trains, evaluates, checkpoints; run again to go on", _train, needs_config=True
@@ -147,4 +157,5 @@ MODES = {
         "writes a checkpoint to share, small and with its hashes", _export, takes_fields=True
     ),
     "studio": Mode("a page in the browser to make and hear transitions, on this machine", _studio),
+    "export_page": Mode("writes a page that makes transitions without a server", _export_page),
 }

@@ -31,6 +31,7 @@ LAYERS = (
     "plots",
     "commands",
     "studio",
+    "static_page",
     "modes",
     "main",
 )
@@ -113,6 +114,7 @@ def test_no_import_goes_in_a_circle():
                 )
             },
         ),
+        ("onnx", {"static_page.onnx_graph", "static_page.onnx_operators"}),
         ("pebble", {"system.workers"}),
         ("soundfile", {"voice.sound"}),
         ("jinja2", {"studio.handlers"}),

@@ -97,6 +97,7 @@ class Options:
       run: how training is run.
       beam_options: of Apache Beam, for building data; empty for this machine alone.
       studio: where the studio listens.
+      runtime: of `export_page`, the file of the library that runs models in browsers, or None.
       fields: values by field, which change the configuration of the checkpoint.
     """
 
@@ -119,6 +120,7 @@ class Options:
     run: RunOptions = dataclasses.field(default_factory=RunOptions)
     beam_options: tuple[str, ...] = ()
     studio: StudioOptions = dataclasses.field(default_factory=StudioOptions)
+    runtime: str | None = None
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def input_readings(self) -> tuple[Reading, ...]:

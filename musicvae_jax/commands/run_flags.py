@@ -71,11 +71,25 @@ _HOST = flags.DEFINE_string(
 _PORT = flags.DEFINE_integer(
     "port", 7860, "The port; 0 for any free one.", lower_bound=0, upper_bound=65535
 )
+_RUNTIME = flags.DEFINE_string(
+    "runtime",
+    None,
+    "The file that `npm pack onnxruntime-web@1.30.0` makes, which runs the model in browsers. "
+    "Default: it is fetched from registry.npmjs.org, and kept for the next time.",
+)
 
 _MAKES_MUSIC = ("generate", "reconstruct", "interpolate", "complete", "vary")
-_HAS_MODEL = (*_MAKES_MUSIC, "humanise", "train_prior", "evaluate", "export", "studio")
+_HAS_MODEL = (
+    *_MAKES_MUSIC,
+    "humanise",
+    "train_prior",
+    "evaluate",
+    "export",
+    "export_page",
+    "studio",
+)
 _TEMPERATURE_MEANS = "0 takes the most probable notes, 1 samples from the model's distribution. "
-_WRITES = ("humanise", "train_prior", "evaluate", "export", "build_data", "inspect")
+_WRITES = ("humanise", "train_prior", "evaluate", "export", "export_page", "build_data", "inspect")
 help.describe("Input and output", (*_MAKES_MUSIC, *_WRITES), _OUTPUT)
 help.describe("Input and output", _MAKES_MUSIC, _NOTATION)
 help.describe("Input and output", (*_MAKES_MUSIC, "humanise"), _AUDIO, _SOUNDFONT)
@@ -117,6 +131,7 @@ help.describe("Training", ("train",), _PROFILE)
 help.describe("Several processes", ("train",), _STALL_TIMEOUT)
 help.describe("Data", ("build_data",), _BEAM_OPTIONS)
 help.describe("Page", ("studio",), _HOST, _PORT)
+help.describe("Page", ("export_page",), _RUNTIME)
 
 
 def folders(mode: str, config_name: str) -> tuple[pathlib.Path, pathlib.Path]:
@@ -160,6 +175,7 @@ def read(workdir: pathlib.Path, output: pathlib.Path) -> "Options":
         run=loop.RunOptions(_profile_steps(), _STALL_TIMEOUT.value),
         beam_options=tuple(_BEAM_OPTIONS.value),
         studio=options.StudioOptions(_HOST.value, _PORT.value),
+        runtime=_RUNTIME.value,
     )
 
 

@@ -273,6 +273,7 @@ class Decoder(nn.Module):
         given: jax.Array,
         is_given: jax.Array,
         bias: jax.Array | None = None,
+        before: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Decodes freely: each step sees the model's own previous token.
 
@@ -284,6 +285,7 @@ class Decoder(nn.Module):
           is_given: [batch, steps] bool.
           bias: if not None, [batch, steps, vocab] is added to the logits before a token
             is chosen; minus infinity forbids one.
+          before: [batch] int32, the tokens before the first ones; None for none.
 
         Returns:
           tokens: [batch, steps] int32, and the natural logarithms of their
@@ -314,7 +316,7 @@ class Decoder(nn.Module):
             return (carries, token), outputs
 
         scan = nn.scan(bar_body, variable_broadcast="params", split_rngs={"params": False})
-        start = jnp.full((batch,), self.vocab, jnp.int32)
+        start = jnp.full((batch,), self.vocab, jnp.int32) if before is None else before
         # Drawn before the loop, in which each operation costs a launch.
         preference = noise.scaled_gumbel(keys, given.shape[1], self.vocab, temperature)
         preference = preference.reshape(bars, -1, batch, self.vocab)

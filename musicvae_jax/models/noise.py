@@ -80,6 +80,8 @@ def scaled_gumbel(
         return temperature * by_step
 
     zeros = functools.partial(jnp.zeros, (steps, keys.shape[0], size), jnp.float32)
+    if isinstance(temperature, float) and temperature == 0:
+        return zeros()
     return jax.lax.cond(jnp.asarray(temperature) > 0, draw, zeros)
 
 

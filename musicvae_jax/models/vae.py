@@ -127,9 +127,11 @@ class MusicVAE(nn.Module):
         given: jax.Array,
         is_given: jax.Array,
         bias: jax.Array | None = None,
+        before: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """`Decoder.sample_bars`."""
-        return self.decoder_lstm.sample_bars(embeddings, keys, temperature, given, is_given, bias)
+        limits = (given, is_given, bias, before)
+        return self.decoder_lstm.sample_bars(embeddings, keys, temperature, *limits)
 
     def __call__(
         self,

@@ -63,4 +63,9 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray | str]) -
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes `value` as indented JSON, atomically. NaN and infinity are errors."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """Indented JSON. NaN and infinity are errors."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
