@@ -19,8 +19,7 @@ Learns melodies or drums, writes new ones, and makes transitions from one to ano
 Modes:
 {modes}
 
-  musicvae --mode=MODE --help                       the flags of a mode
-  musicvae --helpfull                               all flags"""
+  musicvae --mode=MODE --help                       the flags of a mode (--helpfull: of all)"""
 # In the order in which they are shown. `describe` adds the flags: for each, the modes that use
 # it and what it does in them. The key "" stands for every mode.
 _TOPICS: dict[str, dict[str, dict[str, str]]] = {

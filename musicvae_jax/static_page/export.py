@@ -45,7 +45,7 @@ def export_page(config: ml_collections.ConfigDict | None, options: Options) -> N
     for part, prefix in (("", ""), (", of which the model", "model/")):
         size = sum(len(data) for name, data in content.items() if name.startswith(prefix))
         logger.info("wrote %s%s: %.1f MB", options.output, part, size / 1e6)
-    logger.info("python -m http.server --directory %s 8000 serves it", options.output)
+    logger.info("cd %s && python -m http.server 8000 serves it", options.output)
 
 
 def contents(model: MelodyModel, library: Mapping[str, bytes]) -> dict[str, bytes]:
