@@ -58,6 +58,11 @@ ROLAND: dict[int, tuple[int, ...]] = {
 _ONLY_ROLAND = (22, 26)
 
 
+def is_roland(pitch: np.ndarray) -> bool:
+    """Whether the notes of a drum track show that it was played on a kit of Roland's."""
+    return bool(np.isin(pitch, _ONLY_ROLAND).any())
+
+
 def pieces_of(pitch: np.ndarray) -> np.ndarray:
     """The pieces of the notes of a drum track, read as a Roland kit if its notes show one.
 
@@ -67,7 +72,7 @@ def pieces_of(pitch: np.ndarray) -> np.ndarray:
     Returns:
       [notes] int32, 0..8, or `NOT_A_PIECE`.
     """
-    table = ROLAND if np.isin(pitch, _ONLY_ROLAND).any() else GENERAL_MIDI
+    table = ROLAND if is_roland(pitch) else GENERAL_MIDI
     piece_of = np.full(128, NOT_A_PIECE, np.int32)
     for piece, pitches in table.items():
         piece_of[list(pitches)] = piece

@@ -115,16 +115,27 @@ def drums_of_file(path: str | os.PathLike, reading: Reading) -> Drums:
     Raises:
       UserError: as for `read_drums`.
     """
-    data = content(path)
-    song = song_from_bytes(data, str(path), reading)
-    if all(track.is_drum for track in song.tracks):
-        # Drummers play to a click: how far they are off it is their timing, and their accents
-        # do not tell where bars begin as a tune does.
-        declared = song_from_bytes(data, str(path), dataclasses.replace(reading, as_declared=True))
-        song = song if beats.is_without_grid(declared) else declared
+    song = song_with_drums(path, reading)
     drums = extract_drums(song, str(path))
     _log_warnings(song, str(path))
     return drums
+
+
+def song_with_drums(path: str | os.PathLike, reading: Reading) -> Song:
+    """`read_song` for the drums of a song: a file of drums alone has the bars that it tells of.
+
+    Drummers play to a click: how far they are off it is their timing, and their accents do not
+    tell where bars begin as a tune does.
+
+    Raises:
+      FileError: as for `read_song`.
+    """
+    data = content(path)
+    song = song_from_bytes(data, str(path), reading)
+    if not all(track.is_drum for track in song.tracks):
+        return song
+    declared = song_from_bytes(data, str(path), dataclasses.replace(reading, as_declared=True))
+    return song if beats.is_without_grid(declared) else declared
 
 
 def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:

@@ -13,6 +13,9 @@ from musicvae_jax.datasets import input_pipeline
 from musicvae_jax.datasets.statistics import corpus_statistics
 from musicvae_jax.midi import write
 from musicvae_jax.midi.reading import Reading
+from musicvae_jax.music.drum_examples import example_drums
+from musicvae_jax.music.drum_kit import PIECES
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.notation import read
@@ -72,6 +75,30 @@ def test_inspect_says_why_nothing_was_taken(tmp_path, capsys):
     write.write(tmp_path / "a.mid", Melody.from_notes([(60, 0, 4)], 16))
     inspect.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
     assert "no usable melody: track ('melody', program 0) has 1 notes" in capsys.readouterr().out
+
+
+def test_inspect_explains_drums(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(inspect, "save_png", lambda path, figure: shown.append((path.name, figure)))
+    shown = []
+    drums = example_drums()["rock"].then(example_drums()["bossa"]).window(0, 20)
+    write.write(tmp_path / "a.mid", drums)
+    inspect.inspect(None, options(tmp_path / "out", tmp_path / "a.mid"))
+    lines = capsys.readouterr().out.splitlines()
+    assert "  no usable melody: the file has only drum tracks" in lines
+    assert "  drums: 20 bars of 4/4 from quarter note 0, read as General MIDI" in lines
+    told = next(line for line in lines if "hits of the kit" in line)
+    for piece, name in enumerate(PIECES):
+        count = np.count_nonzero(drums.piece == piece)
+        assert (f"{count} {name}" in told) == (count > 0)
+    assert "  5 windows of 16 bars of drums" in lines
+    [_, (name, figure)] = shown
+    assert name == "inspect_00_drums.png"
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["bars 1 to 16", "bars 17 to 20"]
+    few = Drums.from_hits([(0, 0), (1, 4)], 16)
+    write.write(tmp_path / "b.mid", few)
+    inspect.inspect(None, options(tmp_path / "out", tmp_path / "b.mid"))
+    assert "no usable drums: the drum tracks have 2 hits" in capsys.readouterr().out
 
 
 def test_inspect_numbers_the_tracks_by_which_they_are_asked_for(tmp_path, capsys, monkeypatch):
