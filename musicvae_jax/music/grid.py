@@ -133,6 +133,11 @@ METER_NAMES = ", ".join(f"{numerator}/{denominator}" for numerator, denominator 
 _MIN_GAIN = 0.01
 
 
+def given_name(grid: Grid) -> str:
+    """The name of a grid in `GRIDS`."""
+    return next(name for name, known in GRIDS.items() if known == grid)
+
+
 def mean_move(quarters: np.ndarray, grid: Grid) -> float:
     """By how much onsets move to the nearest steps on average, in quarter notes.
 

@@ -181,10 +181,14 @@ class Piece:
                 found.append((section.start_quarter, grid))
         return found
 
+    def section_at(self, step: int) -> Section:
+        """The section in which a step lies; of the piece's end the last one."""
+        starts = [section.start_step for section in self.sections]
+        return self.sections[max(bisect.bisect_right(starts, step) - 1, 0)]
+
     def quarters_at(self, step: int) -> float:
         """Where a step lies, in quarter notes from the beginning."""
-        starts = [section.start_step for section in self.sections]
-        return self.sections[max(bisect.bisect_right(starts, step) - 1, 0)].quarters(step)
+        return self.section_at(step).quarters(step)
 
     def seconds_at(self, step: int) -> float:
         """When a step begins in the MIDI file, whose tempos are whole microseconds."""

@@ -1,9 +1,10 @@
 """The model behind the page: compiled once, then asked by one request at a time."""
 
 import collections
+import dataclasses
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.rebar import rebar
 from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
 from musicvae_jax.studio import fields, views, ways
@@ -25,6 +27,7 @@ from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions.maker import maker_of
+from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 logger = logging.getLogger(__name__)
 # Modes other than `interpolate`, and how many inputs they take.
@@ -35,7 +38,8 @@ class Engine:
     """Makes results; not for several threads at once.
 
     Attributes:
-      model: the model.
+      model: the model; melodies in other bars than it knows are for another one, which is loaded
+        when the first of them comes.
       options: of the studio.
       ways: that a bridge can go with this model, the recommended one first.
       modes: that the model is good for, in the order of the page.
@@ -52,7 +56,7 @@ class Engine:
         self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
         self.steps = len(self.ways) + len(self._others) + 1
-        self._maker = maker_of(model)
+        self._models = {model.grid.steps_per_bar: model}
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
 
@@ -66,10 +70,30 @@ class Engine:
             "bars": self.model.bars,
         }
 
+    def models(self, inputs: Sequence[Melody], tell: Tell) -> dict[int, MelodyModel]:
+        """By the steps of a bar the models that some melodies need, that of the first one first.
+
+        Raises:
+          UserError: there is no model of the bars of a melody.
+        """
+        needed = dict.fromkeys(melody.grid.steps_per_bar for melody in inputs)
+        for steps in needed:
+            if steps not in self._models:
+                tell({"doing": "loading a model for such bars", "done": 0, "total": 1})
+                self._models[steps] = files.shipped_for(steps)
+        return {steps: self._models[steps] for steps in needed}
+
+    def base_for(self, inputs: Sequence[Melody]) -> Options:
+        """The options of the studio, without its model if the inputs are for another one."""
+        steps = {melody.grid.steps_per_bar for melody in inputs}
+        if not steps or self.model.grid.steps_per_bar in steps:
+            return self.options
+        return dataclasses.replace(self.options, checkpoint="", workdir=fields.DEFAULT_WORKDIR)
+
     def warm_up(self, tell: Tell) -> None:
         """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
-        examples = example_melodies()
+        examples = example_melodies(self.model.grid.steps_per_bar)
         for way in self.ways:
             texts = {"strategy": way.strategy, "splice": "true", "melody_only": "true"}
             self.make("interpolate", texts, examples, tell)
@@ -111,24 +135,30 @@ class Engine:
         if mode == "interpolate":
             return self._interpolate(inputs, options, tell, sources, lines)
         told = melodies.keywords(mode, options)
+        models = self.models(list(inputs.values()), tell) or {0: self.model}
+        if len(models) > 1:
+            raise UserError(
+                "melodies A and B are in bars of different models: choose two of a kind"
+            )
+        [model] = models.values()
         lengths = tuple(melody.num_bars for melody in inputs.values())
-        program = (mode, lengths, options.bars, options.num)
+        program = (model.grid, mode, lengths, options.bars, options.num)
         tell({"doing": mode, "done": 0, "total": 1, "compiles": program not in self._compiled})
         if mode == "generate":
-            made = compose.generate(self.model, **told)
+            made = compose.generate(model, **told)
         elif not inputs:
             raise UserError("choose a melody first")
         elif mode == "reconstruct":
-            made = compose.reconstruct(self.model, inputs, **told)
+            made = compose.reconstruct(model, inputs, **told)
         else:
             title, melody = next(iter(inputs.items()))
             if mode == "vary":
-                made = compose.vary(self.model, title, melody, options.kept_bars, **told)
+                made = compose.vary(model, title, melody, options.kept_bars, **told)
             else:
-                made = compose.complete(self.model, title, melody, **told)
+                made = compose.complete(model, title, melody, **told)
         self._compiled.add(program)
         made = edits.composition(made, lines or {})
-        report = melodies.report(mode, made, self.model, options)
+        report = melodies.report(mode, made, model, options)
         return Result(views.of_composition(made, options.kept_bars), report)
 
     def _interpolate(
@@ -142,12 +172,17 @@ class Engine:
         if len(inputs) != 2:
             raise UserError("a transition needs two melodies: choose melody A and melody B")
         interpolate.check(options)
-        plan = interpolate.make_plan(self.model, len(inputs), options)
-        options = interpolate.with_possible_strategies(self.model, options)
+        models = self.models(list(inputs.values()), tell)
+        model, *_ = models.values()
+        for one in models.values():
+            options = interpolate.with_possible_strategies(one, options)
+        plan = interpolate.make_plan(model, len(inputs), options)
+        maker = MeterBridgeMaker({steps: maker_of(one) for steps, one in models.items()})
+        grids = tuple(melody.grid for melody in inputs.values())
         strategies = options.transition.strategies
         made: list[transitions.Transition] = []
         for number, strategy in enumerate(strategies):
-            program = (strategy, plan.settings, plan.bars, options.num_or(1))
+            program = (grids, strategy, plan.settings, plan.bars, options.num_or(1))
             tell(
                 {
                     "doing": ways.TITLES[strategy],
@@ -159,8 +194,8 @@ class Engine:
             alone = fields.with_strategy(options, strategy)
             made += transitions.make_transitions(
                 inputs,
-                self.model,
-                self._maker,
+                model,
+                maker,
                 plan,
                 **alone.bridging(),
                 loop=alone.transition.loop,
@@ -170,7 +205,9 @@ class Engine:
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)
-        report = interpolate.report(self.model, plan, options, outcome)
+        if len(models) > 1:
+            outcome["checkpoints"] = {n: files.checkpoint_facts(one) for n, one in models.items()}
+        report = interpolate.report(model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([views.of_transition(transition) for transition in ranked], report)
 
@@ -182,7 +219,7 @@ class Engine:
 
     def map_points(self, inputs: Mapping[str, Melody], tell: Tell) -> list[dict[str, Any]]:
         """The points of the map, by name; an example that is also an input is shown once."""
-        _, places = self.landmarks.with_inputs(list(inputs.values()))
+        _, places = self.landmarks.with_inputs(self._on_map(inputs))
         names = [*self.landmarks.melodies, *inputs]
         kinds = ["landmark"] * len(self.landmarks.melodies) + ["input"] * len(inputs)
         return [
@@ -191,9 +228,17 @@ class Engine:
             if kind == "input" or name not in inputs
         ]
 
+    def _on_map(self, inputs: Mapping[str, Melody]) -> list[Melody]:
+        """The inputs, in the bars of the map's model."""
+        grid = self.model.grid
+        return [
+            melody if melody.grid.steps_per_bar == grid.steps_per_bar else rebar(melody, grid)
+            for melody in inputs.values()
+        ]
+
     def map_point(self, x: float, y: float, inputs: Mapping[str, Melody], tell: Tell) -> Result:
         """The melody at a place of the map."""
-        melody, weights = self.landmarks.at(x, y, list(inputs.values()))
+        melody, weights = self.landmarks.at(x, y, self._on_map(inputs))
         if not melody.pitch.size:
             raise UserError("the model is silent there; try another place")
         shares: collections.Counter[str] = collections.Counter()

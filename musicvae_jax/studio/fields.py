@@ -13,6 +13,7 @@ from absl import flags
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands.options import Options
 from musicvae_jax.midi.reading import Reading
+from musicvae_jax.music.grid import given_name
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
 
@@ -39,6 +40,8 @@ MORE = {
         "pitch_range",
         "rhythm",
         "programs",
+        "meter_at",
+        "meter_keeps",
         "temperature",
         "seed",
         "loop",
@@ -65,6 +68,8 @@ _WORDS = {
     "key_path": "Keys",
     "loop": "End with a bridge back to A",
     "melody_only": "Play the melodies alone",
+    "meter_at": "Where another meter begins",
+    "meter_keeps": "What keeps its length there",
     "num": "How many",
     "interpolate num": "Candidates of each way",
     "path": "Path",
@@ -91,6 +96,12 @@ _CHOICES = {
         "transpose": "all in A's",
         "glide": "glide from A's to B's",
     },
+    "meter_at": {
+        "first": "with the bridge",
+        "middle": "in the middle of the bridge",
+        "last": "after the bridge",
+    },
+    "meter_keeps": {"beat": "the beat", "bar": "the bar"},
     "path": {"linear": "straight", "spherical": "turning"},
     "programs": {
         "keep": "that of A",
@@ -115,6 +126,7 @@ _USUAL_NUMBERS = {"num": "4", "interpolate num": "1"}
 _LISTS = ("attribute", "control_curve", "keep_bars", "pitch_range")
 # Defaults of the page, which begins with two melodies, where they are not the flags' own.
 _BEGINS = {"interpolate": {"splice": "true"}}
+DEFAULT_WORKDIR = pathlib.Path("runs/default")
 MAX_NUM = 16
 MAX_SEED = 2**31 - 1
 
@@ -264,13 +276,13 @@ def command(
     parts = ["musicvae", f"--mode={mode}"]
     if base.checkpoint:
         parts.append(f"--checkpoint={base.checkpoint}")
-    elif base.workdir != pathlib.Path("runs/default"):
+    elif base.workdir != DEFAULT_WORKDIR:
         parts.append(f"--workdir={base.workdir}")
     if inputs:
         parts.append(f"--input={_comma_separated(inputs)}")
     tracks = [reading.track or "" for reading in readings]
     ones = ["" if r.bar_one is None else f"{r.bar_one:g}" for r in readings]
-    grids = ["" if reading.grid is None else reading.grid.meter for reading in readings]
+    grids = ["" if reading.grid is None else given_name(reading.grid) for reading in readings]
     for name, known in (("track", tracks), ("bar_one", ones), ("grid", grids)):
         if any(known):
             parts.append(f"--{name}={_comma_separated(known)}")

@@ -1,7 +1,6 @@
 """The handlers of the studio's requests, and the threads and processes that do their work."""
 
 import contextlib
-import dataclasses
 import functools
 import importlib.resources
 import logging
@@ -15,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from musicvae_jax.commands import files, inspect, interpolate
+from musicvae_jax.checkpoints import load
+from musicvae_jax.commands import inspect, interpolate
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
@@ -23,7 +23,7 @@ from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.grid import SIXTEENTHS
+from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
@@ -37,6 +37,8 @@ from musicvae_jax.voice import sound
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+# In the bars of every model, those of the first one first.
+_EXAMPLES = {name: one for steps in load.OF_STEPS for name, one in example_melodies(steps).items()}
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 # `line` is the MIDI file of the melody alone.
@@ -62,7 +64,7 @@ class Studio:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         self._readers = SafePool(1, TIMEOUT_SEC)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
-        for name in example_melodies():  # which starts the reading process, too
+        for name in _EXAMPLES:  # which starts the reading process, too
             self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
         try:
             yield
@@ -85,7 +87,7 @@ class Studio:
         }
         html = _template().render(
             modes=modes,
-            examples=list(example_melodies()),
+            examples=list(_EXAMPLES),
             ways=engine.ways,
             most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
             can_hear=sound.is_installed(),
@@ -118,13 +120,13 @@ class Studio:
 
     def _example(self, name: str, tell: Tell) -> dict[str, Any]:
         if name not in self._examples:
-            content = encode.piece_bytes(single(example_melodies()[name]), name)
+            content = encode.piece_bytes(single(_EXAMPLES[name]), name)
             self._examples[name] = self._read(content, name, AS_FOUND, tell)
         return self._examples[name]
 
     async def example(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in example_melodies():
+        if name not in _EXAMPLES:
             raise HTTPException(404, f"there is no example {name}")
         return JSONResponse(
             await events.done(
@@ -150,18 +152,10 @@ class Studio:
         found = extraction.extract(song, track=reading.track, grid=reading.grid)
         if found.melody is None or found.span is None:
             raise UserError(f"{name}: no usable melody: {found.refusal}")
-        if found.melody.grid != SIXTEENTHS:
-            if SIXTEENTHS not in found.span.grids or reading.grid is not None:
-                raise UserError(
-                    f"{name}: is in {found.melody.grid.meter}, and the studio plays bars of 4/4; "
-                    "the command line plays both"
-                )
-            reading = dataclasses.replace(reading, grid=SIXTEENTHS)  # swung, or in triplets
-            return self._read(content, name, reading, tell)
         rules = WindowRules(bars=self._engine.model.bars)
         words = inspect.explain(name, song, found, rules)[1:]
         view = views.view_melody(name, found.melody, words) | songs.view_song(song, found)
-        return view | {"grid": SIXTEENTHS.meter if reading.grid else ""}
+        return view | {"grid": given_name(reading.grid) if reading.grid else ""}
 
     def _parsed(self, parse: Callable[..., T], content: bytes, name: str, reading: Reading) -> T:
         """What is made of a file in a process of its own, which it may bring down."""
@@ -187,7 +181,6 @@ class Studio:
             whole = (upload.content, upload.name, upload.reading)
             result[title] = self._parsed(read.whole_from_bytes, *whole)
             requests.check_length(upload.name, result[title].melody)
-        files.checked(self._engine.model, {title: each.melody for title, each in result.items()})
         return result
 
     # Work.
@@ -219,6 +212,7 @@ class Studio:
             else:
                 texts = texts | {"melody_only": "true"}
         readings = [upload.reading for upload in uploads]
+        base = self._engine.base_for(list(inputs.values()))
         command = fields.command(mode, texts, list(inputs), base, readings)
 
         def work(tell: Tell) -> dict[str, Any]:
@@ -311,7 +305,7 @@ class Studio:
 
 def _is_there(melody: Melody, upload: Upload) -> bool:
     """Whether all that the command line would read of an input is there."""
-    return upload.content is not None or melody == example_melodies().get(upload.name)
+    return upload.content is not None or melody == _EXAMPLES.get(upload.name)
 
 
 def _item(asked: dict[str, Any]) -> results.Item:

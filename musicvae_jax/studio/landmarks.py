@@ -23,7 +23,7 @@ class Landmarks:
         self._model = model
         drawn = model.generate(DRAWN, seed=_SEED, temperature=_TEMPERATURE)
         drawn = [melody for melody in drawn if melody.pitch.size]
-        self.melodies: dict[str, Melody] = example_melodies()
+        self.melodies: dict[str, Melody] = example_melodies(model.grid.steps_per_bar)
         self.melodies |= {f"drawn {n}": melody for n, melody in enumerate(drawn, start=1)}
         self._z = model.latents(list(self.melodies.values()))
         flat = self._z.reshape(len(self._z), -1)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from musicvae_jax.commands import files
 from musicvae_jax.midi.read import MAX_BYTES
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
+from musicvae_jax.music.grid import GRIDS, SIXTEENTHS, given_name
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.studio.jobs import Client
@@ -178,6 +179,7 @@ def read_melody(name: str, given: Any) -> Melody:
             int(given["num_steps"]),
             tempo_bpm=float(given["tempo_bpm"]),
             program=int(given["program"]),
+            grid=GRIDS[given.get("grid", given_name(SIXTEENTHS))],
         )
         microseconds_per_quarter(melody.tempo_bpm)
         if not 0 <= melody.program <= 127 or not melody.pitch.size:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from musicvae_jax.commands import transitions
 from musicvae_jax.commands.compose import Composition
 from musicvae_jax.music.assembly import single
-from musicvae_jax.music.melody import STEPS_PER_QUARTER, Melody
+from musicvae_jax.music.grid import given_name
+from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
@@ -35,25 +37,39 @@ _PARTS = {"complete": ("melody 1", "continuation"), "vary": ("kept", "new")}
 
 
 def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
-    """A piece for the page.
+    """A piece for the page, whose unit of time is a step that all of its meters have.
+
+    A bar has as many of them in every meter: of one grid those that take time, of several grids
+    their least common multiple.
 
     Args:
       piece: the piece.
       t: [bars], how far each is from melody 1's colour to melody 2's.
     """
+    per_bar = math.lcm(*(section.melody.grid.played_steps for section in piece.sections))
+
+    def unit(step: int) -> int:
+        section = piece.section_at(step)
+        grid = section.melody.grid
+        played = int(grid.played(step - section.start_step))
+        return section.start_bar * per_bar + played * (per_bar // grid.played_steps)
+
     seconds, tempos = 0.0, []
+    changes = _tempos(piece)
     for (step, bpm), (following, _) in zip(
-        piece.tempos, [*piece.tempos[1:], (piece.num_steps, 0.0)], strict=True
+        changes, [*changes[1:], (piece.num_steps, 0.0)], strict=True
     ):
-        per_step = microseconds_per_quarter(bpm) / STEPS_PER_QUARTER / 1e6
-        tempos.append([step, round(seconds, 6), round(per_step, 8)])
-        seconds += (following - step) * per_step
+        quarters = piece.section_at(step).melody.grid.quarters_per_bar
+        per_unit = microseconds_per_quarter(bpm) * quarters / per_bar / 1e6
+        tempos.append([unit(step), round(seconds, 6), round(per_unit, 8)])
+        seconds += (unit(following) - unit(step)) * per_unit
     return {
         "bars": piece.num_bars,
+        "steps_per_bar": per_bar,
         "duration_sec": round(seconds, 3),
         "loops": piece.loops,
         "tempos": tempos,
-        "notes": piece.notes(),
+        "notes": [(pitch, unit(start), unit(end)) for pitch, start, end in piece.notes()],
         "t": np.round(np.asarray(t, np.float64), 4).tolist(),
         "sections": [
             {
@@ -63,10 +79,23 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
                 "start_bar": section.start_bar,
                 "bars": section.melody.num_bars,
                 "is_bridge": section.is_bridge,
+                "meter": section.melody.grid.meter,
+                "beats": section.melody.grid.played_steps // section.melody.grid.steps_per_beat,
             }
             for section in piece.sections
         ],
     }
+
+
+def _tempos(piece: Piece) -> list[tuple[int, float]]:
+    """`(step, tempo_bpm)` of each change, and of each section whose bars last longer or shorter."""
+    changes, quarters = dict(piece.tempos), None
+    for section in piece.sections:
+        step, before = section.start_step, quarters
+        quarters = section.melody.grid.quarters_per_bar
+        if before not in (None, quarters) and step not in changes:
+            changes[step] = next(bpm for at, bpm in reversed(piece.tempos) if at < step)
+    return sorted(changes.items())
 
 
 def of_transition(made: transitions.Transition) -> Item:
@@ -210,6 +239,7 @@ def view_melody(name: str, melody: Melody, explanation: Sequence[str]) -> dict[s
             "num_steps": melody.num_steps,
             "tempo_bpm": melody.tempo_bpm,
             "program": melody.program,
+            "grid": given_name(melody.grid),
         },
         "view": view_piece(single(melody), np.zeros(melody.num_bars)),
     }

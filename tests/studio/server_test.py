@@ -31,6 +31,7 @@ from musicvae_jax.midi import encode, musicxml
 from musicvae_jax.music import attributes
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
+from musicvae_jax.music.grid import GRIDS
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read as music_files
 from musicvae_jax.studio import fields, guard, requests, results, views, ways
@@ -357,24 +358,91 @@ def test_another_track_and_another_bar_line_can_be_chosen(client, whole_songs):
         assert answer.status_code == 400 and part in answer.json()["error"]
 
 
-def test_other_meters_are_told_and_triplets_are_read_in_sixteenths(client, tmp_path):
-    path = tmp_path / "song.mid"
-    rng = np.random.default_rng(0)
-    for meter, part in (((4, 4), ""), ((3, 4), "song.mid: is in 3/4, and the studio plays")):
-        file = mido.MidiFile(ticks_per_beat=480)
-        track = file.add_track("Melody")
-        track.append(mido.MetaMessage("time_signature", numerator=meter[0], denominator=meter[1]))
-        for pitch in rng.integers(60, 72, 96).tolist():
-            track.append(mido.Message("note_on", note=pitch, velocity=80))
-            track.append(mido.Message("note_off", note=pitch, time=160))
-        file.save(path)
-        answer = client.post("/api/read?name=song.mid", content=path.read_bytes())
-        assert part in answer.json().get("error", "")
-        assert answer.json().get("grid", "") == ("" if part else "4/4")
-    file = {"name": "song.mid", "file": base64.b64encode(path.read_bytes()).decode()}
-    swung = views.view_melody("song.mid", example_melodies()["reel"], [])
-    asked = {"mode": "interpolate", "options": {"splice": "true"}, "inputs": [swung | file] * 2}
-    assert "12 steps a bar" in events(client, "/api/make", asked)[-1]["error"]
+@pytest.mark.parametrize("name", ["3/4", "6/8", "9/8", "triplets", "4/4"])
+def test_melodies_in_any_meter_are_read_and_given_back(client, tmp_path, name):
+    grid = GRIDS[name]
+    steps = [0, 2, 3, 4, 6, 8] if name == "triplets" else [0, 3, 4, 6]
+    starts = [b * grid.steps_per_bar + step for b in range(4) for step in steps]
+    ends = [*starts[1:], 4 * grid.steps_per_bar]
+    rows = [(60 + n % 5, s, e) for n, (s, e) in enumerate(zip(starts, ends, strict=True))]
+    melody = Melody.from_notes(rows, ends[-1], grid=grid)
+    content = encode.piece_bytes(single(melody), "song")
+    answer = client.post("/api/read?name=song.mid", content=content).json()
+    assert requests.read_melody("song.mid", answer["melody"]) == melody
+    assert answer["song"]["bar_quarters"] == grid.quarters_per_bar and answer["grid"] == ""
+    view = answer["view"]
+    assert view["steps_per_bar"] == grid.played_steps and view["bars"] == 4
+    played = [(p, int(grid.played(s)), int(grid.played(e))) for p, s, e in melody.notes()]
+    assert [tuple(note) for note in view["notes"]] == played
+    [section] = view["sections"]
+    assert section["meter"] == grid.meter
+    assert view["duration_sec"] == pytest.approx(melody.num_quarters / 2, abs=1e-3)  # at 120
+    wrong = answer["melody"] | {"grid": "5/4"}
+    with pytest.raises(UserError, match="not a melody"):
+        requests.read_melody("song.mid", wrong)
+
+
+@pytest.fixture
+def triple(monkeypatch):
+    """A small model of bars of twelve steps in place of the shipped one."""
+    made = composing_model(bars=BARS, steps_per_bar=12, **SHARES)
+    monkeypatch.setattr(commands_files, "shipped_for", lambda steps: {12: made}[steps])
+    monkeypatch.setattr(commands_files, "load_model", lambda *_: made)
+    return made
+
+
+def test_whole_songs_from_meter_to_meter(client, model, triple, tmp_path, monkeypatch):
+    """A waltz leads to a reel; what is shown, made and written is what the command line writes."""
+    waltz = example_melodies(12)["augustin"].window(0, 4)
+    paths = [
+        write_song(tmp_path / "waltz.mid", waltz),
+        write_song(tmp_path / "reel.mid", example_melodies()["reel"].window(0, 4), before=1),
+    ]
+    monkeypatch.chdir(tmp_path)
+    told = {"splice": "true", "strategy": "latent", "accompaniment": "hold", "meter_keeps": "bar"}
+    names, readings = ("waltz.mid", "reel.mid"), (requests.read_reading({}),) * 2
+    folder = tmp_path / "out"
+    as_on_the_command_line("interpolate", names, told, folder, model, monkeypatch, readings)
+    result = make(client, "interpolate", told, [read_whole(client, path) for path in paths])
+    [view] = result["items"]
+    written = (folder / view["name"]).read_bytes()
+    assert client.get(f"/api/result/{result['id']}/0.mid").content == written
+    assert (
+        client.get(f"/api/result/{result['id']}/report.json").content
+        == (folder / "interpolate.json").read_bytes()
+    )
+    assert "--meter_keeps=bar" in result["command"]
+    meters = [(part["meter"], part["beats"], part["bars"]) for part in view["sections"]]
+    assert meters == [("3/4", 3, 6), ("3/4", 3, 1), ("4/4", 4, 1), ("4/4", 4, 5)]
+    assert view["steps_per_bar"] == 48
+    # The time axis is that of the file, read by another library.
+    file, now, onsets = mido.MidiFile(file=io.BytesIO(written)), 0.0, set()
+    for message in file:
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            onsets.add((message.note, round(now, 2)))
+    seconds = set()
+    for pitch, step, _ in view["notes"]:
+        from_step, begin, length = [t for t in view["tempos"] if t[0] <= step + 1e-3][-1]
+        seconds.add((pitch, round(begin + (step - from_step) * length, 2)))
+    near = {(p, round(s + d, 2)) for p, s in onsets for d in (-0.01, 0, 0.01)}
+    assert seconds <= near
+
+
+def test_other_modes_take_the_model_of_their_melody(client, triple):
+    jig = client.get("/api/example/jig").json()
+    made = make(client, "reconstruct", {}, [jig | {"melody": _window(jig["melody"], BARS)}])
+    assert made["items"][0]["sections"][0]["meter"] == "6/8"
+    assert "--checkpoint" not in made["command"]  # the one of the studio is for other bars
+    ode = client.get("/api/example/ode_to_joy").json()
+    asked = {"mode": "reconstruct", "options": {}, "inputs": [jig, ode]}
+    assert "of different models" in events(client, "/api/make", asked)[-1]["error"]
+
+
+def _window(melody, bars):
+    steps = 12 * bars
+    kept = [note for note in melody["notes"] if note[2] <= steps]
+    return melody | {"notes": kept, "num_steps": steps}
 
 
 def test_without_their_files_songs_are_played_as_melodies(client, whole_songs):

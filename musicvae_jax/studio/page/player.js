@@ -1,6 +1,6 @@
 // One player for everything on the page; the cursor of what is heard moves with it.
 
-import { moveCursor, secondsAt, stepAt } from "./roll.js";
+import { moveCursor, perBar, secondsAt, stepAt } from "./roll.js";
 
 const audio = document.getElementById("audio");
 const title = document.getElementById("playing");
@@ -67,15 +67,15 @@ export function fail(words) {
 
 /** Goes to a share of what is loaded, if that is `view`. */
 export function seek(view, share) {
-  if (isLoaded(view)) audio.currentTime = secondsAt(view, share * view.bars * 16);
+  if (isLoaded(view)) audio.currentTime = secondsAt(view, share * view.bars * perBar(view));
 }
 
 /** Goes some bars on, or back. */
 export function skip(bars) {
   if (!current) return;
   const { view } = current;
-  const bar = Math.floor(stepAt(view, audio.currentTime) / 16 + 1e-6) + bars;
-  audio.currentTime = secondsAt(view, 16 * Math.min(Math.max(bar, 0), view.bars));
+  const bar = Math.floor(stepAt(view, audio.currentTime) / perBar(view) + 1e-6) + bars;
+  audio.currentTime = secondsAt(view, perBar(view) * Math.min(Math.max(bar, 0), view.bars));
 }
 
 /** The step that is heard, or 0. */
@@ -83,7 +83,8 @@ export const step = () => (current ? stepAt(current.view, audio.currentTime) : 0
 
 /** Plays the bars `from` to `to` of a view again and again, counted from 1; null: no more. */
 export function loop(view, bars) {
-  region = bars && { view, from: (bars.from - 1) * 16, to: bars.to * 16 };
+  const width = perBar(view);
+  region = bars && { view, from: (bars.from - 1) * width, to: bars.to * width };
   if (region && isLoaded(view)) {
     const now = step();
     if (now < region.from || now >= region.to) audio.currentTime = secondsAt(view, region.from);

@@ -1,7 +1,9 @@
-// Piano rolls and curves, as SVG over one time axis: a unit is a step, 16 to a bar.
+// Piano rolls and curves, as SVG over one time axis: a unit is a step, as many to each bar.
 
 const SVG = "http://www.w3.org/2000/svg";
-const STEPS_PER_BAR = 16;
+
+/** The steps of a bar of a view; views in session files of before do not say it. */
+export const perBar = (view) => view.steps_per_bar || 16;
 
 function shape(name, attributes, parent) {
   const element = document.createElementNS(SVG, name);
@@ -21,15 +23,26 @@ function canvas(width, height, label) {
 
 function drawBars(svg, view, height) {
   const every = view.bars > 64 ? 4 : 1;
+  if (view.bars <= 32) drawBeats(svg, view, height);
   for (let bar = every; bar < view.bars; bar += every) {
     const strong = bar % 4 === 0 ? " strong" : "";
-    const x = bar * STEPS_PER_BAR;
+    const x = bar * perBar(view);
     shape("line", { x1: x, x2: x, y1: 0, y2: height, class: `grid${strong}` }, svg);
   }
   for (const section of view.sections.slice(1)) {
-    const x = section.start_bar * STEPS_PER_BAR;
+    const x = section.start_bar * perBar(view);
     shape("line", { x1: x, x2: x, y1: 0, y2: height, class: "edge" }, svg);
   }
+}
+
+function drawBeats(svg, view, height) {
+  let lines = "";
+  for (const { start_bar, bars, beats = 4 } of view.sections) {
+    for (let beat = 1; beat < bars * beats; beat += 1) {
+      if (beat % beats) lines += `M${(start_bar + beat / beats) * perBar(view)} 0v${height}`;
+    }
+  }
+  shape("path", { d: lines, class: "grid beat" }, svg);
 }
 
 /** The lowest and the highest pitch that is shown; at least an octave. */
@@ -54,9 +67,10 @@ export function drawTrack(place, track, song) {
   const svg = canvas(song.quarters, rows, "");
   svg.removeAttribute("role");
   svg.setAttribute("aria-hidden", "true");
-  const first = ((song.bar_one % 4) + 4) % 4;
+  const bar = song.bar_quarters || 4;
+  const first = ((song.bar_one % bar) + bar) % bar;
   let lines = "";
-  for (let quarter = first; quarter < song.quarters; quarter += 4) lines += `M${quarter} 0v${rows}`;
+  for (let quarter = first; quarter < song.quarters; quarter += bar) lines += `M${quarter} 0v${rows}`;
   shape("path", { d: lines, class: "grid strong" }, svg);
   shape("path", { d: boxes(track.notes, highest), class: "notes" }, svg);
   place.replaceChildren(svg);
@@ -71,7 +85,7 @@ export function drawTrack(place, track, song) {
 export function drawRoll(place, view, label, side = 0) {
   const [lowest, highest] = view.range || range([...view.notes, ...(view.others || [])]);
   const rows = highest - lowest + 3;
-  const width = view.bars * STEPS_PER_BAR;
+  const width = view.bars * perBar(view);
   const svg = canvas(width, rows, label);
   for (let pitch = lowest - 1; pitch <= highest + 1; pitch += 1) {
     if (pitch % 12) continue;
@@ -86,7 +100,7 @@ export function drawRoll(place, view, label, side = 0) {
     const gap = next && next[0] === pitch && next[1] === end ? 0.3 : 0;
     const note = { x: start, y: highest + 1 - pitch + 0.05, width: end - start - gap, height: 0.9 };
     const rect = shape("rect", note, svg);
-    const t = side || view.t[Math.floor(start / STEPS_PER_BAR)];
+    const t = side || view.t[Math.floor(start / perBar(view))];
     rect.style.fill = `color-mix(in oklab, var(--b) ${100 * t}%, var(--a))`;
   });
   const cursor = document.createElement("div");
@@ -135,13 +149,13 @@ export function drawCurves(place, legend, view) {
   legend.replaceChildren();
   const curves = view.curves || {};
   if (!Object.values(curves).some(Boolean)) return false;
-  const width = view.bars * STEPS_PER_BAR;
+  const width = view.bars * perBar(view);
   const svg = canvas(width, 100, "Similarity to both melodies, pace, and NLL of each bar of the bridge");
-  if (curves.nll) drawNll(svg, legend, curves.nll);
+  if (curves.nll) drawNll(svg, legend, curves.nll, perBar(view));
   drawBars(svg, view, 100);
   for (const [name, [style, words]] of Object.entries(LINES)) {
     const points = (curves[name] || []).flatMap((value, bar) =>
-      value === null ? [] : [[(bar + 0.5) * STEPS_PER_BAR, 96 - 92 * value]],
+      value === null ? [] : [[(bar + 0.5) * perBar(view), 96 - 92 * value]],
     );
     if (!points.length) continue;
     const [first] = points;
@@ -157,13 +171,12 @@ export function drawCurves(place, legend, view) {
   return true;
 }
 
-function drawNll(svg, legend, nll) {
+function drawNll(svg, legend, nll, width) {
   const most = Math.max(...nll.filter((value) => value !== null), 1e-6);
   nll.forEach((value, bar) => {
     if (value === null) return;
     const height = (60 * value) / most;
-    const x = bar * STEPS_PER_BAR;
-    shape("rect", { x, y: 100 - height, width: STEPS_PER_BAR, height, class: "bar" }, svg);
+    shape("rect", { x: bar * width, y: 100 - height, width, height, class: "bar" }, svg);
   });
   addLegend(legend, `NLL, up to ${most.toFixed(2)} nats a token`, (icon) =>
     shape("rect", { x: 8, y: 2, width: 24, height: 14, class: "bar" }, icon),
@@ -194,7 +207,7 @@ export function drawRegion(place, view, bars) {
 /** The step that sounds at a time, by the piece's tempos. */
 export function stepAt(view, seconds) {
   const [step, begin, length] = view.tempos.findLast((tempo) => tempo[1] <= seconds) || view.tempos[0];
-  return Math.min(step + (seconds - begin) / length, view.bars * STEPS_PER_BAR);
+  return Math.min(step + (seconds - begin) / length, view.bars * perBar(view));
 }
 
 /** When a step begins. */
@@ -205,7 +218,7 @@ export function secondsAt(view, step) {
 
 /** Moves the cursors of rolls to a time; hides them if there is none. */
 export function moveCursor(places, view, seconds) {
-  const share = seconds === null ? 0 : stepAt(view, seconds) / (view.bars * STEPS_PER_BAR);
+  const share = seconds === null ? 0 : stepAt(view, seconds) / (view.bars * perBar(view));
   for (const place of places) {
     const cursor = place.querySelector(".cursor");
     if (!cursor) continue;

@@ -2,7 +2,8 @@
 
 import { drawTrack } from "./roll.js";
 
-const BEATS = 4; // of a bar
+/** How long a bar of the melody lasts, in quarter notes. */
+const barOf = (song) => song.bar_quarters || 4;
 
 function words(track) {
   const name = document.createElement("span");
@@ -60,7 +61,7 @@ export function draw(card, input, choose) {
   place.hidden = !file;
   if (!file) return;
   const number = place.querySelector(".bar-one");
-  number.value = reading.bar_one ?? ((song.bar_one % BEATS) + BEATS) % BEATS;
+  number.value = reading.bar_one ?? ((song.bar_one % barOf(song)) + barOf(song)) % barOf(song);
   number.onchange = () => {
     if (number.value !== "" && !number.validity.badInput) choose({ bar_one: number.value });
   };
@@ -73,6 +74,6 @@ export function draw(card, input, choose) {
     ruler(song, choose),
     ...song.tracks.map((track) => row(track, song, choose)),
   );
-  tracks.style.setProperty("--bars", song.quarters / BEATS);
+  tracks.style.setProperty("--bars", song.quarters / barOf(song));
   if (focused) tracks.querySelector("[aria-pressed=true]")?.focus();
 }
