@@ -13,8 +13,12 @@ def with_notes(melody: Melody, line: Melody) -> Melody:
     """A melody with the notes of a line.
 
     Raises:
-      UserError: the line is not as long.
+      UserError: the line is not as long, or on another grid.
     """
+    if line.grid != melody.grid:
+        raise UserError(
+            f"an edited line in {line.grid.name}: {melody.grid.name} is needed throughout"
+        )
     if line.num_bars != melody.num_bars:
         raise UserError(f"an edited line of {line.num_bars} bars: {melody.num_bars} are needed")
     return dataclasses.replace(melody, pitch=line.pitch, start=line.start, end=line.end)
@@ -31,8 +35,10 @@ def bridges_of(
       melodies: those of the line; empty for a bridge alone.
 
     Raises:
-      UserError: the line is not as long.
+      UserError: the line is not as long, or on another grid.
     """
+    if any(bridge.rest is not None for bridge in bridges):
+        raise UserError("a bridge that changes its meter cannot be edited")
     lengths = [bridge.melody.num_bars for bridge in bridges]
     bars = sum(lengths) + sum(melody.num_bars for melody in melodies)
     if line.num_bars != bars:

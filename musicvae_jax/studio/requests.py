@@ -140,7 +140,7 @@ def read_reading(told: Mapping[str, Any]) -> Reading:
 
 
 def edits(asked: dict[str, Any]) -> dict[str, Melody]:
-    """The lines that were edited by hand, by the stems of their files.
+    """The lines that were edited by hand, by the stems of their files; each in one meter.
 
     Raises:
       UserError: they are something else.
@@ -151,12 +151,19 @@ def edits(asked: dict[str, Any]) -> dict[str, Melody]:
     result = {}
     for stem, told in given.items():
         try:
-            line = Melody.from_notes(told["notes"], int(told["num_steps"]))
+            line = _line(told)
             _check_pitches(line)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{clean(stem)}: not an edited line ({error})") from error
         result[stem] = line
     return result
+
+
+def _line(told: dict[str, Any]) -> Melody:
+    """A line as the page edits it, in the steps that take time."""
+    grid = GRIDS[told.get("grid", given_name(SIXTEENTHS))]
+    notes = [(int(p), grid.step_of(int(s)), grid.step_of(int(e))) for p, s, e in told["notes"]]
+    return Melody.from_notes(notes, grid.step_of(int(told["num_steps"])), grid=grid)
 
 
 def _check_pitches(melody: Melody) -> None:

@@ -30,6 +30,7 @@ _TITLES = {
     "original": "Original",
     "vary": "Version",
 }
+_STEPS = {2: "eighth", 3: "triplet", 4: "sixteenth"}  # by how many are a quarter note
 _MADE = 0.5  # of colours: between melody 1, at 0, and melody 2, at 1
 _FACTS = ("monotonicity", "largest_jump", "tracking_error", "nll_excess", "key_stability")
 # Of the modes that make a part of a melody, what the given and the made part are called.
@@ -46,7 +47,8 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
       piece: the piece.
       t: [bars], how far each is from melody 1's colour to melody 2's.
     """
-    per_bar = math.lcm(*(section.melody.grid.played_steps for section in piece.sections))
+    grids = list(dict.fromkeys(section.melody.grid for section in piece.sections))
+    per_bar = math.lcm(*(grid.played_steps for grid in grids))
 
     def unit(step: int) -> int:
         section = piece.section_at(step)
@@ -66,6 +68,8 @@ def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
     return {
         "bars": piece.num_bars,
         "steps_per_bar": per_bar,
+        "grid": given_name(grids[0]) if len(grids) == 1 else "",
+        "step": _STEPS[grids[0].steps_per_quarter],
         "duration_sec": round(seconds, 3),
         "loops": piece.loops,
         "tempos": tempos,
@@ -240,6 +244,7 @@ def view_melody(name: str, melody: Melody, explanation: Sequence[str]) -> dict[s
             "tempo_bpm": melody.tempo_bpm,
             "program": melody.program,
             "grid": given_name(melody.grid),
+            "steps_per_bar": melody.grid.steps_per_bar,
         },
         "view": view_piece(single(melody), np.zeros(melody.num_bars)),
     }

@@ -376,6 +376,10 @@ def test_melodies_in_any_meter_are_read_and_given_back(client, tmp_path, name):
     assert [tuple(note) for note in view["notes"]] == played
     [section] = view["sections"]
     assert section["meter"] == grid.meter
+    sent = {"notes": view["notes"], "num_steps": 4 * grid.played_steps, "grid": view["grid"]}
+    line = requests.edits({"edits": {"a": sent}})["a"]
+    assert line.grid == grid and line.num_steps == melody.num_steps
+    assert [(p, int(grid.played(s)), int(grid.played(e))) for p, s, e in line.notes()] == played
     assert view["duration_sec"] == pytest.approx(melody.num_quarters / 2, abs=1e-3)  # at 120
     wrong = answer["melody"] | {"grid": "5/4"}
     with pytest.raises(UserError, match="not a melody"):
@@ -414,7 +418,11 @@ def test_whole_songs_from_meter_to_meter(client, model, triple, tmp_path, monkey
     assert "--meter_keeps=bar" in result["command"]
     meters = [(part["meter"], part["beats"], part["bars"]) for part in view["sections"]]
     assert meters == [("3/4", 3, 6), ("3/4", 3, 1), ("4/4", 4, 1), ("4/4", 4, 5)]
-    assert view["steps_per_bar"] == 48
+    assert view["steps_per_bar"] == 48 and view["grid"] == ""
+    line = {"notes": [[60, 0, 4]], "num_steps": 16, "grid": "4/4"}
+    asked = {"mode": "interpolate", "options": told, "edits": {"transition_latent": line}}
+    asked["inputs"] = [read_whole(client, path) for path in paths]
+    assert "changes its meter" in events(client, "/api/make", asked)[-1]["error"]
     # The time axis is that of the file, read by another library.
     file, now, onsets = mido.MidiFile(file=io.BytesIO(written)), 0.0, set()
     for message in file:

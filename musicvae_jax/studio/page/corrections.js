@@ -3,23 +3,32 @@
 import { fileOf, midiOf, readMusic } from "./api.js";
 import { Editor, newPast } from "./editor.js";
 import { areEqual } from "./notes.js";
+import { perBar } from "./roll.js";
 
-const STEPS_PER_BAR = 16;
 const WAIT_MS = 400; // after a change, before the file is made
 const cards = []; // by side
 
-/** The steps of whole bars in which notes lie. */
-const stepsOf = (notes) =>
-  STEPS_PER_BAR * Math.ceil(Math.max(0, ...notes.map(([, , end]) => end)) / STEPS_PER_BAR);
+/** How many bars notes fill. */
+const barsOf = (notes, view) =>
+  Math.ceil(Math.max(0, ...notes.map(([, , end]) => end)) / perBar(view));
 
 /** A melody with other notes: the MIDI file of them as the studio reads it, or what it was. */
 async function edited(input, notes) {
   const original = input.original || input;
-  if (areEqual(notes, original.melody.notes)) return original;
+  const { view, melody: before } = original;
+  if (areEqual(notes, view.notes)) return original;
+  // A bar of 9/8 has steps that take no time, which are not shown.
+  const [shown, all] = [perBar(view), before.steps_per_bar || 16];
+  const step = (at) => all * Math.floor(at / shown) + (at % shown);
   const name = `${original.name.replace(/\.[^./]*$/, "")}_edited.mid`;
-  const num_steps = Math.max(original.melody.num_steps, stepsOf(notes));
-  const melody = { ...original.melody, notes, num_steps };
-  return { ...(await readMusic(await midiOf({ name, melody }), name)), original };
+  const melody = {
+    ...before,
+    notes: notes.map(([pitch, start, end]) => [pitch, step(start), step(end)]),
+    num_steps: Math.max(before.num_steps, all * barsOf(notes, view)),
+  };
+  // A file in 4/4 says enough; another grid is told, or other notes could make it another one.
+  const reading = before.grid && before.grid !== "4/4" ? { grid: before.grid } : {};
+  return { ...(await readMusic(await midiOf({ name, melody }), name, reading)), original };
 }
 
 function settle(card) {
@@ -37,7 +46,7 @@ function settle(card) {
 /** Waits until all that was edited has been read. */
 export const settled = () => Promise.all(cards.map(settle));
 
-const regions = (view) => [[0, STEPS_PER_BAR * view.bars]];
+const regions = (view) => [[0, perBar(view) * view.bars]];
 
 function start(card, side) {
   const { view, name } = card.at();

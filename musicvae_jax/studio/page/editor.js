@@ -1,10 +1,9 @@
 // Editing notes on a piano roll, with the mouse, a finger or the keyboard.
 
 import * as lines from "./notes.js";
-import { drawRoll } from "./roll.js";
+import { drawRoll, perBar } from "./roll.js";
 import { hertz, tone } from "./tones.js";
 
-const STEPS_PER_BAR = 16;
 const MARGIN = 4; // semitones above and below the notes
 const USUAL_LENGTH = 2; // of a new note, in steps
 const HELP =
@@ -40,7 +39,7 @@ export class Editor {
     this.refresh(this.view);
     const scroll = place.closest(".scroll");
     const [[from] = [0]] = this.regions;
-    scroll.scrollLeft = (from / (STEPS_PER_BAR * this.view.bars)) * place.clientWidth - 24;
+    scroll.scrollLeft = (from / (perBar(this.view) * this.view.bars)) * place.clientWidth - 24;
     this.#select(this.view.notes.findIndex(([, start]) => lines.regionOf(this.regions, start)));
     place.focus({ preventScroll: true });
   }
@@ -114,7 +113,7 @@ export class Editor {
   #select(index, isHeard = false) {
     this.selected = index < 0 ? null : index;
     const note = this.view.notes[this.selected];
-    this.status.textContent = note ? lines.words(note) : "No note is chosen.";
+    this.status.textContent = note ? lines.words(note, this.view) : "No note is chosen.";
     if (note && isHeard) tone(hertz(note[0]), 0.3, 0.2);
     this.#draw();
   }
@@ -181,7 +180,7 @@ export class Editor {
     if (next === undefined) return;
     this.#select(next, true);
     const scroll = this.place.closest(".scroll");
-    const x = (notes[next][1] / (STEPS_PER_BAR * this.view.bars)) * this.place.clientWidth;
+    const x = (notes[next][1] / (perBar(this.view) * this.view.bars)) * this.place.clientWidth;
     if (x < scroll.scrollLeft || x > scroll.scrollLeft + scroll.clientWidth - 48) {
       scroll.scrollLeft = x - 48;
     }
@@ -229,7 +228,7 @@ export class Editor {
   #at(event) {
     const box = this.place.getBoundingClientRect();
     const [low, high] = this.view.range;
-    const steps = STEPS_PER_BAR * this.view.bars;
+    const steps = perBar(this.view) * this.view.bars;
     const x = ((event.clientX - box.left) / box.width) * steps;
     const row = ((event.clientY - box.top) / box.height) * (high - low + 3);
     const pitch = high + 1 - Math.floor(row);

@@ -3,14 +3,17 @@
 import { Editor, newPast } from "./editor.js";
 import { areEqual } from "./notes.js";
 import { remake, stemOf } from "./remake.js";
+import { perBar } from "./roll.js";
 
-const STEPS_PER_BAR = 16;
 const WAIT_MS = 400; // after a change, before what was changed is made
 let timer = null;
 
-/** Whether the notes of an item can be edited: the model, not the user, has made them. */
+/**
+ * Whether the notes of an item can be edited: the model, not the user, has made them, and all of
+ * them are in one meter.
+ */
 export const canEdit = (of, view) =>
-  of.path === "/api/make" && !stemOf(view).startsWith("original_");
+  of.path === "/api/make" && view.grid !== "" && !stemOf(view).startsWith("original_");
 
 /** Whether they were. */
 export const isEdited = (of, view) => Boolean(of.content.edits?.[stemOf(view)]);
@@ -19,8 +22,8 @@ export const isEdited = (of, view) => Boolean(of.content.edits?.[stemOf(view)]);
 function regions(view) {
   const bridges = view.sections.filter((section) => section.is_bridge);
   return (bridges.length ? bridges : view.sections).map((section) => [
-    STEPS_PER_BAR * section.start_bar,
-    STEPS_PER_BAR * (section.start_bar + section.bars),
+    perBar(view) * section.start_bar,
+    perBar(view) * (section.start_bar + section.bars),
   ]);
 }
 
@@ -28,10 +31,11 @@ function take(of, index, notes, failed) {
   const { score, scores, facts, curves, ...view } = of.made.items[index];
   const stem = stemOf(view);
   of.originals = { [stem]: view.notes, ...of.originals };
-  const first = STEPS_PER_BAR * (view.first_bar || 0); // of the line, in its song
+  const first = perBar(view) * (view.first_bar || 0); // of the line, in its song
   const line = {
     notes: notes.map(([pitch, start, end]) => [pitch, start - first, end - first]),
-    num_steps: STEPS_PER_BAR * (view.line_bars ?? view.bars),
+    num_steps: perBar(view) * (view.line_bars ?? view.bars),
+    grid: view.grid,
   };
   const { [stem]: before, ...others } = of.content.edits || {};
   const isAsMade = areEqual(notes, of.originals[stem]);

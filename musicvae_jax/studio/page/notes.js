@@ -3,11 +3,11 @@
 // A note is [pitch, start, end] in steps. Regions are [from, to] in steps: notes may be changed
 // in these alone, and none leaves its own.
 
+import { perBar } from "./roll.js";
+
 const LOWEST = 21; // of the piano
 const HIGHEST = 108;
 const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
-const STEPS_PER_BAR = 16;
-const STEPS_PER_BEAT = 4;
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -66,11 +66,15 @@ export function addedAfter(notes, index, regions) {
 
 export const areEqual = (one, two) => JSON.stringify(one) === JSON.stringify(two);
 
-/** A note in words. */
-export function words([pitch, start, end]) {
+/** A note of a view in words. */
+export function words([pitch, start, end], view) {
+  const { beats = 4 } = view.sections[0];
+  const width = perBar(view);
   const name = `${NAMES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
-  const bar = Math.floor(start / STEPS_PER_BAR) + 1;
-  const beat = (start % STEPS_PER_BAR) / STEPS_PER_BEAT + 1;
-  const length = end - start === 1 ? "a sixteenth" : `${end - start} sixteenths`;
+  const bar = Math.floor(start / width) + 1;
+  const beat = Number((((start % width) * beats) / width + 1).toFixed(2));
+  const step = view.step || "sixteenth";
+  const one = step === "eighth" ? "an eighth" : `a ${step}`;
+  const length = end - start === 1 ? one : `${end - start} ${step}s`;
   return `${name}, bar ${bar}, beat ${beat}, ${length} long`;
 }
