@@ -30,7 +30,10 @@ def inspect(config: ml_collections.ConfigDict | None, options: Options) -> None:
         raise UserError("--mode=inspect needs --input, one or more music files")
     bars = config.model.bars if config is not None else WindowRules().bars
     readings = dict(zip(options.inputs, options.input_readings(), strict=True))
-    songs = {name: read.song_with_drums(name, reading) for name, reading in readings.items()}
+    songs = {
+        name: read.song_with_drums(read.content(name), name, reading)
+        for name, reading in readings.items()
+    }
     folder = files.make_output_dir(options.output)
     for number, (name, song) in enumerate(songs.items()):
         told = readings[name]

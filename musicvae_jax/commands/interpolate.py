@@ -3,13 +3,13 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ml_collections
 import numpy as np
 
-from musicvae_jax.commands import band, drum_transitions, pairs, places
+from musicvae_jax.commands import band, drum_transitions, pair_kinds, pairs, places
 from musicvae_jax.commands.files import (
     checkpoint_facts,
     input_music,
@@ -84,8 +84,11 @@ def _melodies(
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
     if table is not None:
-        told_of_pairs = _of_pairs(options) | {"other": shipped_for}
-        results = pairs.write_pairs(table, model, plan, folder, **told_of_pairs).report()
+        accompaniment = None if told.melody_only else told.accompaniment
+        kind = pair_kinds.melodies(
+            plan, key_path=told.key_path, programs=told.programs, accompaniment=accompaniment
+        )
+        results = _write_pairs(table, kind, model, plan, folder, options)
     else:
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
@@ -114,6 +117,11 @@ def _drums(
     options = with_possible_strategies(model, options)
     plan = make_plan(model, len(options.inputs), options)
     folder = files.make_output_dir(options.output)
+    if told.pairs is not None:
+        kind = pair_kinds.drums(plan, lambda made: DRUMS.finish(model, made, options))
+        results = _write_pairs(pairs.read_table(told.pairs), kind, model, plan, folder, options)
+        write_report(folder, report(model, plan, options, results))
+        return
     inputs = input_music(options, DRUMS) or dict(DRUMS.examples(model.grid.steps_per_bar))
     if told.order_by_latent:
         inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
@@ -152,11 +160,30 @@ def check(options: Options) -> None:
         raise UserError("--loop: needs --splice, or three files in --input")
 
 
-def _of_pairs(options: Options) -> dict[str, Any]:
-    """Keywords of `pairs.write_pairs`."""
+def _write_pairs(
+    table: Sequence[pairs.Row],
+    kind: pair_kinds.Kind,
+    model: MelodyModel,
+    plan: Plan,
+    folder: pathlib.Path,
+    options: Options,
+) -> dict[str, Any]:
+    """Writes all strategies' transitions of the pairs of a table; returns the report on them."""
     first, *others = options.readings or (AS_FOUND,)
-    told = options.bridging() | {"readings": (first, *others) if others else (first, first)}
-    return told | ({"accompaniment": None} if options.transition.melody_only else {})
+    outcome = pairs.write_pairs(
+        table,
+        model,
+        plan,
+        folder,
+        kind=kind,
+        other=shipped_for,
+        strategies=options.transition.strategies,
+        num=options.num_or(1),
+        seed=options.seed,
+        temperature=options.transition_temperature,
+        readings=(first, *others) if others else (first, first),
+    )
+    return outcome.report()
 
 
 def is_whole(options: Options, num_inputs: int) -> bool:

@@ -153,7 +153,7 @@ class Options:
         }
 
     def bridging(self) -> dict[str, Any]:
-        """Keywords of `transitions.make_transitions` and `pairs.write_pairs`."""
+        """Keywords of `transitions.make_transitions`."""
         return {
             "strategies": self.transition.strategies,
             "num": self.num_or(1),

@@ -3,13 +3,17 @@
 import dataclasses
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from musicvae_jax.midi import encode
+from musicvae_jax.midi import write
+from musicvae_jax.midi.drums import extract_drums
 from musicvae_jax.midi.extraction import extract_melody
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley
+from musicvae_jax.music.drum_piece import DrumPiece
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
@@ -22,54 +26,61 @@ class Done:
     """What a worker did with one item.
 
     Attributes:
-      melodies: what was read; empty if it failed.
+      music: what was read, melodies or drums; empty if it failed.
       sources: the files whole, if they were asked for.
       error: why it failed, or empty.
       midi_sec, disk_sec: how long it took to understand a file or make MIDI, and to read or
         write.
     """
 
-    melodies: tuple[Melody, ...] = ()
+    music: tuple[Any, ...] = ()
     sources: tuple[Source, ...] = ()
     error: str = ""
     midi_sec: float = 0.0
     disk_sec: float = 0.0
 
 
-def read_pair(item: tuple[Sequence[str], Sequence[Reading], bool]) -> Done:
-    """The melodies of two music files, and if asked for the files whole.
+def _melody(data: bytes, path: str, reading: Reading) -> Melody:
+    song = read.song_from_bytes(data, path, reading)
+    return extract_melody(song, path, reading.track, reading.grid)
+
+
+def _drums(data: bytes, path: str, reading: Reading) -> Drums:
+    return extract_drums(read.song_with_drums(data, path, reading), path)
+
+
+# What is read of a file's content, its path and what is known of it.
+READERS: Mapping[str, Callable[[bytes, str, Reading], Source | Melody | Drums]] = {
+    "whole": read.whole_from_bytes,
+    "melody": _melody,
+    "drums": _drums,
+}
+
+
+def read_pair(item: tuple[Sequence[str], Sequence[Reading], str]) -> Done:
+    """The music of two files, and if asked for the files whole.
 
     Args:
-      item: the paths, what is known of each, and whether they are wanted whole.
+      item: the paths, what is known of each, and how they are read, a name in `READERS`.
     """
-    paths, readings, is_whole = item
+    paths, readings, reader = item
     begin = time.perf_counter()
     try:
         contents = [read.content(path) for path in paths]
         opened = time.perf_counter()
-        named = list(zip(contents, paths, readings, strict=True))
-        sources: tuple[Source, ...] = ()
-        if is_whole:
-            sources = tuple(read.whole_from_bytes(*each) for each in named)
-            melodies = tuple(source.melody for source in sources)
-        else:
-            melodies = tuple(
-                extract_melody(read.song_from_bytes(*each), each[1], each[2].track, each[2].grid)
-                for each in named
-            )
+        found = [READERS[reader](*each) for each in zip(contents, paths, readings, strict=True)]
     except UserError as error:
         return Done(error=str(error))
-    return Done(melodies, sources, midi_sec=time.perf_counter() - opened, disk_sec=opened - begin)
+    sources = tuple(one for one in found if isinstance(one, Source))
+    music = tuple(one.melody if isinstance(one, Source) else one for one in found)
+    return Done(music, sources, midi_sec=time.perf_counter() - opened, disk_sec=opened - begin)
 
 
-def write_piece(item: tuple[pathlib.Path, Piece | Medley, str]) -> Done:
-    """Writes a MIDI file of `(path, piece or medley, provenance)`."""
+def write_piece(item: tuple[pathlib.Path, Piece | Medley | DrumPiece | Drums, str]) -> Done:
+    """Writes a MIDI file of `(path, music, provenance)`."""
     path, piece, provenance = item
     begin = time.perf_counter()
-    if isinstance(piece, Medley):
-        content = piece.midi_bytes(path.stem, provenance)
-    else:
-        content = encode.piece_bytes(piece, path.stem, provenance)
+    content = write.midi_bytes(piece, path.stem, provenance)
     made = time.perf_counter()
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)

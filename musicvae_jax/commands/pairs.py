@@ -3,29 +3,24 @@
 import collections
 import csv
 import dataclasses
-import functools
 import itertools
 import json
 import logging
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax import __version__
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
+from musicvae_jax.commands.pair_kinds import Kind, Pair
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.reading import AS_FOUND, Reading
-from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.midi.whole.medley import Medley, medley
-from musicvae_jax.music.assembly import single, splice
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.modulation import plan_keys
-from musicvae_jax.music.piece import Piece
 from musicvae_jax.notation import read
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
@@ -81,19 +76,6 @@ class Outcome:
             "seconds": self.seconds | {"worker_processes": self.workers},
             "means": self.means,
         }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pair:
-    """A pair that was read; `number` is its place in the table, from 0.
-
-    The files whole are there if they are to be played.
-    """
-
-    number: int
-    name: str
-    melodies: tuple[Melody, Melody]
-    sources: tuple[Source, ...]
 
 
 class _Tally:
@@ -205,14 +187,12 @@ def write_pairs(
     plan: Plan,
     folder: pathlib.Path,
     *,
+    kind: Kind,
     other: Callable[[int], MelodyModel],
     strategies: Sequence[str],
     num: int = 1,
     seed: int = 0,
     temperature: float = 0.0,
-    key_path: str = "keep",
-    programs: str = "crossfade",
-    accompaniment: str | None = "fade",
     readings: Sequence[Reading] = (AS_FOUND, AS_FOUND),
 ) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
@@ -226,11 +206,10 @@ def write_pairs(
       model: makes the bridges.
       plan: of the bridges.
       folder: where to write.
+      kind: what is read, and what is written.
       other: gives a model of bars of another number of steps, when the first pair needs one.
-      strategies, num, seed, temperature, key_path, programs: as for
-        `transitions.make_transitions`; of `num` candidates the best is written.
-      accompaniment: of the bridges between whole songs, see `medley.medley`; None for a
-        piece of the melodies alone.
+      strategies, num, seed, temperature: as for `transitions.make_transitions`; of `num`
+        candidates the best is written.
       readings: what is known of the first and of the second file of each pair.
 
     Raises:
@@ -240,17 +219,14 @@ def write_pairs(
     tally = _Tally(strategies)
     models = _Models(model, other)
     asked = {"plan": plan, "num": num, "seed": seed, "temperature": temperature}
-    told = {"key_path": key_path, "programs": programs}
-    piece_of = functools.partial(_piece, plan=plan, accompaniment=accompaniment or "", told=told)
-    is_whole = plan.is_spliced and accompaniment is not None
     workers = min(os.cpu_count() or 1, len(rows))
     # Of a pair both files are read.
     timeout_sec = max(sum(map(read.timeout_sec, row.paths)) for row in rows)
     reader, writer = SafePool(workers, timeout_sec), SafePool(workers, WRITE_TIMEOUT_SEC)
     try:
         with files.replacing(folder / "pairs.jsonl") as lines, lines.open("w") as report:
-            for pairs in _read_in_batches(rows, reader, readings, is_whole, models, tally):
-                ends = [_ends(pair, plan, key_path) for pair in pairs]
+            for pairs in _read_in_batches(rows, reader, readings, kind, models, tally):
+                ends = [kind.ends(pair) for pair in pairs]
                 numbers = [pair.number for pair in pairs]
                 for strategy in strategies:
                     start = time.perf_counter()
@@ -260,7 +236,7 @@ def write_pairs(
                     tally.scores[strategy] += [vars(bridge.scores) for _, bridge in made]
                     report.writelines(_line(pair, strategy, bridge) for pair, bridge in made)
                     pieces = [
-                        (folder / _file(p, strategy), piece_of(p, b), models.provenance(p.melodies))
+                        (folder / _file(p, strategy), kind.piece(p, b), models.provenance(p.music))
                         for p, b in made
                     ]
                     _write(pieces, writer, tally)
@@ -280,22 +256,22 @@ def _read_in_batches(
     rows: Sequence[Row],
     reader: SafePool,
     readings: Sequence[Reading],
-    is_whole: bool,
+    kind: Kind,
     models: _Models,
     tally: _Tally,
-) -> Iterator[list[_Pair]]:
+) -> Iterator[list[Pair]]:
     """The pairs that can be read, those of some rows at a time; none where all of them fail."""
-    items = [(row.paths, readings_of(row, readings), is_whole) for row in rows]
+    items = [(row.paths, readings_of(row, readings), kind.reader) for row in rows]
     done = reader.map(read_pair, items, len(rows))
     numbered = enumerate(zip(rows, progress(done, "pairs", len(rows)), strict=True))
     while batch := list(itertools.islice(numbered, MAX_BATCH)):
         pairs = []
         for number, (row, result) in batch:
-            error = tally.count(result) or models.get_ready(result.melodies)
+            error = tally.count(result) or models.get_ready(result.music)
             if error:
                 tally.leave_out(row.name, error)
             else:
-                pairs.append(_Pair(number, row.name, result.melodies, result.sources))
+                pairs.append(Pair(number, row.name, result.music, result.sources))
         if pairs:
             yield pairs
 
@@ -308,24 +284,17 @@ def readings_of(row: Row, readings: Sequence[Reading]) -> tuple[Reading, ...]:
     )
 
 
-def _ends(pair: _Pair, plan: Plan, key_path: str) -> tuple[Melody, Melody]:
-    """The melodies between which the bridge is made, in the keys of the plan."""
-    return plan_keys(pair.melodies, key_path if plan.is_spliced else "keep").pairs[0]
-
-
-def _file(pair: _Pair, strategy: str) -> str:
+def _file(pair: Pair, strategy: str) -> str:
     return f"{pair.name}_{strategy}.mid"
 
 
-def _line(pair: _Pair, strategy: str, bridge: Bridge) -> str:
+def _line(pair: Pair, strategy: str, bridge: Bridge) -> str:
     """Of `pairs.jsonl`."""
     entry = {"pair": pair.name, "strategy": strategy, "output": _file(pair, strategy)}
     return json.dumps(entry | bridge.report()) + "\n"
 
 
-def _write(
-    items: Sequence[tuple[pathlib.Path, Piece | Medley, str]], writer: SafePool, tally: _Tally
-) -> None:
+def _write(items: Sequence[tuple[pathlib.Path, Any, str]], writer: SafePool, tally: _Tally) -> None:
     """Writes MIDI files, each with its provenance, by worker processes.
 
     Raises:
@@ -335,15 +304,3 @@ def _write(
     for (path, *_), result in zip(items, done, strict=True):
         if error := tally.count(result):
             raise UserError(f"cannot write {path}: {error}")
-
-
-def _piece(
-    pair: _Pair, bridge: Bridge, *, plan: Plan, accompaniment: str, told: Mapping[str, str]
-) -> Piece | Medley:
-    if not plan.is_spliced:
-        return single(bridge.parts, origin="bridge", is_bridge=True)
-    if pair.sources:
-        kept = {"accompaniment": accompaniment, "keeps": plan.keeps}
-        return medley(pair.sources, [bridge], **kept, **told)
-    first, second = pair.melodies
-    return splice(first, bridge, second, keeps=plan.keeps, **told)

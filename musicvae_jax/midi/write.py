@@ -64,11 +64,16 @@ def write(
         line = music.piece if isinstance(music, Medley) else music
         content = musicxml.to_musicxml(line, name)
         content = musicxml.packed(content) if suffix == ".mxl" else content
-    elif isinstance(music, Drums | DrumPiece):
-        content = encode.drums_bytes(music, name, provenance)
-    elif isinstance(music, Medley):
-        content = music.midi_bytes(name, provenance)
     else:
-        content = encode.piece_bytes(music, name, provenance)
+        content = midi_bytes(music, name, provenance)
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def midi_bytes(music: Piece | Medley | Drums | DrumPiece, name: str, provenance: str) -> bytes:
+    """Music as a MIDI file; the arguments are those of `write`."""
+    if isinstance(music, Drums | DrumPiece):
+        return encode.drums_bytes(music, name, provenance)
+    if isinstance(music, Medley):
+        return music.midi_bytes(name, provenance)
+    return encode.piece_bytes(music, name, provenance)

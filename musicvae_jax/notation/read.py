@@ -115,26 +115,25 @@ def drums_of_file(path: str | os.PathLike, reading: Reading) -> Drums:
     Raises:
       UserError: as for `read_drums`.
     """
-    song = song_with_drums(path, reading)
+    song = song_with_drums(content(path), str(path), reading)
     drums = extract_drums(song, str(path))
     _log_warnings(song, str(path))
     return drums
 
 
-def song_with_drums(path: str | os.PathLike, reading: Reading) -> Song:
-    """`read_song` for the drums of a song: a file of drums alone has the bars that it tells of.
+def song_with_drums(data: bytes, name: str, reading: Reading) -> Song:
+    """`song_from_bytes` for drums: a file of drums alone has the bars that it tells of.
 
     Drummers play to a click: how far they are off it is their timing, and their accents do not
     tell where bars begin as a tune does.
 
     Raises:
-      FileError: as for `read_song`.
+      FileError: as for `song_from_bytes`.
     """
-    data = content(path)
-    song = song_from_bytes(data, str(path), reading)
+    song = song_from_bytes(data, name, reading)
     if not all(track.is_drum for track in song.tracks):
         return song
-    declared = song_from_bytes(data, str(path), dataclasses.replace(reading, as_declared=True))
+    declared = song_from_bytes(data, name, dataclasses.replace(reading, as_declared=True))
     return song if beats.is_without_grid(declared) else declared
 
 

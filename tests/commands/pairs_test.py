@@ -8,10 +8,13 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.commands import interpolate, pair_files, pairs
+from musicvae_jax.commands import interpolate, pair_files, pair_kinds, pairs
 from musicvae_jax.midi.reading import AS_FOUND, Reading
+from musicvae_jax.midi.write import write
+from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import usual_grid
+from musicvae_jax.notation.read import read_drums
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, Plan
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
@@ -29,15 +32,15 @@ def test_each_pair_may_name_the_melody_tracks_of_its_files(tmp_path):
         ((AS_FOUND, AS_FOUND), [(73, 73), (0, 73), (73, 32)]),
         ((Reading(track="2"), AS_FOUND), [(32, 73), (0, 73), (32, 32)]),
     ):
-        for is_whole in (False, True):
+        for reader in ("melody", "whole"):
             programs = []
             for row in rows:
-                item = (row.paths, pairs.readings_of(row, readings), is_whole)
+                item = (row.paths, pairs.readings_of(row, readings), reader)
                 done = pair_files.read_pair(item)
-                programs.append(tuple(melody.program for melody in done.melodies))
-                assert len(done.sources) == (2 if is_whole else 0)
+                programs.append(tuple(melody.program for melody in done.music))
+                assert len(done.sources) == (2 if reader == "whole" else 0)
             assert programs == expected
-    unknown = pair_files.read_pair((rows[0].paths, (Reading(track="Tuba"), AS_FOUND), False))
+    unknown = pair_files.read_pair((rows[0].paths, (Reading(track="Tuba"), AS_FOUND), "melody"))
     assert "track=Tuba: no such track" in unknown.error
 
 
@@ -97,9 +100,8 @@ def written(tmp_path, monkeypatch):
         (tmp_path / "pairs.csv").write_text(text)
         rows = pairs.read_table(str(tmp_path / "pairs.csv"))
         plan = Plan(bars=2, is_spliced=True)
-        return pairs.write_pairs(
-            rows, Model(16), plan, tmp_path, strategies=["latent"], other=other, **told
-        )
+        told = {"kind": pair_kinds.melodies(plan), "other": other} | told
+        return pairs.write_pairs(rows, Model(16), plan, tmp_path, strategies=["latent"], **told)
 
     return write
 
@@ -132,6 +134,30 @@ def test_a_pair_without_a_model_is_left_out(written):
 
     outcome = written("ode_to_joy.mid,reel.mid,a\njig.mid,reel.mid,b\n", other)
     assert outcome.failures == {"b": "no model of 12"}
+
+
+@pytest.mark.parametrize("is_spliced", [True, False])
+def test_pairs_of_drums(written, tmp_path, is_spliced):
+    rock, bossa = (drums.window(0, 3) for drums in example_drums().values())
+    write(tmp_path / "rock.mid", rock)
+    write(tmp_path / "bossa.mid", bossa)
+    write(tmp_path / "tune.mid", example_melodies()["reel"])
+
+    def finish(made):
+        return dataclasses.replace(made, velocity=np.full(made.piece.size, 33))
+
+    plan = Plan(bars=2, is_spliced=is_spliced)
+    table = "rock.mid,bossa.mid,a\ntune.mid,rock.mid,b\n"
+    outcome = written(table, None, kind=pair_kinds.drums(plan, finish))
+    assert list(outcome.failures) == ["b"] and "no drum track" in outcome.failures["b"]
+    made = read_drums(tmp_path / "a_latent.mid")
+    start = 3 if is_spliced else 0
+    bridge = made.window(start, 2)
+    assert set(bridge.velocity.tolist()) == {33}
+    assert bridge.hits() == rock.window(0, 2).hits()  # as the stub has it
+    if is_spliced:
+        assert made.window(0, 3) == rock
+        assert made.window(5, 3).hits() == bossa.hits()
 
 
 @pytest.mark.parametrize("first", [16, 12])
