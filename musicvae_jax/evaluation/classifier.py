@@ -277,7 +277,8 @@ def tell_apart(
     one: Crowd,
     two: Crowd,
     seed: int = 0,
+    steps: int = TRAIN_STEPS,
     reads: Callable[[np.ndarray, int], np.ndarray] = inputs,
 ) -> Area:
     """How well two crowds of melodies of equal length are told apart; see `logits`."""
-    return area(one, two, logits(one, two, seed, reads=reads))
+    return area(one, two, logits(one, two, seed, steps, reads))

@@ -114,6 +114,6 @@ def _areas(samples: np.ndarray, test: np.ndarray, songs: np.ndarray, seed: int) 
     new = Crowd(samples, numbers, classifier.folds_of(numbers))
     sides = [real(np.flatnonzero(halves == half)) for half in (0, 1)]
     return {
-        SAMPLES: classifier.tell_apart(real(np.arange(len(test))), new, seed, inputs),
-        REAL: classifier.tell_apart(*sides, seed, inputs),
+        SAMPLES: classifier.tell_apart(real(np.arange(len(test))), new, seed, reads=inputs),
+        REAL: classifier.tell_apart(*sides, seed, reads=inputs),
     }

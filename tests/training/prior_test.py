@@ -25,10 +25,27 @@ PRIOR = {
     "batch_size": 16,
     "num_steps": 6,
     "transpositions": 2,
-    "steps_per_call": 2,
+    "steps_per_call": 3,
     "log_every": 3,
     "eval_every": 3,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """All runs of this file are of one program; a run compiles for seconds."""
+    made = {}
+
+    def shared(flow, optimizer, config, seed, count, devices=None):
+        key = (flow, json.dumps(config), seed, count, tuple(devices or ()))
+        if key not in made:
+            made[key] = pmap_steps(flow, optimizer, config, seed, count, devices)
+        return made[key]
+
+    pmap_steps = prior_step.pmap_steps
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prior_step, "pmap_steps", shared)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +74,7 @@ def straight(config, tmp_path_factory):
 
 def test_levels_are_of_bars_to_learn_and_of_bars_that_are_known():
     keys = jax.random.split(jax.random.key(0), 4000)
-    level = np.asarray(jax.vmap(lambda key: prior_step.draw_levels(key, 16))(keys))
+    level = np.asarray(jax.jit(jax.vmap(lambda key: prior_step.draw_levels(key, 16)))(keys))
     assert ((level >= 0) & (level <= 1)).all()
     is_known = level == 1
     # From all bars at one level to melodies of which a single bar is missing.
