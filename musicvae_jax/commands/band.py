@@ -75,8 +75,19 @@ class Drummer:
         return drum_transitions.figure(piece, bridges, title)
 
 
-def drummer(sources: Mapping[str, Source], plan: Plan, options: Options) -> Drummer:
-    """The shipped model of drums, for some songs.
+def drummer(
+    sources: Mapping[str, Source],
+    plan: Plan,
+    options: Options,
+    model: MelodyModel | None = None,
+) -> Drummer:
+    """The drummer of some songs.
+
+    Args:
+      sources: by title the songs.
+      plan: of the bridges.
+      options: how they are drawn and played.
+      model: of drums; by default the shipped one is loaded.
 
     Raises:
       UserError: a song is not in 4/4 in sixteenths, or has no drums beside a bridge.
@@ -97,5 +108,7 @@ def drummer(sources: Mapping[str, Source], plan: Plan, options: Options) -> Drum
                     f"--drums=bridge: {title} has no drums in the {where} {plan.bars} bars of its "
                     "melody, beside the bridge; both songs need some"
                 )
-    alone = dataclasses.replace(options, checkpoint=load.DRUMS, workdir=pathlib.Path())
-    return Drummer(load_model(None, alone), patterns, plan, options)
+    if model is None:
+        alone = dataclasses.replace(options, checkpoint=load.DRUMS, workdir=pathlib.Path())
+        model = load_model(None, alone)
+    return Drummer(model, patterns, plan, options)

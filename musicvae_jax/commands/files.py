@@ -200,9 +200,7 @@ def input_sources(options: Options) -> dict[str, Source]:
     For a bridge of drums the examples are played with the examples of drums; two of them are
     taken if there is no input.
     """
-    drums: dict[str, Drums] = {}
-    if options.transition.has_drum_bridge:
-        drums = dict(zip(MELODY.examples(STEPS_PER_BAR), example_drums().values(), strict=True))
+    drums = drums_of_examples(options)
     names = options.inputs or tuple(drums)
     sources = []
     for name, reading in zip(names, options.readings_of(len(names)), strict=True):
@@ -212,6 +210,16 @@ def input_sources(options: Options) -> dict[str, Source]:
         else:
             sources.append((name, arrangement.from_melody(melody, drums.get(name))))
     return titled(sources)
+
+
+def drums_of_examples(options: Options) -> dict[str, Drums]:
+    """The drums that are played with the examples of melodies, by their names.
+
+    There are none without a bridge of drums.
+    """
+    if not options.transition.has_drum_bridge:
+        return {}
+    return dict(zip(MELODY.examples(STEPS_PER_BAR), example_drums().values(), strict=True))
 
 
 def _example(name: str, instrument: Instrument = MELODY) -> Any:

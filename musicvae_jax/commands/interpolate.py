@@ -99,10 +99,11 @@ def _melodies(
         drummer = None
         if is_band:
             drummer = band.drummer({title: sources[title] for title in inputs}, plan, options)
-            chosen["drum_checkpoint"] = checkpoint_facts(drummer.model)
         results = chosen | _write_inputs(
             inputs, sources, model, maker, drummer, plan, folder, options
         )
+        if drummer is not None:
+            results["drum_checkpoint"] = checkpoint_facts(drummer.model)
         if len(models) > 1:
             results["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
     write_report(folder, report(model, plan, options, results))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import compose, edits, files, interpolate, melodies, transitions
+from musicvae_jax.commands import band, compose, edits, files, interpolate, melodies, transitions
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole.arrangement import Source
@@ -26,7 +26,7 @@ from musicvae_jax.studio.landmarks import Landmarks
 from musicvae_jax.studio.results import Item, Result
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
-from musicvae_jax.transitions.maker import maker_of
+from musicvae_jax.transitions.maker import Plan, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Engine:
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
         self.steps = len(self.ways) + len(self._others) + 1
         self._models = {model.grid.steps_per_bar: model}
+        self._drum_model: MelodyModel | None = None  # loaded when it is needed
         self._landmarks: Landmarks | None = None
         self._compiled: set[tuple] = set()
 
@@ -178,6 +179,7 @@ class Engine:
             options = interpolate.with_possible_strategies(one, options)
         plan = interpolate.make_plan(model, len(inputs), options)
         maker = MeterBridgeMaker({steps: maker_of(one) for steps, one in models.items()})
+        drummer = self._drummer(sources, plan, options, tell)
         grids = tuple(melody.grid for melody in inputs.values())
         strategies = options.transition.strategies
         made: list[transitions.Transition] = []
@@ -201,15 +203,30 @@ class Engine:
                 loop=alone.transition.loop,
                 keep_all=alone.transition.keep_all,
                 sources=sources,
+                drums=drummer,
                 lines=lines,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)
+        if drummer is not None:
+            outcome["drum_checkpoint"] = files.checkpoint_facts(drummer.model)
         if len(models) > 1:
             outcome["checkpoints"] = {n: files.checkpoint_facts(one) for n, one in models.items()}
         report = interpolate.report(model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([views.of_transition(transition) for transition in ranked], report)
+
+    def _drummer(
+        self, sources: Mapping[str, Source] | None, plan: Plan, options: Options, tell: Tell
+    ) -> band.Drummer | None:
+        """What bridges the drums of two songs, if that is asked for."""
+        if not options.transition.has_drum_bridge:
+            return None
+        assert sources is not None  # `band.check` asks for songs that are played whole
+        tell({"doing": "The drums", "done": 0, "total": 1, "compiles": self._drum_model is None})
+        drummer = band.drummer(sources, plan, options, self._drum_model)
+        self._drum_model = drummer.model
+        return drummer
 
     @property
     def landmarks(self) -> Landmarks:

@@ -15,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from musicvae_jax.checkpoints import load
-from musicvae_jax.commands import inspect, interpolate
+from musicvae_jax.commands import files, inspect, interpolate
 from musicvae_jax.midi import encode, extraction
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.assembly import single
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.melody import Melody
@@ -170,13 +171,17 @@ class Studio:
         return parsed
 
     def _sources(
-        self, inputs: Mapping[str, Melody], uploads: Sequence[Upload], tell: Tell
+        self,
+        inputs: Mapping[str, Melody],
+        uploads: Sequence[Upload],
+        drums: Mapping[str, Drums],
+        tell: Tell,
     ) -> dict[str, Source]:
-        """The songs whole, by their titles."""
+        """The songs whole, by their titles; examples with their `drums`, by their names."""
         result = {}
         for (title, melody), upload in zip(inputs.items(), uploads, strict=True):
             if upload.content is None:
-                result[title] = arrangement.from_melody(melody)
+                result[title] = arrangement.from_melody(melody, drums.get(upload.name))
                 continue
             whole = (upload.content, upload.name, upload.reading)
             result[title] = self._parsed(read.whole_from_bytes, *whole)
@@ -205,7 +210,8 @@ class Studio:
         client = requests.client(request)
         if mode == "interpolate" and interpolate.is_whole(options, len(inputs)):
             if all(map(_is_there, inputs.values(), uploads)):
-                work_on_files = functools.partial(self._sources, inputs, uploads)
+                drums = files.drums_of_examples(options)
+                work_on_files = functools.partial(self._sources, inputs, uploads, drums)
                 size = sum(len(upload.content or b"") for upload in uploads)
                 sources = await events.done(self._read_jobs, work_on_files, client, size)
                 inputs = {title: source.melody for title, source in sources.items()}

@@ -11,6 +11,7 @@ import pathlib
 import re
 import threading
 import time
+import types
 import wave
 import zipfile
 
@@ -22,17 +23,20 @@ from absl import flags
 from starlette.testclient import TestClient
 
 from musicvae_jax import main, modes
+from musicvae_jax.checkpoints.load import Checkpoint
+from musicvae_jax.commands import band, interpolate, melodies, options
 from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
-from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.commands.instruments import MELODY
 from musicvae_jax.inference import attribute_vectors
+from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode, musicxml
 from musicvae_jax.music import attributes
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import GRIDS
 from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.notation import read as music_files
 from musicvae_jax.studio import fields, guard, requests, results, views, ways
 from musicvae_jax.studio.engine import Engine
@@ -43,6 +47,7 @@ from musicvae_jax.studio.server import create_app
 from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import strategies
+from musicvae_jax.transitions.maker import Bridge
 from tests import helpers
 from tests.inference.writing_test import SHARES, composing_model
 from tests.songs import write_song
@@ -237,6 +242,38 @@ def test_whole_songs_are_what_the_command_line_writes(
     assert "--melody_only" not in result["command"]
     tracks = [reading.get("track", "") for reading in readings]
     assert (f"--track={','.join(tracks)}" in result["command"]) == any(tracks)
+
+
+def test_the_drums_of_a_bridge_are_what_the_command_line_writes(
+    client, model, whole_songs, tmp_path, monkeypatch
+):
+    config = helpers.small_config(codec="drums")
+    drums = MelodyModel(Checkpoint(pathlib.Path("drums"), 1, config, {}))
+    monkeypatch.setattr(band, "load_model", lambda config, options: drums)
+    monkeypatch.setattr(band, "maker_of", lambda model: cut_drums)
+    told = {"splice": "true", "strategy": "cut", "drums": "bridge"}
+    monkeypatch.chdir(whole_songs[0].parent)
+    names = tuple(path.name for path in whole_songs)
+    known = (requests.read_reading({}),) * 2
+    as_on_the_command_line("interpolate", names, told, tmp_path, model, monkeypatch, known)
+    inputs = [read_whole(client, path) for path in whole_songs]
+    result = make(client, "interpolate", told, inputs)
+    report = client.get(f"/api/result/{result['id']}/report.json")
+    assert report.content == (tmp_path / "interpolate.json").read_bytes()
+    made = client.get(f"/api/result/{result['id']}/0.mid").content
+    assert made == (tmp_path / "transition_cut.mid").read_bytes()
+    assert "--drums=bridge" in result["command"]
+    alone = [{name: entry[name] for name in ("name", "melody")} for entry in inputs]
+    asked = {"mode": "interpolate", "options": told, "inputs": alone}
+    assert "cannot be used with --melody_only" in events(client, "/api/make", asked)[-1]["error"]
+
+
+def cut_drums(pairs, strategy, plan, **_):
+    """Bridges of drums as a maker gives them, without a model and without measures."""
+    t = np.zeros(plan.bars)
+    by_bar = types.SimpleNamespace(hit_overlap_1=t, hit_overlap_2=t)
+    ends = [bridge_ends(*pair, plan.bars, True)[0] for pair in pairs]
+    return [[Bridge(end, strategy, 0, types.SimpleNamespace(), by_bar, t)] for end in ends]
 
 
 def test_the_time_axis_of_whole_songs_is_that_of_their_file(client, whole_songs):
