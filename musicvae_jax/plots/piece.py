@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from musicvae_jax.music.colors import MELODY_COLORS, melody_color, mix
-from musicvae_jax.music.grid import SIXTEENTHS
+from musicvae_jax.music.grid import SIXTEENTHS, Grid
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.plots import lines
 from musicvae_jax.plots.bar_values import BarValues
@@ -183,7 +183,7 @@ def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) 
         )
         room = int(bars * in_per_bar / _CHARACTER_IN)
         tempo = _tempo_words(piece, index)
-        meter = section.melody.grid.meter if not _is_usual(piece) else ""
+        meter = _meter_words(section.melody.grid) if not _is_usual(piece) else ""
         tempo = " · ".join(part for part in (meter, tempo) if part)
         key = "" if section.bars_before else section.key
         details = " · ".join(part for part in (section.title, key, tempo) if part)
@@ -200,6 +200,10 @@ def _label_sections(axes: Axes, piece: Piece, in_per_bar: float, row_in: float) 
 def _is_usual(piece: Piece) -> bool:
     """Whether all of it is in sixteenths in 4/4."""
     return all(section.melody.grid == SIXTEENTHS for section in piece.sections)
+
+
+def _meter_words(grid: Grid) -> str:
+    return f"{grid.meter} in triplets" if grid.is_triplet else grid.meter
 
 
 def _tempo_words(piece: Piece, index: int) -> str:

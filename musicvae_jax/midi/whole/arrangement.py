@@ -246,8 +246,8 @@ def in_meter(arrangement: Arrangement, song: Song, grid: Grid) -> Arrangement:
       song: as it was read, in that meter throughout.
       grid: of its melody.
     """
-    declared = [event.message[3:5] for event in arrangement.of_song(events.METER)] or [b"\4\2"]
-    if all(grid in METERS.get((told[0], 2 ** told[1]), ()) for told in declared):
+    declared = [meter_of(event) for event in arrangement.of_song(events.METER)] or [(4, 4)]
+    if all(grid in METERS.get(told, ()) for told in declared):
         return arrangement
     start, numerator, denominator = song.meters[0]
     # If the song begins within a bar, the first bar line is the next one.
@@ -297,6 +297,11 @@ def meter(tick: int, numerator: int = 4, denominator: int = 4) -> Event:
     """A time signature, with a metronome that clicks quarter notes."""
     content = bytes([min(numerator, 255), denominator.bit_length() - 1, 24, 8])
     return events.meta(tick, events.METER, content)
+
+
+def meter_of(event: Event) -> tuple[int, int]:
+    """The numerator and the denominator of a time signature."""
+    return event.message[2], 2 ** event.message[3]
 
 
 def tempo(tick: int, microseconds: int) -> Event:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from musicvae_jax.midi.whole import events
-from musicvae_jax.midi.whole.arrangement import Arrangement, Source, meter, tempo
+from musicvae_jax.midi.whole.arrangement import Arrangement, Source, meter, meter_of, tempo
 from musicvae_jax.midi.whole.cutting import Stretch, early
 from musicvae_jax.midi.whole.events import Event
 from musicvae_jax.midi.whole.layout import File
@@ -29,7 +29,7 @@ def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
     """The tempo, the meter and the key that hold where a file is entered, as events on its line.
 
     The meter is that of the melody where the file has another, or would be entered within one
-    of its bars.
+    of its bars. Before the file's own beginning its first tempo and its first meter hold.
 
     Args:
       source: the file.
@@ -42,7 +42,8 @@ def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
     for kind in (events.TEMPO, events.METER, events.KEY_SIGNATURE):
         if any(event.meta == kind and event.tick <= line for event in own):
             continue
-        before = [event for event in arrangement.of_song(kind) if event.tick < low]
+        found = arrangement.of_song(kind)
+        before = [event for event in found if event.tick < low or line < 0 == event.tick]
         if kind == events.METER:
             result.append(_meter_at(source, before[-1:]))
         elif before:
@@ -50,6 +51,26 @@ def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
         elif kind == events.TEMPO:
             result.append(tempo(line, _DEFAULT_MICROSECONDS))
     return result
+
+
+def _on_bars(source: Source, own: Sequence[Event]) -> list[Event]:
+    """What is played of a file, without a meter at its beginning that is within a bar."""
+    bar = source.bar_line(1) - source.start
+    is_inside = source.start < 0 and source.start % bar
+    return [e for e in own if not (is_inside and e.meta == events.METER and e.tick == 0)]
+
+
+def _first_bar(source: Source, own: Sequence[Event]) -> list[Event]:
+    """The meter once more where a first bar begins, if the file's own bars lie elsewhere.
+
+    So it is where the reader has found an upbeat that the file does not declare.
+    """
+    bar = source.bar_line(1) - source.start
+    line = source.start if source.start >= 0 else source.start % bar
+    told = ([meter(0)] + [e for e in own if e.meta == events.METER and e.tick <= line])[-1]
+    numerator, denominator = meter_of(told)
+    own_bar = round(4 * numerator / denominator * source.arrangement.ticks_per_quarter)
+    return [told.at(line)] if (line - told.tick) % min(bar, own_bar) else []
 
 
 def _meter_at(source: Source, declared: Sequence[Event]) -> Event:
@@ -61,7 +82,7 @@ def _meter_at(source: Source, declared: Sequence[Event]) -> Event:
     """
     grid, line = source.melody.grid, source.start
     told = declared[0] if declared else meter(0)
-    numerator, denominator = told.message[3], 2 ** told.message[4]
+    numerator, denominator = meter_of(told)
     quarters = 4 * numerator / denominator
     passed = (line - told.tick) / source.arrangement.ticks_per_quarter
     is_inside = quarters > grid.quarters_per_bar and passed % quarters > 1e-6
@@ -153,7 +174,9 @@ def of_medley(
         if number:
             own = [event for event in own if event.meta != events.SMPTE_OFFSET]
         if file.start is not None:
-            own = in_force(source, own) + own
+            own = in_force(source, own) + _on_bars(source, own)
+        else:
+            own += _first_bar(source, own)
         result += [
             in_key(event, file.semitones).at(max(event.tick + file.shift, 0)) for event in own
         ]

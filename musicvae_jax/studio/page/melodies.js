@@ -55,8 +55,9 @@ function show(side) {
     drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side);
   }
   place.querySelector(".name").textContent = input.name;
+  const meter = view.grid && view.grid !== "4/4" ? ` in ${view.grid}` : "";
   place.querySelector(".facts").textContent =
-    `${view.bars} bars · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
+    `${view.bars} bars${meter} · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
   tracks.draw(place, input, (told) => reread(side, told));
   place.classList.add("known");

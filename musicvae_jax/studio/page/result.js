@@ -163,9 +163,12 @@ function show(of, index = 0) {
   byId("alternatives-part").hidden = made.items.length < 2;
   byId("command-part").hidden = !commands.length;
   byId("copy").textContent = "Copy";
-  const bridge = made.items[index].sections.find((section) => section.is_bridge);
-  byId("loop-from").value = bridge ? bridge.start_bar + 1 : 1;
-  byId("loop-to").value = bridge ? bridge.start_bar + bridge.bars : made.items[index].bars;
+  const { sections, bars } = made.items[index];
+  const begin = sections.findIndex((section) => section.is_bridge);
+  // A bridge that changes its meter has several sections.
+  const after = sections.find((section, place) => place > begin && !section.is_bridge);
+  byId("loop-from").value = begin < 0 ? 1 : sections[begin].start_bar + 1;
+  byId("loop-to").value = begin < 0 || !after ? bars : after.start_bar;
   byId("loop").checked = false;
   look(index);
   history.mark(of);

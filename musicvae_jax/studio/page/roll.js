@@ -121,6 +121,7 @@ const NAMES = {
 
 /** Names above the roll the parts of a piece. */
 export function drawLabels(place, view) {
+  const isUsual = view.sections.every(({ meter = "4/4" }) => meter === "4/4");
   place.replaceChildren(
     ...view.sections.map((section) => {
       const label = document.createElement("div");
@@ -128,7 +129,8 @@ export function drawLabels(place, view) {
       label.style.width = `${(100 * section.bars) / view.bars}%`;
       const name = document.createElement("b");
       name.textContent = NAMES[section.label] || section.label;
-      label.append(name, [section.title, section.key].filter(Boolean).join(" · "));
+      const meter = isUsual ? "" : section.meter;
+      label.append(name, [meter, section.title, section.key].filter(Boolean).join(" · "));
       label.title = label.textContent;
       return label;
     }),

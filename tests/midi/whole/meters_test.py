@@ -78,7 +78,8 @@ def bar_lines(track, resolution):
     lines = []
     for (tick, m), (stop, _) in zip(changes, [*changes[1:], (end, None)], strict=True):
         bar = round(4 * m.numerator / m.denominator * resolution)
-        assert (stop - tick) % bar == 0 or stop == end
+        # Before the first bar there may be an upbeat.
+        assert (stop - tick) % bar == 0 or stop == end or stop < bar
         lines += range(tick, stop, bar)
     return [(m.numerator, m.denominator) for _, m in changes], np.array(lines) / resolution
 
@@ -195,6 +196,75 @@ def test_a_song_that_is_read_in_another_meter_goes_on_in_that_one(tmp_path):
     result = medley([source, source], [WALTZ.window(0, 2)], accompaniment="none")
     meters, _ = bar_lines(file_of(result.midi_bytes()).tracks[0], 480)
     assert set(meters) == {(3, 4)}
+
+
+def of_file(path, melody, meters, start=0):
+    """A file of a melody that begins some quarter notes late, with meters at quarter notes."""
+    track = mido.MidiTrack()
+    events = [
+        (480 * q, mido.MetaMessage("time_signature", numerator=n, denominator=d))
+        for q, n, d in meters
+    ]
+    events.append((0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(180))))
+    for pitch, begin, end in melody.notes():
+        places = [round(480 * (start + float(melody.grid.quarters(s)))) for s in (begin, end)]
+        events.append((places[0], mido.Message("note_on", note=pitch)))
+        events.append((places[1], mido.Message("note_off", note=pitch)))
+    now = 0
+    for tick, message in sorted(events, key=lambda event: event[0]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    file.save(path)
+    return path
+
+
+TWELVE = Melody.from_notes(
+    [(60 + n % 7, n, n + 1) for n in range(120)], 120, grid=GRIDS["6/8"], tempo_bpm=180.0
+)
+
+
+@pytest.mark.parametrize(
+    ("melody", "declared", "told", "bars", "expected"),
+    [
+        # Two bars of 2/4 are one of the melody.
+        (REEL, (2, 4), None, (4, 8), (2, 4)),
+        # Sixteenths in 12/8 are read in 6/8, and the second half of a bar is one of the melody.
+        (TWELVE, (12, 8), None, (2, 8), (12, 8)),
+        (TWELVE, (12, 8), None, (3, 8), (6, 8)),
+        (WALTZ, (4, 4), "3/4", (3, 8), (3, 4)),
+    ],
+)
+def test_the_meter_in_which_a_song_goes_on(tmp_path, melody, declared, told, bars, expected):
+    path = of_file(tmp_path / "a.mid", melody, [(0, *declared)])
+    source = read.read_whole(path, make_reading(meter=told))
+    assert source.melody.notes() == melody.notes()
+    second = source.between(*bars)
+    first = arrangement.from_melody(REEL)
+    result = medley([first, second], [REEL.window(0, 2)], accompaniment="none")
+    meters, lines = bar_lines(file_of(result.midi_bytes()).tracks[0], 960)
+    assert meters == [(4, 4), (4, 4), expected]
+    assert 4 * 18 in lines
+
+
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_bar_lines_where_the_reader_has_found_an_upbeat(tmp_path, place):
+    """The file says that its first note begins a bar, and a user that it is an upbeat."""
+    path = of_file(tmp_path / "a.mid", REEL, [(0, 4, 4)])
+    source = read.read_whole(path, make_reading(bar_one=1))
+    assert source.origin == -3
+    ode = arrangement.from_melody(example_melodies()["ode_to_joy"])
+    pair = [source, ode] if place == "first" else [ode, source]
+    result = medley(pair, [REEL.window(0, 2)], accompaniment="none")
+    track = file_of(result.midi_bytes()).tracks[0]
+    _, lines = bar_lines(track, result.arrangement.ticks_per_quarter)
+    if place == "first":
+        assert lines.tolist() == [0, *(1 + 4 * np.arange(lines.size - 1)).tolist()]
+    else:
+        assert lines.tolist() == (4 * np.arange(lines.size)).tolist()
+        tempos = tempos_in(result, 72, 100)
+        assert [(quarter, round(bpm, 3)) for quarter, bpm in tempos] == [(72, 180), (75, 180)]
 
 
 def test_swung_and_straight(tmp_path):
