@@ -203,7 +203,7 @@ def _is_usual(piece: Piece) -> bool:
 
 
 def _meter_words(grid: Grid) -> str:
-    return f"{grid.meter} in triplets" if grid.is_triplet else grid.meter
+    return f"{grid.meter} triplets" if grid.is_triplet else grid.meter
 
 
 def _tempo_words(piece: Piece, index: int) -> str:
