@@ -11,11 +11,13 @@ const NAMES = ["encode", "conduct", "decode", "write"];
 async function content(name) {
   const response = await fetch(new URL(`./model/${name}.packed`, import.meta.url));
   if (!response.ok) throw new Error(`model/${name}.packed: ${response.status}`);
-  const plain = response.body.pipeThrough(new DecompressionStream("gzip"));
-  const packed = new Uint8Array(await new Response(plain).arrayBuffer());
+  const unpacked = response.body.pipeThrough(new DecompressionStream("gzip"));
+  const packed = new Uint8Array(await new Response(unpacked).arrayBuffer());
   // First every other byte, and then those between: so it is smaller.
-  const half = Math.ceil(packed.length / 2);
-  return Uint8Array.from(packed, (_, place) => packed[(place >> 1) + (place & 1 ? half : 0)]);
+  const [plain, half] = [new Uint8Array(packed.length), Math.ceil(packed.length / 2)];
+  for (let place = 0; place < half; place += 1) plain[2 * place] = packed[place];
+  for (let place = half; place < packed.length; place += 1) plain[2 * (place - half) + 1] = packed[place];
+  return plain;
 }
 
 const floats = (values, shape) => new runtime.Tensor("float32", Float32Array.from(values), shape);

@@ -51,7 +51,7 @@ function showWays() {
   facts.ways.forEach(({ strategy, title, sentence }, index) => {
     const [way, words] = [document.createElement("label"), document.createElement("span")];
     const radio = Object.assign(document.createElement("input"), {
-      ...{ type: "radio", name: "way", value: strategy, checked: !index },
+      ...{ type: "radio", name: "way", value: strategy, defaultChecked: !index },
     });
     const name = Object.assign(document.createElement("b"), { textContent: title });
     const told = Object.assign(document.createElement("small"), { textContent: sentence });
