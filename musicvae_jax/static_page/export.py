@@ -14,6 +14,7 @@ from musicvae_jax.commands.files import load_model
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode
+from musicvae_jax.midi.analysis import downbeats
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.static_page import functions, runtime
 from musicvae_jax.studio import ways
@@ -107,6 +108,7 @@ def facts(model: MelodyModel) -> dict[str, Any]:
             }
             for name, melody in example_melodies().items()
         },
+        "downbeats": downbeats.weights().tolist(),
         "instruments": [encode.instrument_name(program) for program in range(_PROGRAMS)],
     }
 

@@ -14,6 +14,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 
 import musicvae_jax as mv
 from musicvae_jax.midi import encode
+from musicvae_jax.midi.analysis import downbeats
 from musicvae_jax.midi.reading import DUPLE_METERS
 from musicvae_jax.music import windows
 from musicvae_jax.music.tokens import MelodyCodec
@@ -130,8 +131,9 @@ def test_a_piece_is_written_byte_for_byte(js, other):
 def read_by_page(js, path, reading=None):
     code = """(() => {
       const song = it.readSong(Uint8Array.from(atob(told[0]), (c) => c.charCodeAt(0)));
-      return { song, ...it.melodyOf(song, told[1] || {}) }; })()"""
-    return js("midi_read", code, [base64.b64encode(path.read_bytes()).decode(), reading])
+      return { song, ...it.melodyOf(song, told[1], told[2]) }; })()"""
+    content = base64.b64encode(path.read_bytes()).decode()
+    return js("midi_read", code, [content, reading or {}, downbeats.weights().tolist()])
 
 
 @pytest.mark.parametrize("quarter", [96, 480])
@@ -154,6 +156,38 @@ def test_the_melody_of_a_song_is_read(js, tmp_path, quarter):
     assert by_hand["melody"]["notes"] == list(map(list, expected.notes()))
 
 
+def test_bars_are_found_where_the_package_finds_them(js, tmp_path):
+    """In songs of several voices and of one, with what repeats and what does not."""
+    rng = np.random.default_rng(1)
+    paths = []
+    for number, bars in enumerate((2, 9, 24)):
+        melody = windows.play_round(helpers.random_melody(rng, bars), 0, 24)
+        paths.append(
+            write_song(tmp_path / f"song_{number}.mid", melody, before=number, seed=number)
+        )
+        paths.append(tmp_path / f"line_{number}.mid")
+        mv.write(paths[-1], melody)
+    code = """(async () => { const { readSong } = await import("./midi_read.js");
+      return told[0].map((text) => it.probabilities(
+        readSong(Uint8Array.from(atob(text), (c) => c.charCodeAt(0))), told[1])); })()"""
+    contents = [base64.b64encode(path.read_bytes()).decode() for path in paths]
+    made = js("bar_lines", f"await {code}", [contents, downbeats.weights().tolist()])
+    expected = [downbeats.probabilities(mv.read_song(path)) for path in paths]
+    np.testing.assert_allclose(made, expected, atol=1e-9)
+
+
+def test_an_upbeat_that_nothing_tells_of_is_found(js, tmp_path):
+    """In a file that does not say who has written it; of our own, the bars are right."""
+    ode = mv.example_melodies()["ode_to_joy"].notes()
+    late = mv.Melody.from_notes([(pitch, start + 4, end + 4) for pitch, start, end in ode], 272)
+    path = tmp_path / "ode.mid"
+    mv.write(path, late)
+    assert read_by_page(js, path)["melody"]["notes"][0][1] == 4
+    path.write_bytes(path.read_bytes().replace(b"MusicVAE-JAX", b"Another-name"))
+    assert mv.read(path).start[0] == 0
+    assert read_by_page(js, path)["melody"] == json.loads(json.dumps(told(mv.read(path))))
+
+
 def test_what_the_package_writes_is_read(js, tmp_path):
     for number, melody in enumerate(some_melodies(3)):
         path = tmp_path / f"{number}.mid"
@@ -172,7 +206,7 @@ def test_what_the_package_writes_is_read(js, tmp_path):
     ],
 )
 def test_files_that_cannot_be_read_are_explained(js, content, problem):
-    code = """(() => { try { return it.melodyOf(it.readSong(Uint8Array.from(told))); }
+    code = """(() => { try { return it.melodyOf(it.readSong(Uint8Array.from(told)), {}); }
       catch (error) { return [error instanceof it.FileProblem, error.message]; } })()"""
     is_told, words = js("midi_read", code, list(content))
     assert is_told and problem in words

@@ -40,11 +40,11 @@ def probabilities(song: Song, offset: float = 0.0) -> np.ndarray:
     if not has_voices and _is_even(line.start):
         score[line.start[0] % STEPS_PER_BAR] = 1
     else:
-        weights = _weights()[int(has_voices)]
+        own = weights()[int(has_voices)]
         profile = cues.profile(notes, line)
         turned = np.concatenate([profile, profile], axis=1)
         for step in range(STEPS_PER_BAR):
-            score[step] = (turned[:, step : step + STEPS_PER_BAR] * weights).sum()
+            score[step] = (turned[:, step : step + STEPS_PER_BAR] * own).sum()
     form = _form(line.start, line.top) if line.is_whole else None
     if form is not None:
         score[form % STEPS_PER_BAR] += _FORM_WEIGHT
@@ -94,8 +94,8 @@ def _form(start: np.ndarray, pitch: np.ndarray) -> int | None:
 
 
 @functools.cache
-def _weights() -> np.ndarray:
-    """[2, cues, 16] float64: of one voice alone, and of several."""
+def weights() -> np.ndarray:
+    """The weights of cues by place: [2, cues, 16] float64: of one voice alone, and of several."""
     text = importlib.resources.files(__package__).joinpath("downbeats.csv").read_text("ascii")
     rows = [line.split(",") for line in text.splitlines()[1:]]
     assert [row[1] for row in rows] == [*CUES, *CUES]

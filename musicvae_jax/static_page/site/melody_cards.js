@@ -12,7 +12,7 @@ const MOST_BYTES = 2 << 20;
 const cards = [...document.querySelectorAll(".melody")];
 const chosen = [null, null]; // { name, melody, piece, view }, and of a file { song, reading, file }
 const hearers = [];
-let instruments = [];
+let [instruments, weights] = [[], []];
 
 /** Calls `hear` whenever a melody was chosen. */
 export const onChoice = (hear) => hearers.push(hear);
@@ -58,7 +58,7 @@ const seen = (song, { track, origin }) => ({
 
 function take(side, name, song, reading) {
   try {
-    const found = melodyOf(song, reading);
+    const found = melodyOf(song, reading, weights);
     choose(side, name, found.melody, { song: seen(song, found), reading, file: song });
   } catch (error) {
     if (!(error instanceof FileProblem)) throw error;
@@ -132,6 +132,7 @@ function takeDrops() {
 /** Offers the examples, and new melodies: `compose(seed)` makes one. */
 export function begin(facts, compose) {
   instruments = facts.instruments;
+  weights = facts.downbeats;
   cards.forEach((card, side) => {
     const example = card.querySelector(".example");
     for (const name of Object.keys(facts.examples)) {

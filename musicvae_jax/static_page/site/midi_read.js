@@ -1,6 +1,7 @@
-// MIDI files to songs and melodies, as `musicvae_jax/midi` reads them, but for what it guesses:
-// bars are where the file says, and a track keeps all of its notes.
+// MIDI files to songs and melodies, as `musicvae_jax/midi` reads them, but that the melody's track
+// is chosen by a simple rule, and that a track keeps all of its notes.
 
+import { barOne } from "./bar_lines.js";
 import { HIGHEST, LOWEST, STEPS_PER_BAR } from "./notes.js";
 
 /** What is wrong with a file, in words. */
@@ -12,8 +13,10 @@ const NEAR = 1e-6;
 const MIN_NOTES = 4;
 // Meters whose bars, one or two at a time, are 16 sixteenths.
 const METERS = ["4/4", "2/2", "2/4", "4/8", "8/8"];
-const MELODY_NAME = /melod|vocal|voice|gesang|lead|sing/i;
+const MELODY_NAME = /melod|lead|vocal|voice|solo|tune|sopran|singstimme|gesang|\b(voix|canto|voce|voz)\b/i;
+const ACCOMPANIMENT_NAME = /bass(?!oon)|drum|percus|chord|accomp|backing|harmon|arpeg|\bpads?\b|strings/i;
 const QUARTERS_PER_BAR = 4;
+const OURS = "\x7dMusicVAE-JAX"; // in files that the package has written, whose bars are right
 
 const text = (bytes) => new TextDecoder("latin1").decode(bytes).trim();
 
@@ -116,7 +119,7 @@ function readTrack(reader, told) {
 export function readSong(bytes) {
   const { division, tracks } = chunks(bytes);
   const told = { tempos: [], meters: [] };
-  const song = { tracks: [] };
+  const song = { tracks: [], isOurs: text(bytes.subarray(0, 2000)).includes(OURS) };
   for (const reader of tracks) {
     const { name, parts } = readTrack(reader, told);
     for (const [key, notes] of parts) {
@@ -160,10 +163,21 @@ function stretch(song) {
   throw new FileProblem(`it is in ${found.join(", ")}; the page knows ${METERS.join(", ")}`);
 }
 
+/** The notes of a track without what hangs over its last bar line, as played notes do. */
+function withWholeEnd(notes, first) {
+  const end = endOf({ notes });
+  const line = first + QUARTERS_PER_BAR * Math.floor((end - first + 0.125) / QUARTERS_PER_BAR);
+  const isLate = ([, start]) => start >= line - 0.125 - NEAR; // it would be moved to the line
+  const late = notes.filter(isLate);
+  const goesOn = end >= line + 0.5 || late.some(([, , to]) => to > line + NEAR);
+  if (goesOn || (end <= line && !late.length)) return notes;
+  return notes.map((note) => [note[0], isLate(note) ? line - 0.25 : note[1], Math.min(note[2], line)]);
+}
+
 /** The top line of a track in a stretch, as notes in steps from its beginning. */
-function topLine(track, { start, end }) {
+function topLine(played, { start, end }) {
   const step = (quarters) => Math.floor((quarters - start) * 4 + 0.5);
-  const notes = track.notes
+  const notes = played
     .filter(([, from]) => from >= start - NEAR && from < end - NEAR)
     .map(([pitch, from, to]) => [pitch, step(from), step(Math.min(to, end))]);
   notes.sort((one, two) => one[1] - two[1] || two[0] - one[0]);
@@ -172,6 +186,15 @@ function topLine(track, { start, end }) {
     const next = top[index + 1]?.[1] ?? Infinity;
     return [pitch, from, Math.min(Math.max(to, from + 1), next)];
   });
+}
+
+/** Where a bar begins: as the reader is told, or as the file or its notes say. */
+function firstBar(song, reading, weights) {
+  if (reading.bar_one !== undefined) return Number(reading.bar_one);
+  const areRead = song.meters.every(([start, above, below]) => {
+    return METERS.includes(`${above}/${below}`) && start % QUARTERS_PER_BAR < NEAR;
+  });
+  return areRead && !song.isOurs ? barOne(song, weights) : null;
 }
 
 /** How much of a track is one voice: the share of its notes that begin when none sounds. */
@@ -194,7 +217,7 @@ function likeliest(tracks) {
   const pitched = tracks.filter((track) => !track.is_drum);
   const most = Math.max(0, ...pitched.map(({ notes }) => notes.length));
   const rank = (track) => [
-    Number(MELODY_NAME.test(track.name)),
+    Number(MELODY_NAME.test(track.name) && !ACCOMPANIMENT_NAME.test(track.name)),
     Number(track.notes.length >= most / 4),
     Number(aloneShare(track) > 0.85),
     track.notes.reduce((sum, [pitch]) => sum + pitch, 0) / track.notes.length,
@@ -218,20 +241,22 @@ function refusal(notes) {
  * The melody of a song, in which track it is, and where its first bar begins in quarter notes.
  *
  * `reading.track` is the number of the track, and `reading.bar_one` where a bar begins; both may
- * be left out.
+ * be left out. `weights` are those of the places in a bar.
  */
-export function melodyOf(song, reading = {}) {
+export function melodyOf(song, reading, weights) {
   const given = reading.track && song.tracks.filter(({ number }) => number === Number(reading.track));
   const tracks = given || likeliest(song.tracks);
   if (!tracks.length) throw new FileProblem("it has no notes, or drums alone");
   const span = stretch(song);
-  if (reading.bar_one !== undefined) {
-    const within = Number(reading.bar_one) % QUARTERS_PER_BAR;
+  const bar = firstBar(song, reading, weights);
+  if (bar !== null) {
+    const within = bar % QUARTERS_PER_BAR;
     span.start = within > NEAR ? within - QUARTERS_PER_BAR : 0;
   }
   let problem = "";
   for (const track of tracks) {
-    const notes = topLine(track, span);
+    const whole = song.isOurs ? track.notes : withWholeEnd(track.notes, span.start);
+    const notes = topLine(whole, span);
     const reason = refusal(notes);
     if (!reason) return { ...trimmed(notes, track, song, span), track: track.number };
     problem ||= `track ${track.number} ${reason}`;
