@@ -27,6 +27,7 @@ def check(options: Options) -> None:
     """Raises: UserError: an option is given that is for melodies."""
     told = options.transition
     for flag, is_given in (
+        ("bridge_bars", told.bridge_bars),
         (f"key_path={told.key_path}", told.key_path != "keep"),
         ("notation", options.notation),
         ("drums=bridge", told.has_drum_bridge),

@@ -102,6 +102,11 @@ _SPLICE = flags.DEFINE_boolean(
     "Write one piece: the first song unchanged, the bridge, and the second song unchanged, each "
     "with all of its tracks. Three or more inputs are always spliced.",
 )
+_BRIDGE_BARS = flags.DEFINE_list(
+    "bridge_bars",
+    [],
+    "The bars of each bridge of a chain in turn, such as 8,4,16, instead of --bars for all.",
+)
 _ACCOMPANIMENT = flags.DEFINE_enum(
     "accompaniment",
     "fade",
@@ -180,7 +185,7 @@ help.describe("Transition", _MODES, _STRATEGY, _CURVE, _CONTROL_CURVE, _PATH, _G
 help.describe("Transition", _MODES, _ADHERENCE, _METER_AT, _METER_KEEPS)
 help.describe("Constraints", _MODES, _SCALE, _PITCH_RANGE, _RHYTHM)
 help.describe("Piece", _MODES, _SPLICE, _ACCOMPANIMENT, _DRUMS, _MELODY_ONLY, _FROM, _TO)
-help.describe("Piece", _MODES, _ORDER, _LOOP, _KEY_PATH, _PROGRAMS)
+help.describe("Piece", _MODES, _ORDER, _LOOP, _BRIDGE_BARS, _KEY_PATH, _PROGRAMS)
 help.describe("Many transitions", _MODES, _PAIRS, _KEEP)
 help.describe("Variation", ("vary",), _KEEP_BARS)
 help.describe("Attributes", ("generate", "reconstruct"), _ATTRIBUTE)
@@ -226,6 +231,7 @@ def read_transition(texts: Mapping[str, str] | None = None) -> "TransitionOption
         splice=value(_SPLICE),
         order_by_latent=value(_ORDER) == "latent",
         loop=value(_LOOP),
+        bridge_bars=options.parse_lengths(value(_BRIDGE_BARS)),
         key_path=value(_KEY_PATH),
         programs=value(_PROGRAMS),
         accompaniment=value(_ACCOMPANIMENT),

@@ -144,6 +144,8 @@ def check(options: Options) -> None:
     told = options.transition
     places.check(options)
     band.check(options)
+    if told.bridge_bars:
+        _check_lengths(options)
     if told.pairs is not None:
         for flag, is_given in (
             ("input", options.inputs),
@@ -159,6 +161,20 @@ def check(options: Options) -> None:
         raise UserError("--input: two music files or more are needed, got 1")
     if told.loop and not told.splice and len(options.inputs) < 3:
         raise UserError("--loop: needs --splice, or three files in --input")
+
+
+def _check_lengths(options: Options) -> None:
+    """Raises: UserError: `--bridge_bars` does not say how long each bridge is, or may not."""
+    told = options.transition
+    lengths = ",".join(map(str, told.bridge_bars))
+    is_drummed = told.has_drum_bridge
+    for flag, is_given in (("pairs", told.pairs is not None), ("drums=bridge", is_drummed)):
+        if is_given:
+            raise UserError(f"--bridge_bars={lengths}: cannot be used with --{flag}")
+    count = (len(options.inputs) or 2) - 1 + told.loop
+    if len(told.bridge_bars) != count:
+        bridges = "is one bridge" if count == 1 else f"are {count} bridges"
+        raise UserError(f"--bridge_bars={lengths}: there {bridges}")
 
 
 def _write_pairs(
@@ -215,7 +231,7 @@ def make_plan(model: MelodyModel, num_inputs: int, options: Options) -> Plan:
         raise UserError("--rhythm: needs a model with --config.model.codec=melody")
     check_limits(told.settings, model.codec)
     return Plan(
-        bars=options.bars or model.bars,
+        bars=told.bridge_bars[0] if told.bridge_bars else options.bars or model.bars,
         is_spliced=told.splice or num_inputs > 2,
         curve=told.curve,
         control_curve=told.control_curve,
@@ -231,8 +247,10 @@ def report(
 ) -> dict[str, Any]:
     """The report of the mode, for JSON: the plan, and what was made."""
     told = options.transition
+    lengths = {"bridge_bars": list(told.bridge_bars)} if told.bridge_bars else {}
     described = {
         "bars": plan.bars,
+        **lengths,
         "spliced": plan.is_spliced,
         "curve": plan.curve,
         "control_curve": plan.control_curve,
@@ -302,6 +320,7 @@ def _write_inputs(
         loop=options.transition.loop,
         keep_all=options.transition.keep_all,
         drums=drummer,
+        lengths=options.transition.bridge_bars,
     ):
         write_piece(folder, transition.stem, transition.written, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())

@@ -26,6 +26,7 @@ class TransitionOptions:
       splice: whether the melodies are played before and after the bridge.
       order_by_latent: whether the melodies of a chain may change places.
       loop: whether a chain ends with a bridge back to its first melody.
+      bridge_bars: of each bridge in turn; empty if all are as long.
       key_path: one of `modulation.KEY_PATHS`.
       programs: one of `assembly.PROGRAM_PATHS`.
       accompaniment: of the bridges between whole songs, one of
@@ -58,6 +59,7 @@ class TransitionOptions:
     leave: int | str | None
     enter: int | str | None
     pairs: str | None
+    bridge_bars: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +189,20 @@ def parse_bar(flag: str, text: str | None) -> int | str | None:
     if not (text.isdecimal() and len(text) < 6 and int(text)):
         raise UserError(f"--{flag}={text}: a bar of the melody, counted from 1, or auto is needed")
     return int(text)
+
+
+def parse_lengths(values: list[str]) -> tuple[int, ...]:
+    """The bars of bridges, which `Plan` checks.
+
+    Raises:
+      UserError: one is not a whole number.
+    """
+    try:
+        return tuple(int(value) for value in values)
+    except ValueError as error:
+        raise UserError(
+            f"--bridge_bars={','.join(values)}: numbers of bars are needed, such as 8,4,16"
+        ) from error
 
 
 def parse_pitch_range(values: list[str]) -> tuple[int, ...]:

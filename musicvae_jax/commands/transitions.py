@@ -113,6 +113,7 @@ def make_transitions(
     sources: Mapping[str, Source] | None = None,
     drums: Callable[[str], list[list[Bridge]]] | None = None,
     lines: Mapping[str, Melody] | None = None,
+    lengths: Sequence[int] = (),
 ) -> Iterator[Transition]:
     """Makes the transitions between titled melodies, one strategy after the other.
 
@@ -134,6 +135,7 @@ def make_transitions(
         without splicing, the melodies are.
       drums: of whole files, the bridges of their drums by a strategy, as `maker` gives them; by
         default the drums are part of the accompaniment.
+      lengths: the bars of each bridge, where they are not the plan's.
       lines: by the stems of transitions, their lines as they were edited by hand; see
         `edits.bridges_of`.
 
@@ -143,7 +145,9 @@ def make_transitions(
     keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
     sha256 = model.checkpoint.sha256()[:12]
     for strategy in strategies:
-        candidates = maker(keys.pairs, strategy, plan, num=num, seed=seed, temperature=temperature)
+        plans = [dataclasses.replace(plan, bars=bars) for bars in lengths or [plan.bars]]
+        sampling = {"num": num, "seed": seed, "temperature": temperature}
+        candidates = _candidates(maker, keys.pairs, strategy, plans, sampling)
         struck = drums(strategy) if drums else []
         for rank in range(max(map(len, candidates)) if keep_all else 1):
             bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
@@ -177,6 +181,31 @@ def make_transitions(
 def of_rank(candidates: Sequence[Sequence[Bridge]], rank: int) -> tuple[Bridge, ...]:
     """Of the candidates of each bridge that of a rank, or the last if there are fewer."""
     return tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
+
+
+def _candidates(
+    maker: BridgeMaker | MeterBridgeMaker,
+    pairs: Sequence[tuple[Melody, Melody]],
+    strategy: str,
+    plans: Sequence[Plan],
+    sampling: Mapping[str, Any],
+) -> list[list[Bridge]]:
+    """The candidates of each bridge; those of equal plans are made at once.
+
+    Args:
+      maker, pairs, strategy, sampling: as of `BridgeMaker`.
+      plans: one for each bridge, or one for all.
+    """
+    if len(plans) == 1:
+        return maker(pairs, strategy, plans[0], **sampling)
+    made: list[list[Bridge]] = [[] for _ in pairs]
+    for bars in dict.fromkeys(plan.bars for plan in plans):
+        numbers = [number for number, plan in enumerate(plans) if plan.bars == bars]
+        some, plan = [pairs[number] for number in numbers], plans[numbers[0]]
+        found = maker(some, strategy, plan, pair_numbers=numbers, **sampling)
+        for number, candidates in zip(numbers, found, strict=True):
+            made[number] = candidates
+    return made
 
 
 def report_transitions(titles: Sequence[str], transitions: Sequence[Transition]) -> dict[str, Any]:

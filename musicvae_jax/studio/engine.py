@@ -170,7 +170,7 @@ class Engine:
         sources: Mapping[str, Source] | None,
         lines: Mapping[str, Melody] | None,
     ) -> Result:
-        if len(inputs) != 2:
+        if len(inputs) < 2:
             raise UserError("a transition needs two melodies: choose melody A and melody B")
         interpolate.check(options)
         models = self.models(list(inputs.values()), tell)
@@ -184,7 +184,8 @@ class Engine:
         strategies = options.transition.strategies
         made: list[transitions.Transition] = []
         for number, strategy in enumerate(strategies):
-            program = (grids, strategy, plan.settings, plan.bars, options.num_or(1))
+            lengths = options.transition.bridge_bars or (plan.bars,)
+            program = (grids, strategy, plan.settings, frozenset(lengths), options.num_or(1))
             tell(
                 {
                     "doing": ways.TITLES[strategy],
@@ -205,6 +206,7 @@ class Engine:
                 sources=sources,
                 drums=drummer,
                 lines=lines,
+                lengths=alone.transition.bridge_bars,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)

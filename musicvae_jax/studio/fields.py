@@ -53,7 +53,8 @@ MORE = {
     "generate": ("attribute", "temperature", "seed"),
     "reconstruct": ("attribute", "temperature", "seed"),
 }
-_MARKED = {"vary": ("keep_bars",)}  # which the page has other means to ask for
+# Which the page has other means to ask for.
+_MARKED = {"vary": ("keep_bars",), "interpolate": ("bridge_bars",)}
 _WORDS = {
     "accompaniment": "Accompaniment of the bridge",
     "adherence": "Closeness of composed to its draft",
@@ -126,7 +127,7 @@ _HINTS = {
 # Numbers of modes that the flags leave open.
 _USUAL_NUMBERS = {"num": "4", "interpolate num": "1"}
 # An empty text is a value of these.
-_LISTS = ("attribute", "control_curve", "keep_bars", "pitch_range")
+_LISTS = ("attribute", "bridge_bars", "control_curve", "keep_bars", "pitch_range")
 # Defaults of the page, which begins with two melodies, where they are not the flags' own.
 _BEGINS = {"interpolate": {"splice": "true"}}
 DEFAULT_WORKDIR = pathlib.Path("runs/default")

@@ -22,8 +22,9 @@ from musicvae_jax.system.errors import UserError
 
 MAX_REQUEST_BYTES = 2 << 20  # melodies and options as JSON
 MAX_FILE_BYTES = MAX_BYTES  # of a song that is played whole
-# Two files in base64, besides.
-MAX_MAKE_BYTES = MAX_REQUEST_BYTES + 2 * 4 * (MAX_FILE_BYTES // 3 + 1)
+MAX_INPUTS = 8  # of a chain
+# Four of the largest files in base64, besides.
+MAX_MAKE_BYTES = MAX_REQUEST_BYTES + 4 * 4 * (MAX_FILE_BYTES // 3 + 1)
 MAX_NAME = 120
 MAX_BARS = 1000
 
@@ -73,7 +74,7 @@ async def json_object(request: Request, limit: int = MAX_REQUEST_BYTES) -> dict[
 
 
 def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
-    """The melodies of a request by their names, at most two.
+    """The melodies of a request by their names, at most `MAX_INPUTS`.
 
     Raises:
       UserError: they are something else.
@@ -81,8 +82,8 @@ def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
     given = asked.get("inputs", [])
     if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
         raise UserError("inputs: a list of melodies is needed")
-    if len(given) > 2:
-        raise UserError(f"inputs: two at most, got {len(given)}")
+    if len(given) > MAX_INPUTS:
+        raise UserError(f"inputs: {MAX_INPUTS} at most, got {len(given)}")
     named = [(clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
     return files.titled([(name, read_melody(name, told)) for name, told in named])
 

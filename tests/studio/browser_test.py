@@ -201,7 +201,7 @@ def test_from_the_empty_page_to_a_bridge(browser, url, songs, tmp_path):
         playwright.expect(page.locator("#problem")).to_have_text("Choose melody A first.")
         drop(page, *songs)
         page.wait_for_selector('.melody[data-side="1"] .play:enabled')
-        names = page.locator(".melody .name").all_inner_texts()
+        names = page.locator(".melody:visible .name").all_inner_texts()
         assert names == [song.name for song in songs]
         assert not page.is_visible("#begin")
         make(page)
@@ -228,6 +228,52 @@ def drop(page, *paths, right=False):
         }""",
         [files, 0.9 if right else 0.1],
     )
+
+
+def test_a_chain_is_put_together_by_hand(browser, url, songs, tmp_path):
+    """Three songs are dropped, put into another order in three ways, and one is removed again."""
+    third = write_song(tmp_path / "ode.mid", example_melodies()["ode_to_joy"].window(0, 4))
+    names = [path.name for path in (*songs, third)]
+
+    def shown():
+        return page.locator(".melody:visible .name").all_inner_texts()
+
+    with user(browser, url, examples=False) as page:
+        drop(page, *songs, third)
+        page.wait_for_selector('.melody[data-side="2"] .play:enabled')
+        page.wait_for_selector('.melody[data-side="0"] .play:enabled')
+        assert shown() == names
+        page.drag_and_drop("#melody-C", '.melody[data-side="0"] .facts')
+        assert shown() == [names[2], *names[:2]]
+        page.focus('.melody[data-side="0"] .later')
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        assert shown() == names
+        assert page.evaluate("document.activeElement.className") == "earlier"
+        page.keyboard.press("Enter")
+        names = [names[0], names[2], names[1]]
+        assert shown() == names
+        page.click("#add-melody")
+        page.click("#panel-interpolate button[type=submit]")
+        playwright.expect(page.locator("#problem")).to_have_text("Choose melody D first.")
+        page.click('.melody[data-side="3"] .remove')
+        page.check('#ways input[value="dual_conductor"]')
+        page.fill("#interpolate-bars", "1")
+        page.locator(".bridge-bars").nth(1).fill(str(BARS))
+        make(page)
+        labels = page.locator("#labels b").all_inner_texts()
+        assert labels == ["Melody A", "Bridge 1", "Melody B", "Bridge 2", "Melody C"]
+        told = page.text_content("#command").split()
+        assert f"--bridge_bars=1,{BARS}" in told and f"--input={','.join(names)}" in told
+        with page.expect_download() as waiting:
+            page.click("#save")
+        waiting.value.save_as(tmp_path / "session.json")
+        page.locator(".melody .remove").first.click()
+        assert shown() == names[1:]
+        page.set_input_files("#open", tmp_path / "session.json")
+        until(page, "document.querySelectorAll('.melody.known:not([hidden])').length === 3")
+        assert shown() == names
+        assert page.locator(".bridge-bars").nth(1).input_value() == str(BARS)
 
 
 def test_songs_are_played_whole_with_the_chosen_track_and_bars(browser, url, checkpoint, tmp_path):
@@ -617,6 +663,7 @@ def test_it_fits_does_not_move_and_has_no_barrier(browser, url, width, tmp_path)
         page.click("#result-details summary")
         page.click("#edit")
         page.click('.melody[data-side="1"] .edit')
+        page.click("#add-melody")
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0
         assert [*barriers(page, "light", width), *barriers(page, "dark", width)] == []

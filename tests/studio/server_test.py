@@ -303,6 +303,31 @@ def test_the_time_axis_of_whole_songs_is_that_of_their_file(client, whole_songs)
     assert {(pitch, step) for pitch, step, _ in view["notes"]} <= onsets
 
 
+def test_chains_are_what_the_command_line_writes(
+    client, model, whole_songs, songs, tmp_path, monkeypatch
+):
+    told = {"strategy": "latent", "accompaniment": "none", "loop": "true", "bridge_bars": "2,1,2"}
+    paths = [*whole_songs, songs[0]]
+    for path in paths:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names = tuple(path.name for path in paths)
+    nothing = (requests.read_reading({}),) * 3
+    as_on_the_command_line("interpolate", names, told, tmp_path, model, monkeypatch, nothing)
+    made = make(client, "interpolate", told, [read_whole(client, path) for path in paths])
+    report = client.get(f"/api/result/{made['id']}/report.json")
+    assert report.content == (tmp_path / "interpolate.json").read_bytes()
+    assert "bridge_bars" in report.json()["plan"]
+    for number, item in enumerate(made["items"]):
+        file = client.get(f"/api/result/{made['id']}/{number}.mid").content
+        assert file == (tmp_path / item["name"]).read_bytes()
+        lengths = [part["bars"] for part in item["sections"] if part["is_bridge"]]
+        assert ",".join(map(str, lengths)) == told["bridge_bars"]
+    asked = {"mode": "interpolate", "options": {"bridge_bars": "1,2,3"}}
+    asked["inputs"] = [read_whole(client, path) for path in paths]
+    assert "there are 2 bridges" in events(client, "/api/make", asked)[-1]["error"]
+
+
 EDIT = [[72, 0, 3], [69, 5, 8], [61, 20, 32]]  # of a bridge
 
 
@@ -692,7 +717,8 @@ def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, mon
         ({"mode": "interpolate", "options": {"scale": "H_major"}}, "--scale=H_major"),
         ({"mode": "interpolate", "inputs": [{}]}, "not a melody"),
         ({"mode": "interpolate", "inputs": ["a.mid"]}, "a list of melodies"),
-        ({"mode": "interpolate", "inputs": [{}] * 3}, "two at most, got 3"),
+        ({"mode": "interpolate", "inputs": [{}] * 9}, "8 at most, got 9"),
+        ({"mode": "interpolate", "options": {"bridge_bars": "4,x"}}, "--bridge_bars=4,x"),
     ],
 )
 def test_bad_requests_are_told_in_one_line(client, asked, part):

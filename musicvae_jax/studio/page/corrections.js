@@ -52,7 +52,7 @@ function start(card, side) {
   const { view, name } = card.at();
   card.past ||= newPast();
   card.editor = new Editor(card.place.querySelector(".small .roll"), {
-    ...{ view, side, regions: regions(view), label: name, past: card.past },
+    ...{ view, side: side % 2, regions: regions(view), label: name, past: card.past },
     change: (notes) => {
       clearTimeout(card.timer);
       card.notes = notes;

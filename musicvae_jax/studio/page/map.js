@@ -1,6 +1,7 @@
 // The map of the latent space: points to choose, and places between them.
 
 import { work } from "./api.js";
+import { LETTERS } from "./chain.js";
 import * as melodies from "./melodies.js";
 
 const map = document.getElementById("map");
@@ -34,9 +35,9 @@ export async function draw(make) {
     point.setAttribute("aria-label", name);
     if (kind === "input") {
       const side = sides[input++];
-      point.className = `point side-${side}`;
-      point.textContent = "AB"[side];
-      point.setAttribute("aria-label", `Melody ${"AB"[side]}, ${name}`);
+      point.className = `point side-${side % 2}`;
+      point.textContent = LETTERS[side];
+      point.setAttribute("aria-label", `Melody ${LETTERS[side]}, ${name}`);
     }
     point.style.left = `${100 * x}%`;
     point.style.top = `${100 * (1 - y)}%`;

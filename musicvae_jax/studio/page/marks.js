@@ -7,7 +7,7 @@ import { drawRoll } from "./roll.js";
 const source = document.getElementById("vary-source");
 const marks = document.getElementById("marks");
 const words = document.getElementById("marked");
-const RESULT = 2;
+const RESULT = -1;
 let input = null;
 let marked = new Set(); // numbers from 0
 let stroke = null; // { isMarked, bar }: whether what is drawn over is marked, and where it is
@@ -85,7 +85,7 @@ function draw() {
   }
   const { view } = input;
   marks.style.setProperty("--bars", view.bars);
-  drawRoll(place, view, `${input.name}: ${view.notes.length} notes`, Number(source.value) % RESULT);
+  drawRoll(place, view, `${input.name}: ${view.notes.length} notes`, Math.max(Number(source.value), 0));
   row.replaceChildren(...Array.from({ length: view.bars }, (_, bar) => barButton(bar)));
   tell();
 }

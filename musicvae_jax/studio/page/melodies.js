@@ -1,6 +1,7 @@
-// Melodies A and B: chosen, dropped, drawn by lot; seen and heard.
+// Melodies A, B and further ones: chosen, dropped, drawn by lot; seen and heard.
 
 import { fileOf, getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
+import * as chain from "./chain.js";
 import * as corrections from "./corrections.js";
 import * as microphone from "./microphone.js";
 import * as player from "./player.js";
@@ -10,28 +11,34 @@ import * as tracks from "./tracks.js";
 const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix of a file
 const places = [...document.querySelectorAll(".melody")];
 const begins = document.getElementById("begin");
-const chosen = [null, null];
-const turns = [0, 0]; // how often each was chosen
+const chosen = places.map(() => null);
+const turns = places.map(() => 0); // how often each was chosen
 const hearers = [];
 
-/** Calls `hear` whenever a melody was chosen, with 0 for A and 1 for B. */
+const { LETTERS } = chain;
+const HINT = places[0].querySelector(".facts").textContent;
+
+/** Calls `hear` whenever a melody was chosen, with 0 for A, 1 for B and so on. */
 export const onChoice = (hear) => hearers.push(hear);
 
 /** The first `count` melodies, as the studio takes them, with their files if songs are played. */
 export function inputs(count, withFiles = false) {
   const taken = chosen.slice(0, count);
   const missing = taken.indexOf(null);
-  if (missing >= 0) throw new Problem(`Choose melody ${"AB"[missing]} first.`);
+  if (missing >= 0) throw new Problem(`Choose melody ${LETTERS[missing]} first.`);
   return taken.map(({ name, melody, reading, file }) => ({
     ...{ name, melody, reading },
     ...(withFiles && { file }),
   }));
 }
 
-/** Melody A (0) or B (1), or null. */
+/** Melody A (0), B (1) and so on, or null. */
 export const at = (side) => chosen[side];
 
-/** Those of A and B that are chosen, with their sides. */
+/** All of them, in their order. */
+export const all = () => chosen.slice(0, chain.count());
+
+/** Those that are chosen, with their sides. */
 export const known = () =>
   chosen.flatMap((input, side) =>
     input ? [{ side, name: input.name, melody: input.melody }] : [],
@@ -43,7 +50,8 @@ export const preparations = (count) =>
 
 /** The first steps are hidden once both melodies are there, or on their way. */
 function hideBeginning() {
-  begins.hidden = places.every((place, side) => chosen[side] || place.hasAttribute("aria-busy"));
+  const shown = places.slice(0, chain.count());
+  begins.hidden = shown.every((place, side) => chosen[side] || place.hasAttribute("aria-busy"));
 }
 
 function show(side) {
@@ -52,16 +60,50 @@ function show(side) {
   const { view } = input;
   const roll = place.querySelector(".roll");
   if (!corrections.show(side, input)) {
-    drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side);
+    drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side % 2);
   }
+  const example = place.querySelector(".example");
+  example.value = [...example.options].some(({ value }) => value === input.name) ? input.name : "";
   place.querySelector(".name").textContent = input.name;
   const meter = view.grid && view.grid !== "4/4" ? ` in ${view.grid}` : "";
-  place.querySelector(".facts").textContent =
+  place.querySelector(":scope > .facts").textContent =
     `${view.bars} bars${meter} · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
   tracks.draw(place, input, (told) => reread(side, told));
   place.classList.add("known");
   for (const name of [".play", ".edit"]) place.querySelector(name).disabled = false;
+}
+
+/** Shows that there is no melody. */
+function clear(side) {
+  const place = places[side];
+  place.querySelector(".roll").replaceChildren();
+  for (const name of [".name", ".problem"]) place.querySelector(name).textContent = "";
+  place.querySelector(":scope > .facts").textContent = HINT;
+  place.querySelector(".example").value = "";
+  place.querySelector(".get").hidden = true;
+  place.classList.remove("known");
+  for (const name of [".play", ".edit"]) place.querySelector(name).disabled = true;
+}
+
+/** Moves a melody to another place; those between make room. With null it is removed. */
+async function move(from, to) {
+  await corrections.settled();
+  places.forEach((_, side) => corrections.stop(side));
+  const before = [...chosen];
+  const [input] = chosen.splice(from, 1);
+  if (to === null) chosen.push(null);
+  else chosen.splice(to, 0, input);
+  places.forEach((_, side) => {
+    if (chosen[side] === before[side]) return;
+    turns[side] += 1; // what is still being read does not come here
+    places[side].removeAttribute("aria-busy");
+    places[side].querySelector(".problem").textContent = "";
+    if (chosen[side]) show(side);
+    else clear(side);
+    hearers.forEach((hear) => hear(side));
+  });
+  hideBeginning();
 }
 
 function song(input) {
@@ -80,7 +122,7 @@ function reread(side, told) {
   }));
 }
 
-/** Makes what `give` returns melody A (0) or B (1); tells of what went wrong beside it. */
+/** Makes what `give` returns a melody; tells of what went wrong beside it. */
 async function choose(side, give, isCorrected = false) {
   const place = places[side];
   if (!isCorrected) corrections.stop(side);
@@ -114,16 +156,16 @@ export const ofResult = async (path, name, command) => ({
 /** Takes what `give` makes as melody A (0) or B (1). */
 export const use = (side, give) => choose(side, give);
 
-/** Takes the melodies of a session. */
-export function restore(inputs) {
-  [0, 1].forEach((side) => inputs[side]?.view && choose(side, async () => inputs[side]));
+/** Takes the melodies of a session, and the lengths of their bridges. */
+export function restore(inputs, lengths = []) {
+  chain.set(inputs.length, lengths);
+  inputs.forEach((input, side) => input?.view && choose(side, async () => input));
 }
 
 const takeExample = (side, name) =>
   choose(side, () => getJson(`/api/example/${encodeURIComponent(name)}`));
 
 function takeFile(side, file) {
-  places[side].querySelector(".example").value = "";
   return choose(side, () => {
     const suffix = /\.[^.]*$/.exec(file.name.toLowerCase())?.[0];
     const most = MOST_BYTES[suffix] ?? MOST_BYTES[".mid"];
@@ -148,7 +190,7 @@ async function record(side) {
   };
   places[side].querySelector(".problem").textContent = "";
   others.forEach((one) => (one.disabled = true));
-  button.setAttribute("aria-label", `Stop recording melody ${"AB"[side]}`);
+  button.setAttribute("aria-label", `Stop recording melody ${LETTERS[side]}`);
   try {
     const file = await microphone.record(tell);
     button.textContent = text;
@@ -164,7 +206,6 @@ async function record(side) {
 }
 
 async function surprise(side) {
-  places[side].querySelector(".example").value = "";
   await choose(side, async () => {
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] % 1e6;
     const options = { num: "1", seed: String(seed) };
@@ -182,7 +223,7 @@ async function play(side) {
   const roll = places[side].querySelector(".roll");
   const sound = () => listen({ name, melody });
   try {
-    await player.load(`Melody ${"AB"[side]}, ${name}`, view, () => [roll], sound, true);
+    await player.load(`Melody ${LETTERS[side]}, ${name}`, view, () => [roll], sound, true);
   } catch (error) {
     player.fail(error.message);
   }
@@ -214,35 +255,49 @@ places.forEach((place, side) => {
 /** Takes the shipped examples, so that there is something to hear at once. */
 export function takeExamples() {
   return Promise.all(
-    places.map((place, side) => {
+    places.slice(0, 2).map((place, side) => {
       const example = place.querySelector(".example");
       const name = example.options[side + 1]?.value;
       if (!name) return null;
-      example.value = name;
       return takeExample(side, name);
     }),
   );
 }
 
-/** Takes files that are dropped anywhere: two as A and B, one as that on whose half it falls. */
+/** Where a file falls: on the card that it is above, or else on the left or right one of two. */
+function sideOf(event) {
+  const card = event.target.closest?.(".melody");
+  if (card) return Number(card.dataset.side);
+  const half = Number(event.clientX > innerWidth / 2);
+  const free = all().indexOf(null);
+  return chain.count() === 2 ? half : free < 0 ? chain.count() - 1 : free;
+}
+
+/** Takes files that are dropped anywhere: several as A, B and so on. */
 export function begin(takeSession) {
   const drop = document.getElementById("drop");
-  const sideOf = (event) => Number(event.clientX > innerWidth / 2);
+  const hasFiles = (event) => event.dataTransfer.types.includes("Files");
   addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     drop.hidden = false;
-    drop.dataset.side = sideOf(event);
-    drop.textContent = `Melody ${"AB"[sideOf(event)]}`;
+    drop.dataset.side = sideOf(event) % 2;
+    drop.textContent = `Melody ${LETTERS[sideOf(event)]}`;
   });
   addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) drop.hidden = true;
   });
   addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     drop.hidden = true;
-    const files = [...event.dataTransfer.files];
+    const files = [...event.dataTransfer.files].slice(0, places.length);
     if (files[0]?.name.toLowerCase().endsWith(".json")) takeSession(files[0]);
-    else if (files.length > 1) files.slice(0, 2).forEach((file, side) => takeFile(side, file));
-    else if (files.length) takeFile(sideOf(event), files[0]);
+    else if (files.length > 1) {
+      chain.set(Math.max(files.length, chain.count()));
+      files.forEach((file, side) => takeFile(side, file));
+    } else if (files.length) takeFile(sideOf(event), files[0]);
   });
 }
+
+chain.begin(places, move);

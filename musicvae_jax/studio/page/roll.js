@@ -111,13 +111,17 @@ export function drawRoll(place, view, label, side = 0) {
 
 // What the command line calls 1 and 2.
 const NAMES = {
-  "melody 1": "Melody A",
-  "melody 2": "Melody B",
   bridge: "Bridge",
   continuation: "Continuation",
   kept: "Kept",
   new: "New",
 };
+
+const nameOf = (label) =>
+  NAMES[label] ||
+  label
+    .replace(/^melody (\d)$/, (_, number) => `Melody ${"ABCDEFGH"[number - 1]}`)
+    .replace(/^bridge/, "Bridge");
 
 /** Names above the roll the parts of a piece. */
 export function drawLabels(place, view) {
@@ -128,7 +132,7 @@ export function drawLabels(place, view) {
       label.style.left = `${(100 * section.start_bar) / view.bars}%`;
       label.style.width = `${(100 * section.bars) / view.bars}%`;
       const name = document.createElement("b");
-      name.textContent = NAMES[section.label] || section.label;
+      name.textContent = nameOf(section.label);
       const meter = isUsual ? "" : section.meter;
       label.append(name, [meter, section.title, section.key].filter(Boolean).join(" · "));
       label.title = label.textContent;

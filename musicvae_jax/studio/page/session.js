@@ -1,6 +1,7 @@
 // A session as a file: melodies, options, and all that was made.
 
 import { Problem } from "./api.js";
+import * as chain from "./chain.js";
 import * as history from "./history.js";
 import * as melodies from "./melodies.js";
 import { lasting } from "./remake.js";
@@ -36,7 +37,8 @@ function setFields(told) {
 export function save() {
   const told = {
     studio: VERSION,
-    melodies: [0, 1].map(melodies.at),
+    melodies: melodies.all(),
+    bridges: chain.lengths(),
     strategies: ways.strategies(),
     fields: fields(),
     results: history.entries.map(lasting),
@@ -77,8 +79,8 @@ export async function open(file) {
   } catch {
     throw new Problem(`${file.name}: not a session file of the studio`);
   }
-  melodies.restore(told.melodies);
   ways.choose(told.strategies);
   setFields(told.fields);
+  melodies.restore(told.melodies, told.bridges);
   history.restore(told.results);
 }

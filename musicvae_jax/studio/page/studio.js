@@ -1,6 +1,7 @@
 // The page: its tabs, its forms, and the work that they ask for.
 
 import { getJson, Problem, work } from "./api.js";
+import * as chain from "./chain.js";
 import * as corrections from "./corrections.js";
 import * as keys from "./keys.js";
 import * as map from "./map.js";
@@ -12,7 +13,7 @@ import * as session from "./session.js";
 import * as ways from "./ways.js";
 
 const byId = (id) => document.getElementById(id);
-const INPUTS = { interpolate: 2, generate: 0, reconstruct: 2, complete: 1 };
+const INPUTS = { generate: 0, reconstruct: 2, complete: 1 };
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let abort = null;
 
@@ -86,10 +87,15 @@ function request(mode, form) {
     const content = { mode, options: { keep_bars, ...options }, inputs };
     return { content, before: [command].filter(Boolean) };
   }
-  const count = INPUTS[mode];
-  const isWhole = options.splice === "true" && options.melody_only !== "true";
+  const count = mode === "interpolate" ? chain.count() : INPUTS[mode];
+  const isSpliced = options.splice === "true" || count > 2;
+  const isWhole = isSpliced && options.melody_only !== "true";
   const inputs = melodies.inputs(count, isWhole);
-  if (mode === "interpolate") options.strategy = ways.strategies();
+  if (mode === "interpolate") {
+    options.strategy = ways.strategies();
+    const usual = form.querySelector("[data-flag=bars]");
+    options.bridge_bars = chain.bridgeBars(usual.value || usual.defaultValue);
+  }
   return { content: { mode, options, inputs }, before: melodies.preparations(count) };
 }
 
