@@ -154,7 +154,7 @@ def edits(asked: dict[str, Any]) -> dict[str, Melody]:
         try:
             line = _line(told)
             _check_pitches(line)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{clean(stem)}: not an edited line ({error})") from error
         result[stem] = line
     return result
@@ -193,7 +193,7 @@ def read_melody(name: str, given: Any) -> Melody:
         if not 0 <= melody.program <= 127 or not melody.pitch.size:
             raise ValueError("no notes, or no such program")
         _check_pitches(melody)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{name}: not a melody ({error})") from error
     check_length(name, melody)
     return melody
