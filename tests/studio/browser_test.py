@@ -212,6 +212,34 @@ def test_from_the_empty_page_to_a_bridge(browser, url, songs, tmp_path):
         assert download(page, "mid", tmp_path).name == "transition_composed.mid"
         drop(page, songs[0], right=True)
         playwright.expect(page.locator(".melody .name").nth(1)).to_have_text(songs[0].name)
+        play_in(page, [60, 62, 64, 65, 67, 69, 71, 72] * 2)
+        name = page.locator(".melody .name").first
+        playwright.expect(name).to_have_text(re.compile(r"keyboard_\d+\.mid"))
+        playwright.expect(page.locator(".melody .facts").first).to_contain_text("16 notes")
+
+
+def play_in(page, pitches):
+    """Plays two notes a second on a MIDI keyboard that the browser seems to have."""
+    page.evaluate("""() => {
+      globalThis.keys = new EventTarget();
+      const access = { inputs: new Map([["1", keys]]) };
+      navigator.requestMIDIAccess = async () => access;
+    }""")
+    button = page.locator('.melody[data-side="0"] .keys')
+    button.click()
+    playwright.expect(button).to_have_text("Stop 0:00")
+    page.evaluate(
+        """(pitches) => pitches.forEach((pitch, index) => {
+          for (const [status, ms] of [[0x93, 0], [0x83, 450]]) {
+            const data = new Uint8Array([status, pitch, 80]);
+            const told = Object.assign(new Event("midimessage"), { data });
+            Object.defineProperty(told, "timeStamp", { value: 5000 + 500 * index + ms });
+            keys.dispatchEvent(told);
+          }
+        })""",
+        pitches,
+    )
+    button.click()
 
 
 def drop(page, *paths, right=False):
@@ -537,6 +565,27 @@ def test_what_was_made_can_be_heard_and_the_cursor_moves(browser, url):
         assert page.inner_text("#play") == "Pause"
         page.click("#play")
         assert page.evaluate("audio.paused")
+        # A click on each beat: what is to be heard is asked of the clock of tones.
+        page.evaluate("""() => {
+          globalThis.clicks = [];
+          const start = OscillatorNode.prototype.start;
+          OscillatorNode.prototype.start = function (at) {
+            clicks.push([at - this.context.currentTime + audio.currentTime, this.frequency.value]);
+            start.call(this, at);
+          };
+        }""")
+        page.focus("#result-title")
+        page.keyboard.press("c")
+        assert page.is_checked("#click")
+        page.evaluate("audio.currentTime = 6.2")
+        page.click("#play")
+        until(page, "clicks.length > 2")  # at 120 beats a minute, of which 4 are a bar
+        page.uncheck("#click")
+        page.click("#play")
+        clicks = page.evaluate("clicks")
+        for number, (at, hertz) in enumerate(clicks[:3], start=13):
+            assert abs(at - number / 2) < 0.1
+            assert (hertz > 1500) == (number % 4 == 0)
 
 
 def test_all_tabs_and_a_result_as_the_next_input(browser, url):

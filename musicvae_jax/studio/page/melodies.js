@@ -3,6 +3,7 @@
 import { fileOf, getBlob, getJson, listen, Problem, readMusic, work } from "./api.js";
 import * as chain from "./chain.js";
 import * as corrections from "./corrections.js";
+import * as keyboard from "./keyboard.js";
 import * as microphone from "./microphone.js";
 import * as player from "./player.js";
 import { drawRoll } from "./roll.js";
@@ -16,6 +17,11 @@ const turns = places.map(() => 0); // how often each was chosen
 const hearers = [];
 
 const { LETTERS } = chain;
+// What one can play on: its button, what records it, and why it may not be there.
+const DEVICES = [
+  [".record", microphone, "This browser does not let a page from this address record."],
+  [".keys", keyboard, "This browser knows of no MIDI instruments."],
+];
 const HINT = places[0].querySelector(".facts").textContent;
 
 /** Calls `hear` whenever a melody was chosen, with 0 for A, 1 for B and so on. */
@@ -176,11 +182,10 @@ function takeFile(side, file) {
   });
 }
 
-/** Begins to record a melody, or ends it and has it heard. */
-async function record(side) {
-  const button = places[side].querySelector(".record");
-  if (microphone.isRecording()) return microphone.stop();
-  const others = [...document.querySelectorAll(".record")].filter(
+/** Begins to record a melody with what `button` stands for, or ends it and has it heard. */
+async function record(side, button, device) {
+  if (device.isRecording()) return device.stop();
+  const others = [...document.querySelectorAll(".record, .keys")].filter(
     (one) => one !== button && !one.disabled,
   );
   const [text, label] = [button.textContent, button.getAttribute("aria-label")];
@@ -192,7 +197,7 @@ async function record(side) {
   others.forEach((one) => (one.disabled = true));
   button.setAttribute("aria-label", `Stop recording melody ${LETTERS[side]}`);
   try {
-    const file = await microphone.record(tell);
+    const file = await device.record(tell);
     button.textContent = text;
     await takeFile(side, file);
   } catch (error) {
@@ -244,12 +249,14 @@ places.forEach((place, side) => {
     take: (give) => choose(side, give, true),
     redraw: () => show(side),
   });
-  const recorder = place.querySelector(".record");
-  if (!microphone.canRecord()) {
-    recorder.disabled = true; // not hidden, or the page would move
-    recorder.title ||= "This browser does not let a page from this address record.";
+  for (const [name, device, why] of DEVICES) {
+    const button = place.querySelector(name);
+    if (!device.canRecord()) {
+      button.disabled = true; // not hidden, or the page would move
+      button.title ||= why;
+    }
+    button.addEventListener("click", () => record(side, button, device));
   }
-  recorder.addEventListener("click", () => record(side));
 });
 
 /** Takes the shipped examples, so that there is something to hear at once. */

@@ -97,6 +97,9 @@ export function onChange(hear) {
   for (const event of ["play", "pause", "ended", "emptied"]) audio.addEventListener(event, tell);
 }
 
+/** The view of what is loaded, or undefined. */
+export const heard = () => current?.view;
+
 export const isPlaying = () => !audio.paused && !audio.ended;
 
 /** Whether `view` is loaded. */

@@ -2,6 +2,7 @@
 
 import { getJson, Problem, work } from "./api.js";
 import * as chain from "./chain.js";
+import * as click from "./click.js";
 import * as corrections from "./corrections.js";
 import * as keys from "./keys.js";
 import * as map from "./map.js";
@@ -220,6 +221,7 @@ keys.begin({
   ArrowLeft: ["a bar back", () => player.skip(-1)],
   ArrowRight: ["a bar on", () => player.skip(1)],
   l: ["loop, or no longer", press("#loop")],
+  c: ["click on each beat, or no longer", press("#click")],
   b: ["compose", press("[role=tabpanel]:not([hidden]) button[type=submit]")],
   n: ["another one", press("[role=tabpanel]:not([hidden]) .another:not([hidden])")],
   k: ["keep what is shown, or no longer", press("#star")],
@@ -233,4 +235,5 @@ map.begin(askMap);
 melodies.onChoice(() => byId("tab-map").getAttribute("aria-selected") === "true" && drawMap());
 melodies.begin(openSession);
 marks.begin(result.melody);
+click.begin(byId("audio"), player.heard);
 watch();
