@@ -14,7 +14,7 @@ from musicvae_jax.commands.files import load_model
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode
-from musicvae_jax.midi.analysis import downbeats
+from musicvae_jax.midi.analysis import downbeats, melody_track
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.static_page import functions, runtime
 from musicvae_jax.studio import ways
@@ -108,8 +108,18 @@ def facts(model: MelodyModel) -> dict[str, Any]:
             }
             for name, melody in example_melodies().items()
         },
-        "downbeats": downbeats.weights().tolist(),
+        "reading": reading_rules(),
         "instruments": [encode.instrument_name(program) for program in range(_PROGRAMS)],
+    }
+
+
+def reading_rules() -> dict[str, Any]:
+    """By what the page finds bars and the melody of a song, for JSON."""
+    return {
+        "downbeats": downbeats.weights().tolist(),
+        "weights": melody_track.WEIGHTS,
+        "melody_name": melody_track.MELODY_NAME.pattern,
+        "accompaniment_name": melody_track.ACCOMPANIMENT_NAME.pattern,
     }
 
 

@@ -14,8 +14,9 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 
 import musicvae_jax as mv
 from musicvae_jax.midi import encode
-from musicvae_jax.midi.analysis import downbeats
+from musicvae_jax.midi.analysis import downbeats, melody_track, top_line
 from musicvae_jax.midi.reading import DUPLE_METERS
+from musicvae_jax.midi.song import Track
 from musicvae_jax.music import windows
 from musicvae_jax.music.tokens import MelodyCodec
 from musicvae_jax.static_page import export
@@ -133,7 +134,7 @@ def read_by_page(js, path, reading=None):
       const song = it.readSong(Uint8Array.from(atob(told[0]), (c) => c.charCodeAt(0)));
       return { song, ...it.melodyOf(song, told[1], told[2]) }; })()"""
     content = base64.b64encode(path.read_bytes()).decode()
-    return js("midi_read", code, [content, reading or {}, downbeats.weights().tolist()])
+    return js("midi_read", code, [content, reading or {}, export.reading_rules()])
 
 
 @pytest.mark.parametrize("quarter", [96, 480])
@@ -174,6 +175,45 @@ def test_bars_are_found_where_the_package_finds_them(js, tmp_path):
     made = js("bar_lines", f"await {code}", [contents, downbeats.weights().tolist()])
     expected = [downbeats.probabilities(mv.read_song(path)) for path in paths]
     np.testing.assert_allclose(made, expected, atol=1e-9)
+
+
+def random_track(rng, program):
+    """Notes by chance, some of them together, short, or held below others."""
+    count = int(rng.integers(4, 80))
+    start = np.sort(rng.integers(0, 200, count) / 4 + rng.choice([0, 0, 0.02, 0.1], count))
+    length = rng.choice([0.08, 0.25, 0.5, 1, 2, 9], count)
+    pitch = rng.choice([36, 48, 55, 60, 62, 64, 67, 72, 84], count).astype(np.int32)
+    order = np.lexsort((pitch, start))
+    start, end, pitch = start[order], (start + length)[order], pitch[order]
+    name = str(rng.choice(["", "Melody", "Bass", "Backing vocals", "Enchanted", "Mel"]))
+    return Track(name, program, False, pitch, pitch, start, end)
+
+
+def test_the_likeliest_track_and_its_notes_are_those_of_the_package(js):
+    rng = np.random.default_rng(2)
+    programs = [0, 34, 50, 90, 115, 47]
+    songs = [[random_track(rng, int(p)) for p in rng.permutation(programs)] for _ in range(20)]
+    sent = [
+        [
+            {
+                "name": track.name,
+                "program": track.program,
+                "notes": np.stack([track.pitch, track.start, track.end], axis=1).tolist(),
+            }
+            for track in tracks
+        ]
+        for tracks in songs
+    ]
+    code = "told[0].map((tracks) => it.scores(tracks, told[1]))"
+    made = js("melody_track", code, [sent, export.reading_rules()])
+    np.testing.assert_allclose(made, [melody_track.scores(tracks) for tracks in songs], atol=1e-9)
+    flat = [track for tracks in sent for track in tracks]
+    left = js("top_line", "told.map(({ notes }) => it.melodic(notes))", flat)
+    lines = [top_line.melodic(track) for tracks in songs for track in tracks]
+    assert [len(notes) for notes in left] == [line.pitch.size for line in lines]
+    for notes, line in zip(left, lines, strict=True):
+        expected = np.stack([line.pitch, line.start, line.end], axis=1)
+        np.testing.assert_array_equal(notes, expected)
 
 
 def test_an_upbeat_that_nothing_tells_of_is_found(js, tmp_path):

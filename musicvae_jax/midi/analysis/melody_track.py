@@ -15,14 +15,14 @@ import numpy as np
 from musicvae_jax.midi.song import Track
 
 # In English, and whole words of other languages: "chant" must not be found in "Enchanted".
-_MELODY_NAME = re.compile(
+MELODY_NAME = re.compile(
     r"melod|lead|vocal|voice|solo|tune|right hand|sopran|sing(er|ing)|"
     r"\b(singstimme|gesang|oberstimme|chant|voix|canto|cantus|cant|voce|voz|zang|sång|sang|"
     r"vox|mel|laulu|śpiew|wokal|ének|zpěv)\b|мелод|вокал|голос|メロディ|ボーカル|歌|旋律|멜로디|보컬",
     re.IGNORECASE,
 )
 # These accompany, also where the name has one of the words above: "backing vocals".
-_ACCOMPANIMENT_NAME = re.compile(
+ACCOMPANIMENT_NAME = re.compile(
     r"bass(?!oon)|drum|percus|\bchords?\b|accomp|backing|harmon(y|ies)|arpeg|"
     r"\b(bg|pad|pads|strings|left hand|"
     r"begleitung|basse|basso|bajo|baixo|batterie|batteria|akkorde|accords|acordes)\b|伴奏|"
@@ -89,7 +89,7 @@ def scores(tracks: Sequence[Track], syllables: Sequence[float] = ()) -> np.ndarr
 
 def is_named_melody(name: str) -> bool:
     """Whether a track's name says that it is the melody."""
-    return bool(_MELODY_NAME.search(name)) and not _ACCOMPANIMENT_NAME.search(name)
+    return bool(MELODY_NAME.search(name)) and not ACCOMPANIMENT_NAME.search(name)
 
 
 def _score_of_part(part: Track, end: float, most_syllables: int) -> float:
@@ -182,7 +182,7 @@ def _of_line(line: _Line, num_bars: float) -> dict[str, float]:
 def _as_written(track: Track) -> dict[str, float]:
     return {
         "named": float(is_named_melody(track.name)),
-        "accompanies": float(_ACCOMPANIMENT_NAME.search(track.name) is not None),
+        "accompanies": float(ACCOMPANIMENT_NAME.search(track.name) is not None),
         "bass": float(track.program in _BASSES),
         "pad": float(track.program in _PADS),
         "percussion": float(track.program in _PERCUSSION),

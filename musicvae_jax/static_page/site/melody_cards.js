@@ -12,7 +12,7 @@ const MOST_BYTES = 2 << 20;
 const cards = [...document.querySelectorAll(".melody")];
 const chosen = [null, null]; // { name, melody, piece, view }, and of a file { song, reading, file }
 const hearers = [];
-let [instruments, weights] = [[], []];
+let facts = null;
 
 /** Calls `hear` whenever a melody was chosen. */
 export const onChoice = (hear) => hearers.push(hear);
@@ -52,13 +52,13 @@ const seen = (song, { track, origin }) => ({
     ...one,
     count: one.notes.length,
     is_melody: one.number === track,
-    instrument: one.is_drum ? "drums" : instruments[one.program],
+    instrument: one.is_drum ? "drums" : facts.instruments[one.program],
   })),
 });
 
 function take(side, name, song, reading) {
   try {
-    const found = melodyOf(song, reading, weights);
+    const found = melodyOf(song, reading, facts.reading);
     choose(side, name, found.melody, { song: seen(song, found), reading, file: song });
   } catch (error) {
     if (!(error instanceof FileProblem)) throw error;
@@ -130,9 +130,8 @@ function takeDrops() {
 }
 
 /** Offers the examples, and new melodies: `compose(seed)` makes one. */
-export function begin(facts, compose) {
-  instruments = facts.instruments;
-  weights = facts.downbeats;
+export function begin(known, compose) {
+  facts = known;
   cards.forEach((card, side) => {
     const example = card.querySelector(".example");
     for (const name of Object.keys(facts.examples)) {

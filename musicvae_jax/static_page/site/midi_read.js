@@ -1,8 +1,10 @@
-// MIDI files to songs and melodies, as `musicvae_jax/midi` reads them, but that the melody's track
-// is chosen by a simple rule, and that a track keeps all of its notes.
+// MIDI files to songs and melodies, as `musicvae_jax/midi` reads them, but for words, and for beats
+// in files that have none.
 
 import { barOne } from "./bar_lines.js";
+import { likeliest } from "./melody_track.js";
 import { HIGHEST, LOWEST, STEPS_PER_BAR } from "./notes.js";
+import { melodic } from "./top_line.js";
 
 /** What is wrong with a file, in words. */
 export class FileProblem extends Error {}
@@ -13,8 +15,6 @@ const NEAR = 1e-6;
 const MIN_NOTES = 4;
 // Meters whose bars, one or two at a time, are 16 sixteenths.
 const METERS = ["4/4", "2/2", "2/4", "4/8", "8/8"];
-const MELODY_NAME = /melod|lead|vocal|voice|solo|tune|sopran|singstimme|gesang|\b(voix|canto|voce|voz)\b/i;
-const ACCOMPANIMENT_NAME = /bass(?!oon)|drum|percus|chord|accomp|backing|harmon|arpeg|\bpads?\b|strings/i;
 const QUARTERS_PER_BAR = 4;
 const OURS = "\x7dMusicVAE-JAX"; // in files that the package has written, whose bars are right
 
@@ -122,7 +122,7 @@ export function readSong(bytes) {
   const song = { tracks: [], isOurs: text(bytes.subarray(0, 2000)).includes(OURS) };
   for (const reader of tracks) {
     const { name, parts } = readTrack(reader, told);
-    for (const [key, notes] of parts) {
+    for (const [key, notes] of [...parts].sort(([one], [two]) => one - two)) {
       const ended = notes.filter(([, , end]) => end !== null);
       const placed = ended.map(([pitch, start, end]) => {
         const from = start / division;
@@ -189,45 +189,12 @@ function topLine(played, { start, end }) {
 }
 
 /** Where a bar begins: as the reader is told, or as the file or its notes say. */
-function firstBar(song, reading, weights) {
+function firstBar(song, reading, rules) {
   if (reading.bar_one !== undefined) return Number(reading.bar_one);
   const areRead = song.meters.every(([start, above, below]) => {
     return METERS.includes(`${above}/${below}`) && start % QUARTERS_PER_BAR < NEAR;
   });
-  return areRead && !song.isOurs ? barOne(song, weights) : null;
-}
-
-/** How much of a track is one voice: the share of its notes that begin when none sounds. */
-function aloneShare({ notes }) {
-  let [until, alone] = [-Infinity, 0];
-  for (const [, start, end] of notes) {
-    alone += Number(until - start < 0.15);
-    until = Math.max(until, end);
-  }
-  return alone / notes.length;
-}
-
-/**
- * The tracks that may be the melody, the likeliest first.
- *
- * A track that is called a melody comes first; then those of one voice, the highest before the
- * others, if they have at least a quarter as many notes as the fullest.
- */
-function likeliest(tracks) {
-  const pitched = tracks.filter((track) => !track.is_drum);
-  const most = Math.max(0, ...pitched.map(({ notes }) => notes.length));
-  const rank = (track) => [
-    Number(MELODY_NAME.test(track.name) && !ACCOMPANIMENT_NAME.test(track.name)),
-    Number(track.notes.length >= most / 4),
-    Number(aloneShare(track) > 0.85),
-    track.notes.reduce((sum, [pitch]) => sum + pitch, 0) / track.notes.length,
-  ];
-  const ranked = pitched.map((track) => ({ track, ranks: rank(track) }));
-  ranked.sort((one, two) => {
-    const place = one.ranks.findIndex((value, index) => value !== two.ranks[index]);
-    return place < 0 ? 0 : two.ranks[place] - one.ranks[place];
-  });
-  return ranked.map(({ track }) => track);
+  return areRead && !song.isOurs ? barOne(song, rules.downbeats) : null;
 }
 
 function refusal(notes) {
@@ -241,21 +208,22 @@ function refusal(notes) {
  * The melody of a song, in which track it is, and where its first bar begins in quarter notes.
  *
  * `reading.track` is the number of the track, and `reading.bar_one` where a bar begins; both may
- * be left out. `weights` are those of the places in a bar.
+ * be left out. `rules` are the package's, with which bars and the melody are found.
  */
-export function melodyOf(song, reading, weights) {
+export function melodyOf(song, reading, rules) {
   const given = reading.track && song.tracks.filter(({ number }) => number === Number(reading.track));
-  const tracks = given || likeliest(song.tracks);
+  const tracks = given || likeliest(song.tracks, rules);
   if (!tracks.length) throw new FileProblem("it has no notes, or drums alone");
   const span = stretch(song);
-  const bar = firstBar(song, reading, weights);
+  const bar = firstBar(song, reading, rules);
   if (bar !== null) {
     const within = bar % QUARTERS_PER_BAR;
     span.start = within > NEAR ? within - QUARTERS_PER_BAR : 0;
   }
   let problem = "";
   for (const track of tracks) {
-    const whole = song.isOurs ? track.notes : withWholeEnd(track.notes, span.start);
+    const line = melodic(track.notes);
+    const whole = song.isOurs ? line : withWholeEnd(line, span.start);
     const notes = topLine(whole, span);
     const reason = refusal(notes);
     if (!reason) return { ...trimmed(notes, track, song, span), track: track.number };
