@@ -10,6 +10,7 @@ from musicvae_jax.commands import drum_transitions
 from musicvae_jax.commands.files import load_model
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
+from musicvae_jax.commands.transitions import bridges_of
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.drums import MIN_HITS
 from musicvae_jax.midi.whole.arrangement import Source
@@ -53,10 +54,12 @@ class Drummer:
     def __call__(self, strategy: str) -> list[list[Bridge]]:
         """For each bridge its candidates as they are played, the best first."""
         told, patterns = self.options, list(self.patterns.values())
-        candidates = maker_of(self.model)(
+        candidates = bridges_of(
+            maker_of(self.model),
             drum_transitions.pairs_of(patterns, loop=told.transition.loop),
             strategy,
             dataclasses.replace(self.plan, settings=self.plan.settings.without_pitches()),
+            told.transition.bridge_bars,
             num=told.num_or(1),
             seed=told.seed,
             temperature=told.transition_temperature,
@@ -99,13 +102,15 @@ def drummer(
                 f"{SIXTEENTHS.name}"
             )
     patterns = {title: drums_of_source(source) for title, source in sources.items()}
-    titles = [*patterns, *([next(iter(patterns))] if options.transition.loop else [])]
-    for before, after in itertools.pairwise(titles):
-        ends = bridge_ends(patterns[before], patterns[after], plan.bars, True)
+    told = options.transition
+    titles = [*patterns, *([next(iter(patterns))] if told.loop else [])]
+    for number, (before, after) in enumerate(itertools.pairwise(titles)):
+        bars = told.bridge_bars[number] if told.bridge_bars else plan.bars
+        ends = bridge_ends(patterns[before], patterns[after], bars, True)
         for title, end, where in zip((before, after), ends, ("last", "first"), strict=True):
             if len(end.hits()) < MIN_HITS:
                 raise UserError(
-                    f"--drums=bridge: {title} has no drums in the {where} {plan.bars} bars of its "
+                    f"--drums=bridge: {title} has no drums in the {where} {bars} bars of its "
                     "melody, beside the bridge; both songs need some"
                 )
     if model is None:

@@ -12,7 +12,7 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.files import write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
-from musicvae_jax.commands.transitions import of_rank
+from musicvae_jax.commands.transitions import bridges_of, of_rank
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import Drums
@@ -27,7 +27,6 @@ def check(options: Options) -> None:
     """Raises: UserError: an option is given that is for melodies."""
     told = options.transition
     for flag, is_given in (
-        ("bridge_bars", told.bridge_bars),
         (f"key_path={told.key_path}", told.key_path != "keep"),
         ("notation", options.notation),
         ("drums=bridge", told.has_drum_bridge),
@@ -54,7 +53,8 @@ def write_all(
     sampling = {name: told[name] for name in ("num", "seed", "temperature")}
     outputs: dict[str, list[dict[str, Any]]] = {}
     for strategy in told["strategies"]:
-        ranked = maker(pairs, strategy, plan, **sampling)
+        lengths = options.transition.bridge_bars
+        ranked = bridges_of(maker, pairs, strategy, plan, lengths, **sampling)
         ranks = max(map(len, ranked)) if options.transition.keep_all else 1
         for rank in range(ranks):
             bridges = of_rank(ranked, rank)

@@ -167,10 +167,8 @@ def _check_lengths(options: Options) -> None:
     """Raises: UserError: `--bridge_bars` does not say how long each bridge is, or may not."""
     told = options.transition
     lengths = ",".join(map(str, told.bridge_bars))
-    is_drummed = told.has_drum_bridge
-    for flag, is_given in (("pairs", told.pairs is not None), ("drums=bridge", is_drummed)):
-        if is_given:
-            raise UserError(f"--bridge_bars={lengths}: cannot be used with --{flag}")
+    if told.pairs is not None:
+        raise UserError(f"--bridge_bars={lengths}: cannot be used with --pairs")
     count = (len(options.inputs) or 2) - 1 + told.loop
     if len(told.bridge_bars) != count:
         bridges = "is one bridge" if count == 1 else f"are {count} bridges"

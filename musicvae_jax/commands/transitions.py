@@ -145,9 +145,8 @@ def make_transitions(
     keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
     sha256 = model.checkpoint.sha256()[:12]
     for strategy in strategies:
-        plans = [dataclasses.replace(plan, bars=bars) for bars in lengths or [plan.bars]]
         sampling = {"num": num, "seed": seed, "temperature": temperature}
-        candidates = _candidates(maker, keys.pairs, strategy, plans, sampling)
+        candidates = bridges_of(maker, keys.pairs, strategy, plan, lengths, **sampling)
         struck = drums(strategy) if drums else []
         for rank in range(max(map(len, candidates)) if keep_all else 1):
             bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
@@ -183,26 +182,28 @@ def of_rank(candidates: Sequence[Sequence[Bridge]], rank: int) -> tuple[Bridge, 
     return tuple(ranked[min(rank, len(ranked) - 1)] for ranked in candidates)
 
 
-def _candidates(
+def bridges_of(
     maker: BridgeMaker | MeterBridgeMaker,
-    pairs: Sequence[tuple[Melody, Melody]],
+    pairs: Sequence[tuple[Any, Any]],
     strategy: str,
-    plans: Sequence[Plan],
-    sampling: Mapping[str, Any],
+    plan: Plan,
+    lengths: Sequence[int] = (),
+    **sampling: Any,
 ) -> list[list[Bridge]]:
-    """The candidates of each bridge; those of equal plans are made at once.
+    """The candidates of each bridge; those of equal length are made at once.
 
     Args:
       maker, pairs, strategy, sampling: as of `BridgeMaker`.
-      plans: one for each bridge, or one for all.
+      plan: of all bridges.
+      lengths: the bars of each, where they are not the plan's.
     """
-    if len(plans) == 1:
-        return maker(pairs, strategy, plans[0], **sampling)
+    if not lengths:
+        return maker(pairs, strategy, plan, **sampling)
     made: list[list[Bridge]] = [[] for _ in pairs]
-    for bars in dict.fromkeys(plan.bars for plan in plans):
-        numbers = [number for number, plan in enumerate(plans) if plan.bars == bars]
-        some, plan = [pairs[number] for number in numbers], plans[numbers[0]]
-        found = maker(some, strategy, plan, pair_numbers=numbers, **sampling)
+    for bars in dict.fromkeys(lengths):
+        numbers = [number for number, length in enumerate(lengths) if length == bars]
+        some, own = [pairs[number] for number in numbers], dataclasses.replace(plan, bars=bars)
+        found = maker(some, strategy, own, pair_numbers=numbers, **sampling)
         for number, candidates in zip(numbers, found, strict=True):
             made[number] = candidates
     return made
