@@ -17,7 +17,7 @@ from musicvae_jax.midi.extraction import extract_melody, melody_and_origin
 from musicvae_jax.midi.read import MAX_BYTES, MAX_NOTES, MAX_TRACKS, FileError
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
 from musicvae_jax.midi.song import Song
-from musicvae_jax.midi.whole import arrangement
+from musicvae_jax.midi.whole import arrangement, song_events
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.melody import Melody
@@ -183,7 +183,7 @@ def whole_from_bytes(data: bytes, name: str, reading: Reading = AS_FOUND) -> Sou
             unreadable = "not a readable MIDI file"
             raise FileError(f"{name}: {unreadable} ({error})", unreadable) from error
         if reading.whole_meter is not None:
-            whole = arrangement.in_meter(whole, song, melody.grid)
+            whole = song_events.in_meter(whole, song, melody.grid)
         return Source(melody, origin, whole)
     return Source(melody, origin, arrangement.from_song(song))
 

@@ -474,6 +474,28 @@ def test_notes_are_edited_by_mouse_and_by_keyboard(browser, url, tmp_path):
         assert download(page, "mid", tmp_path).read_bytes() == file.read_bytes()
 
 
+def test_a_jig_is_edited_in_its_meter(browser, url, tmp_path):
+    with user(browser, url, examples=False) as page:
+        card = '.melody[data-side="0"]'
+        page.select_option(f"{card} .example", "jig")
+        page.wait_for_selector(f"{card} .play:enabled")
+        assert page.inner_text(f"{card} .facts").startswith("16 bars in 6/8")
+        corrected = page.evaluate(CARD)
+        page.click(f"{card} .edit")
+        page.keyboard.press("Shift+ArrowUp")
+        assert page.inner_text(f"{card} .note-tools [role=status]").endswith("2 sixteenths long")
+        page.keyboard.press("Escape")
+        name = page.locator(".melody .name").first
+        playwright.expect(name).to_have_text("jig_edited.mid")
+        corrected[0][0] += 12
+        with page.expect_download() as waiting:
+            page.click(f"{card} .get")
+        waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+        file = read.read(tmp_path / "jig_edited.mid")
+        assert file.grid.meter == "6/8"
+        assert [list(note) for note in file.notes()] == corrected == page.evaluate(CARD)
+
+
 def test_bars_are_marked_and_composed_anew(browser, url):
     with user(browser, url) as page:
         page.click("#tab-vary")

@@ -14,7 +14,6 @@ from musicvae_jax.midi.whole import events
 from musicvae_jax.midi.whole.events import DRUM_CHANNEL, Event
 from musicvae_jax.music.drum_kit import PITCHES
 from musicvae_jax.music.drums import STEPS_PER_QUARTER, Drums
-from musicvae_jax.music.grid import METERS, Grid
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.piece import VELOCITY
 from musicvae_jax.music.tempo import microseconds_per_quarter
@@ -232,30 +231,12 @@ def from_midi(data: bytes, song: Song, declared: Song) -> Arrangement:
         tracks = [[event for event in track if event.meta != events.TEMPO] for track in tracks]
     moved = [tuple(event.at(places[event.tick]) for event in track) for track in tracks]
     if not has_own_beats:
-        tempos = [tempo(_tick(start), microseconds_per_quarter(bpm)) for start, bpm in song.tempos]
+        tempos = [
+            events.tempo(_tick(start), microseconds_per_quarter(bpm)) for start, bpm in song.tempos
+        ]
         merged = sorted([*tempos, *moved[0]], key=lambda event: event.tick)
         moved[0] = tuple(merged)
     return Arrangement(TICKS_PER_QUARTER, tuple(moved))
-
-
-def in_meter(arrangement: Arrangement, song: Song, grid: Grid) -> Arrangement:
-    """The same with the meter that a user told of the song, where its file has another.
-
-    Args:
-      arrangement: of a MIDI file.
-      song: as it was read, in that meter throughout.
-      grid: of its melody.
-    """
-    declared = [meter_of(event) for event in arrangement.of_song(events.METER)] or [(4, 4)]
-    if all(grid in METERS.get(told, ()) for told in declared):
-        return arrangement
-    start, numerator, denominator = song.meters[0]
-    # If the song begins within a bar, the first bar line is the next one.
-    quarter = start + (grid.quarters_per_bar if start < 0 else 0)
-    line = meter(round(quarter * arrangement.ticks_per_quarter), numerator, denominator)
-    tracks = [tuple(e for e in track if e.meta != events.METER) for track in arrangement.tracks]
-    first = sorted([line, *tracks[0]], key=lambda event: event.tick)
-    return Arrangement(arrangement.ticks_per_quarter, (tuple(first), *tracks[1:]))
 
 
 def from_song(song: Song) -> Arrangement:
@@ -287,25 +268,10 @@ def _tick(quarter: float) -> int:
 def _song_events(song: Song) -> list[Event]:
     result = [events.text(0, events.TRACK_NAME, song.title)] if song.title else []
     for quarter, numerator, denominator in song.meters:
-        result.append(meter(_tick(quarter), numerator, denominator))
+        result.append(events.meter(_tick(quarter), numerator, denominator))
     for quarter, bpm in song.tempos:
-        result.append(tempo(_tick(quarter), microseconds_per_quarter(bpm)))
+        result.append(events.tempo(_tick(quarter), microseconds_per_quarter(bpm)))
     return sorted(result, key=lambda event: event.tick)
-
-
-def meter(tick: int, numerator: int = 4, denominator: int = 4) -> Event:
-    """A time signature, with a metronome that clicks quarter notes."""
-    content = bytes([min(numerator, 255), denominator.bit_length() - 1, 24, 8])
-    return events.meta(tick, events.METER, content)
-
-
-def meter_of(event: Event) -> tuple[int, int]:
-    """The numerator and the denominator of a time signature."""
-    return event.message[2], 2 ** event.message[3]
-
-
-def tempo(tick: int, microseconds: int) -> Event:
-    return events.meta(tick, events.TEMPO, microseconds.to_bytes(3, "big"))
 
 
 def _track_events(track: Track, channel: int) -> list[Event]:

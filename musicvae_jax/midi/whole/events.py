@@ -100,6 +100,21 @@ def meta(tick: int, kind: int, content: bytes) -> Event:
     return Event(tick, bytes([META, kind]) + content)
 
 
+def meter(tick: int, numerator: int = 4, denominator: int = 4) -> Event:
+    """A time signature, with a metronome that clicks quarter notes."""
+    content = bytes([min(numerator, 255), denominator.bit_length() - 1, 24, 8])
+    return meta(tick, METER, content)
+
+
+def meter_of(event: Event) -> tuple[int, int]:
+    """The numerator and the denominator of a time signature."""
+    return event.message[2], 2 ** event.message[3]
+
+
+def tempo(tick: int, microseconds: int) -> Event:
+    return meta(tick, TEMPO, microseconds.to_bytes(3, "big"))
+
+
 def text(tick: int, kind: int, content: str) -> Event:
     """A meta event with text; file names may hold bytes that are no characters."""
     return meta(tick, kind, content.encode("utf-8", "replace"))

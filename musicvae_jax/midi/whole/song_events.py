@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from musicvae_jax.midi.song import Song
 from musicvae_jax.midi.whole import events
-from musicvae_jax.midi.whole.arrangement import Arrangement, Source, meter, meter_of, tempo
+from musicvae_jax.midi.whole.arrangement import Arrangement, Source
 from musicvae_jax.midi.whole.cutting import Stretch, early
 from musicvae_jax.midi.whole.events import Event
 from musicvae_jax.midi.whole.layout import File
 from musicvae_jax.music.assembly import bridge_tempos
-from musicvae_jax.music.grid import METERS
+from musicvae_jax.music.grid import METERS, Grid
 from musicvae_jax.music.piece import Piece, Section
 from musicvae_jax.music.tempo import microseconds_per_quarter
 
@@ -23,6 +24,26 @@ _TEMPO_BARS = 8
 def ticks_before(section: Section, resolution: int) -> int:
     """The tick at which a section begins, from the piece's first bar."""
     return round(section.start_quarter * resolution)
+
+
+def in_meter(arrangement: Arrangement, song: Song, grid: Grid) -> Arrangement:
+    """The same with the meter that a user told of the song, where its file has another.
+
+    Args:
+      arrangement: of a MIDI file.
+      song: as it was read, in that meter throughout.
+      grid: of its melody.
+    """
+    declared = [events.meter_of(event) for event in arrangement.of_song(events.METER)] or [(4, 4)]
+    if all(grid in METERS.get(told, ()) for told in declared):
+        return arrangement
+    start, numerator, denominator = song.meters[0]
+    # If the song begins within a bar, the first bar line is the next one.
+    quarter = start + (grid.quarters_per_bar if start < 0 else 0)
+    line = events.meter(round(quarter * arrangement.ticks_per_quarter), numerator, denominator)
+    tracks = [tuple(e for e in track if e.meta != events.METER) for track in arrangement.tracks]
+    first = sorted([line, *tracks[0]], key=lambda event: event.tick)
+    return Arrangement(arrangement.ticks_per_quarter, (tuple(first), *tracks[1:]))
 
 
 def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
@@ -49,7 +70,7 @@ def in_force(source: Source, own: Sequence[Event]) -> list[Event]:
         elif before:
             result.append(before[-1].at(line))
         elif kind == events.TEMPO:
-            result.append(tempo(line, _DEFAULT_MICROSECONDS))
+            result.append(events.tempo(line, _DEFAULT_MICROSECONDS))
     return result
 
 
@@ -67,8 +88,8 @@ def _first_bar(source: Source, own: Sequence[Event]) -> list[Event]:
     """
     bar = source.bar_line(1) - source.start
     line = source.start if source.start >= 0 else source.start % bar
-    told = ([meter(0)] + [e for e in own if e.meta == events.METER and e.tick <= line])[-1]
-    numerator, denominator = meter_of(told)
+    told = ([events.meter(0)] + [e for e in own if e.meta == events.METER and e.tick <= line])[-1]
+    numerator, denominator = events.meter_of(told)
     own_bar = round(4 * numerator / denominator * source.arrangement.ticks_per_quarter)
     return [told.at(line)] if (line - told.tick) % min(bar, own_bar) else []
 
@@ -81,15 +102,15 @@ def _meter_at(source: Source, declared: Sequence[Event]) -> Event:
       declared: the meter that it has set last, or nothing.
     """
     grid, line = source.melody.grid, source.start
-    told = declared[0] if declared else meter(0)
-    numerator, denominator = meter_of(told)
+    told = declared[0] if declared else events.meter(0)
+    numerator, denominator = events.meter_of(told)
     quarters = 4 * numerator / denominator
     passed = (line - told.tick) / source.arrangement.ticks_per_quarter
     is_inside = quarters > grid.quarters_per_bar and passed % quarters > 1e-6
     grids = METERS.get((numerator, denominator))
     is_other = grid not in grids if grids else quarters % grid.quarters_per_bar > 0
     if is_inside or is_other:
-        return meter(line, grid.numerator, grid.denominator)
+        return events.meter(line, grid.numerator, grid.denominator)
     return told.at(line)
 
 
@@ -187,7 +208,7 @@ def of_medley(
         result.append(events.text(max(tick, 0), events.MARKER, text))
         if section.is_bridge:
             grid = section.melody.grid
-            result.append(meter(tick, grid.numerator, grid.denominator))
+            result.append(events.meter(tick, grid.numerator, grid.denominator))
     for number, parts in enumerate(piece.bridges()):
         beside = (sources[number], sources[(number + 1) % len(sources)])
         result += _tempos(beside, parts, resolution, keeps, origin)
@@ -214,5 +235,5 @@ def _tempos(
         line = origin + ticks_before(part, resolution)
         for step, bpm in ramp:
             place = line + round(float(part.melody.grid.quarters(step)) * resolution)
-            result.append(tempo(place, microseconds_per_quarter(bpm)))
+            result.append(events.tempo(place, microseconds_per_quarter(bpm)))
     return result
