@@ -8,6 +8,7 @@ import functools
 import http.server
 import os
 import threading
+import wave
 
 import pytest
 
@@ -174,6 +175,28 @@ def test_new_melodies_are_those_of_the_package(page, model, tmp_path):
     [melody] = model.generate(1, seed=11)
     expected = written(model, *[("new melody 11", melody)] * 2, strategy="cut")
     assert downloaded(page, tmp_path).read_bytes() == expected
+
+
+def test_a_continuation_is_that_of_the_package(page, model, tmp_path):
+    page.click('.melody[data-side="1"] .continue')
+    name = page.locator(".melody .name").nth(1)
+    playwright.expect(name).to_have_text("reel, continued", timeout=180_000)
+    make(page, "cut")
+    ode, reel = mv.example_melodies().items()
+    [made] = model.complete(reel[1], num=1, seed=0)
+    expected = written(model, ode, ("reel, continued", made.melody), strategy="cut")
+    assert downloaded(page, tmp_path).read_bytes() == expected
+
+
+def test_the_sound_can_be_downloaded(page, tmp_path):
+    make(page, "cut")
+    with page.expect_download() as waiting:
+        page.click("#get-wav")
+    assert waiting.value.suggested_filename == "transition.wav"
+    waiting.value.save_as(tmp_path / "transition.wav")
+    with wave.open(str(tmp_path / "transition.wav")) as sound:
+        assert sound.getnframes() > 30 * sound.getframerate()
+        assert any(sound.readframes(sound.getframerate()))
 
 
 def test_wrong_files_and_numbers_are_explained(page, tmp_path):

@@ -1,8 +1,9 @@
 // Bridges and new melodies, as `musicvae_jax/transitions` and `musicvae_jax/inference` make them.
 
-import { bridgeLatents, newLatent } from "./composer.js";
+import { bridgeLatents, filledLatents, newLatent } from "./composer.js";
 import {
-  barsOf, bridgeEnds, choose, fromTokens, pick, STEPS_PER_BAR, toLine, toTokens,
+  barsOf, bridgeEnds, choose, fromTokens, join, pick, playRound, STEPS_PER_BAR, toGiven, toLine,
+  toTokens, window,
 } from "./notes.js";
 import { foldIn, gumbel, keyOf } from "./random.js";
 
@@ -86,4 +87,20 @@ export async function newMelody(model, seed) {
   const latent = await newLatent(model, key);
   const tokens = await model.decode(await model.conduct(pathOf(model, [latent], model.bars)));
   return { notes: fromTokens(tokens), num_steps: tokens.length, tempo_bpm: 120, program: 0 };
+}
+
+/** A melody that goes on: the first continuation that `MelodyModel.complete` writes by default. */
+export async function continuation(model, melody, seed) {
+  const length = barsOf(melody);
+  const context = Math.min(length, model.bars >> 1);
+  const heard = window(melody, length - context, context);
+  const draft = playRound(heard, 0, model.bars);
+  const known = Array.from({ length: model.bars }, (_, bar) => bar < context);
+  const key = foldIn(keyOf(seed), 0);
+  const windows = await filledLatents(model, draft, known, key, length - context);
+  const path = pathOf(model, windows, model.bars);
+  const embeddings = await model.conduct(path);
+  const tokens = await model.decode(embeddings, undefined, toGiven(heard));
+  const made = { ...heard, notes: fromTokens(tokens), num_steps: tokens.length };
+  return join([melody, window(made, context, model.bars - context)]);
 }

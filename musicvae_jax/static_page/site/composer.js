@@ -98,6 +98,18 @@ function latents(model, codes) {
   return made;
 }
 
+/**
+ * The latents of a melody of which some bars are kept, and the others written anew.
+ *
+ * `firstBar` is the number of its first bar in its song. It has at least as many bars as the model.
+ */
+export async function filledLatents(model, draft, known, key, firstBar) {
+  const codes = await codesOf(model, draft);
+  const phase = codes.map((_, bar) => (firstBar + bar) % PHASES);
+  const place = { ...anywhere(model, codes.length), phase };
+  return latents(model, await write(model, codes, known, key, place, 0));
+}
+
 /** The latent of a new melody of as many bars as the model has. */
 export async function newLatent(model, key) {
   const codes = Array.from({ length: model.bars }, () => new Float32Array(model.size));

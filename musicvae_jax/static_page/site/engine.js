@@ -1,9 +1,9 @@
 // The model in a worker, so that the page never waits for it. It does one thing after the other.
 
-import { bridge, newMelody } from "./bridges.js";
+import { bridge, continuation, newMelody } from "./bridges.js";
 import { load } from "./model.js";
 
-const WORK = { bridge, newMelody };
+const WORK = { bridge, continuation, newMelody };
 const ready = load((done, total) => postMessage({ done, total }));
 let last = ready;
 

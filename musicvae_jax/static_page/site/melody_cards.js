@@ -13,6 +13,7 @@ const cards = [...document.querySelectorAll(".melody")];
 const chosen = [null, null]; // { name, melody, piece, view }, and of a file { song, reading, file }
 const hearers = [];
 let facts = null;
+let isReady = false;
 
 /** Calls `hear` whenever a melody was chosen. */
 export const onChoice = (hear) => hearers.push(hear);
@@ -41,6 +42,7 @@ export function choose(side, name, melody, more = {}) {
   card.querySelector(".facts").textContent = facts;
   tracks.draw(card, { reading: {}, ...chosen[side] }, (told) => reread(side, told));
   document.getElementById("begin").hidden = chosen.every(Boolean);
+  enable(card, side);
   hearers.forEach((hear) => hear());
 }
 
@@ -104,6 +106,7 @@ function fill(card, side) {
     "input[type=file]": `MIDI file for melody ${letter}`,
     ".example": `Example for melody ${letter}`,
     ".surprise": `Surprise me with melody ${letter}`,
+    ".continue": `Continue melody ${letter}`,
     ".small": `Piano roll of melody ${letter}`,
     ".song .scroll": `Tracks of melody ${letter}`,
   };
@@ -129,27 +132,42 @@ function takeDrops() {
   });
 }
 
-/** Offers the examples, and new melodies: `compose(seed)` makes one. */
-export function begin(known, compose) {
+/** Makes what `give` returns a melody, and shows that it is waited for. */
+async function wait(side, give) {
+  const card = cards[side];
+  card.setAttribute("aria-busy", "true");
+  try {
+    const { name, melody } = await give();
+    card.querySelector(".example").value = "";
+    choose(side, name, melody);
+  } catch (error) {
+    fail(side, error.message);
+  } finally {
+    card.removeAttribute("aria-busy");
+  }
+}
+
+/**
+ * Offers the examples, and what the model writes: `compose(seed)` makes a new melody, and
+ * `goOn(melody)` continues one.
+ */
+export function begin(known, { compose, goOn }) {
   facts = known;
   cards.forEach((card, side) => {
     const example = card.querySelector(".example");
     for (const name of Object.keys(facts.examples)) {
       example.add(new Option(name.replaceAll("_", " "), name));
     }
-    const takeExample = () => example.value && choose(side, example.value, facts.examples[example.value]);
+    const takeExample = () =>
+      example.value && choose(side, example.value, facts.examples[example.value]);
     example.addEventListener("change", takeExample);
-    card.querySelector(".surprise").addEventListener("click", async () => {
+    card.querySelector(".surprise").addEventListener("click", () => {
       const seed = crypto.getRandomValues(new Uint32Array(1))[0] % 1e6;
-      example.value = "";
-      card.setAttribute("aria-busy", "true");
-      try {
-        choose(side, `new melody ${seed}`, await compose(seed));
-      } catch (error) {
-        fail(side, error.message);
-      } finally {
-        card.removeAttribute("aria-busy");
-      }
+      wait(side, async () => ({ name: `new melody ${seed}`, melody: await compose(seed) }));
+    });
+    card.querySelector(".continue").addEventListener("click", () => {
+      const { name, melody } = chosen[side];
+      wait(side, async () => ({ name: `${name}, continued`, melody: await goOn(melody) }));
     });
     document.getElementById("examples").addEventListener("click", () => {
       example.selectedIndex = side + 1;
@@ -158,9 +176,15 @@ export function begin(known, compose) {
   });
 }
 
-/** New melodies can be made from now on. */
+/** The model can be asked from now on. */
 export function canCompose() {
-  for (const button of document.querySelectorAll(".surprise")) button.disabled = false;
+  isReady = true;
+  cards.forEach(enable);
+}
+
+function enable(card, side) {
+  card.querySelector(".surprise").disabled = !isReady;
+  card.querySelector(".continue").disabled = !isReady || !chosen[side];
 }
 
 cards.forEach(fill);

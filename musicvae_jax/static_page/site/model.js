@@ -72,11 +72,15 @@ class Model {
     return embeddings;
   }
 
-  /** The tokens of bars; `bias(bar)` gives what is added to the logits of a bar, or nothing. */
-  async decode(embeddings, bias = () => null) {
-    const tokens = [];
+  /**
+   * The tokens of bars; `bias(bar)` gives what is added to the logits of a bar, or nothing, and
+   * `given` are the tokens of the first bars, which are not decoded.
+   */
+  async decode(embeddings, bias = () => null, given = []) {
+    const tokens = [...given];
     const nothing = new Float32Array(STEPS_PER_BAR * this.vocab);
     for (const [bar, embedding] of embeddings.entries()) {
+      if (bar < given.length / STEPS_PER_BAR) continue;
       const made = await this.run("decode", {
         embedding: floats(embedding, [1, 1, embedding.length]),
         before: integers([tokens.at(-1) ?? this.vocab], [1]),

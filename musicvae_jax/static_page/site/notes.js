@@ -88,6 +88,13 @@ export function toTokens({ pitch, onset }) {
   });
 }
 
+/** The tokens of a melody that is given: where it begins in silence, that is said. */
+export function toGiven(melody) {
+  const tokens = toTokens(toLine(melody));
+  if (tokens[0] === HOLD) tokens[0] = OFF;
+  return tokens;
+}
+
 /** The notes of tokens. */
 export function fromTokens(tokens) {
   const notes = [];

@@ -142,6 +142,11 @@ byId("play").addEventListener("click", () => {
   if (player.isLoaded(made.view)) player.toggle();
   else load(true);
 });
+byId("get-wav").addEventListener("click", async () => {
+  const address = URL.createObjectURL(await soundOf(made.piece));
+  Object.assign(document.createElement("a"), { href: address, download: "transition.wav" }).click();
+  URL.revokeObjectURL(address);
+});
 byId("roll").addEventListener("click", (event) => {
   const box = byId("roll").getBoundingClientRect();
   player.seek(made.view, (event.clientX - box.left) / box.width);
@@ -156,4 +161,7 @@ player.onChange((plays, view) => {
 );
 showWays();
 cards.onChoice(enable);
-cards.begin(facts, (seed) => ask("newMelody", seed));
+cards.begin(facts, {
+  compose: (seed) => ask("newMelody", seed),
+  goOn: (melody) => ask("continuation", melody, 0),
+});
