@@ -243,6 +243,10 @@ def test_what_the_package_writes_is_read(js, tmp_path):
         (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0", "no notes"),
         (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\x90", "cut off"),
         (b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\x10\x10\x10", "damaged"),
+        (
+            b"MThd\0\0\0\6\0\0\0\1\0\1MTrk\0\0\0\12\0\x90\x40\x40\xff\xff\xff\x7f\x40\0",
+            "years away",
+        ),
     ],
 )
 def test_files_that_cannot_be_read_are_explained(js, content, problem):

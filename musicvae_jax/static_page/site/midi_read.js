@@ -13,6 +13,8 @@ const DATA_BYTES = { 8: 2, 9: 2, 10: 2, 11: 2, 12: 1, 13: 1, 14: 2 };
 const DRUM_CHANNEL = 9;
 const NEAR = 1e-6;
 const MIN_NOTES = 4;
+// As the package has them: more is no song, and takes long.
+const [MOST_NOTES, MOST_QUARTERS] = [100_000, 40_000];
 // Meters whose bars, one or two at a time, are 16 sixteenths.
 const METERS = ["4/4", "2/2", "2/4", "4/8", "8/8"];
 const QUARTERS_PER_BAR = 4;
@@ -142,6 +144,9 @@ export function readSong(bytes) {
   song.meters = sorted(told.meters, [0, 4, 4]);
   song.tempos = sorted(told.tempos.filter(([, bpm]) => Number.isFinite(bpm)), [0, 120]);
   song.quarters = Math.max(0, ...song.tracks.map(endOf));
+  const count = song.tracks.reduce((sum, { notes }) => sum + notes.length, 0);
+  if (count > MOST_NOTES) throw new FileProblem(`it has ${count} notes, more than are read`);
+  if (song.quarters > MOST_QUARTERS) throw new FileProblem("it has notes years away");
   return song;
 }
 
