@@ -157,7 +157,9 @@ def medley(
     happens at these bar lines.
 
     In a bridge the melody is played by the instruments of both melodies, each on its own
-    channel, as loud as the melodies are beside the bridge.
+    channel, as loud as the melodies are beside the bridge. Files may be in different meters:
+    a bridge in two meters changes where its second part begins, and `placement.Placement` says
+    how an accompaniment goes with it.
 
     Args:
       sources: the files.
