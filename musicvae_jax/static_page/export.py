@@ -12,6 +12,8 @@ import ml_collections
 from musicvae_jax import __version__
 from musicvae_jax.commands.files import load_model
 from musicvae_jax.commands.options import Options
+from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.melodies.sources import COLLECTIONS
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.analysis import downbeats, melody_track
@@ -29,6 +31,10 @@ _SHARED = ("icon.svg", "player.js", "roll.js", "studio.css", "tracks.js", "work.
 # The ways that the page can go, see `site/bridges.js`.
 _STRATEGIES = ("composed", "dual_conductor", "latent", "cut")
 _PROGRAMS = 128
+_FOLK = (
+    "traditional tunes in music21, https://www.music21.org, transcribed by Jack Campin and others "
+    "whom its files name"
+)
 
 
 def export_page(config: ml_collections.ConfigDict | None, options: Options) -> None:
@@ -59,7 +65,7 @@ def contents(model: MelodyModel, library: Mapping[str, bytes]) -> dict[str, byte
     Raises:
       UserError: see `functions.check`.
     """
-    content = site_files()
+    content = site_files() | {"NOTICE.txt": notice(model).encode()}
     content |= {f"runtime/{name}": data for name, data in library.items()}
     return content | {f"model/{name}": data for name, data in model_files(model).items()}
 
@@ -91,6 +97,25 @@ def model_files(model: MelodyModel) -> dict[str, bytes]:
         "facts.json": files.as_json(facts(model)).encode(),
         "outlines.bin": functions.outlines(model),
     }
+
+
+def notice(model: MelodyModel) -> str:
+    """Under which licences the files are, and what the model has learned from."""
+    lines = [
+        f"The page and the model: MusicVAE-JAX {__version__}, Apache License 2.0.",
+        f"runtime/: ONNX Runtime Web {runtime.VERSION}, Copyright (c) Microsoft Corporation, MIT "
+        "License, https://github.com/microsoft/onnxruntime/blob/main/LICENSE",
+        "",
+        "The model has learned from:",
+    ]
+    for name, _ in input_pipeline.weighted_sources(model.checkpoint.config):
+        if name in COLLECTIONS:
+            known = COLLECTIONS[name]
+            told = f"{known.title}, {known.address}, {known.credit}, {known.licence}"
+        else:  # the path of a folder is nobody's business
+            told = _FOLK if name == "folk" else "tunes that its maker had"
+        lines.append(f"- {told}")
+    return "\n".join(lines) + "\n"
 
 
 def facts(model: MelodyModel) -> dict[str, Any]:

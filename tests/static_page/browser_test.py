@@ -49,6 +49,7 @@ def folder(tmp_path_factory, model):
     content = export.contents(model, library)
     assert sum(map(len, content.values())) < 60e6
     assert sum(len(data) for name, data in content.items() if name.startswith("model/")) < 15e6
+    assert b"ONNX Runtime Web" in content["NOTICE.txt"] and b"CC BY 4.0" in content["NOTICE.txt"]
     export.write(folder, content)
     return folder
 
