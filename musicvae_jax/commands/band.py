@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from musicvae_jax.checkpoints import load
 from musicvae_jax.commands import drum_transitions
@@ -29,46 +30,74 @@ def check(options: Options) -> None:
     told = options.transition
     if not told.has_drum_bridge:
         return
-    if told.pairs is not None:
-        raise UserError("--drums=bridge: cannot be used with --pairs")
     if told.melody_only or not (told.splice or len(options.inputs) > 2):
         raise UserError("--drums=bridge: needs --splice, and cannot be used with --melody_only")
 
 
+def load_drums(options: Options) -> MelodyModel:
+    """The shipped model of drums."""
+    alone = dataclasses.replace(options, checkpoint=load.DRUMS, workdir=pathlib.Path())
+    return load_model(None, alone)
+
+
 @dataclasses.dataclass(frozen=True)
 class Drummer:
-    """Makes the bridges of the drums of whole songs, on the bars and the curve of the melodies'.
+    """Makes bridges of the drums of whole songs, on the bars and the curve of the melodies'.
 
     Attributes:
       model: of drums.
-      patterns: by title the drums of each song, on the bars of its melody.
       plan: of the bridges.
       options: how they are drawn and played.
     """
 
     model: MelodyModel
-    patterns: Mapping[str, Drums]
     plan: Plan
     options: Options
 
-    def __call__(self, strategy: str) -> list[list[Bridge]]:
-        """For each bridge its candidates as they are played, the best first."""
-        told, patterns = self.options, list(self.patterns.values())
+    def bridges(
+        self, pairs: Sequence[tuple[Drums, Drums]], strategy: str, **more: Any
+    ) -> list[list[Bridge]]:
+        """For each bridge its candidates as they are played, the best first.
+
+        Args:
+          pairs: the drums of the songs before and after each.
+          strategy, more: as of `BridgeMaker`.
+        """
+        told = self.options
         candidates = bridges_of(
             maker_of(self.model),
-            drum_transitions.pairs_of(patterns, loop=told.transition.loop),
+            pairs,
             strategy,
             dataclasses.replace(self.plan, settings=self.plan.settings.without_pitches()),
             told.transition.bridge_bars,
             num=told.num_or(1),
             seed=told.seed,
             temperature=told.transition_temperature,
+            **more,
         )
         return [[self._played(bridge) for bridge in ranked] for ranked in candidates]
 
     def _played(self, bridge: Bridge) -> Bridge:
         played = DRUMS.finish(self.model, bridge.melody, self.options)
         return dataclasses.replace(bridge, melody=played)
+
+
+@dataclasses.dataclass(frozen=True)
+class ChainDrums:
+    """The drums of a chain of songs, and their bridges.
+
+    Attributes:
+      drummer: makes the bridges.
+      patterns: by title the drums of each song, on the bars of its melody.
+    """
+
+    drummer: Drummer
+    patterns: Mapping[str, Drums]
+
+    def __call__(self, strategy: str) -> list[list[Bridge]]:
+        """For each bridge its candidates, the best first."""
+        patterns, told = list(self.patterns.values()), self.drummer.options.transition
+        return self.drummer.bridges(drum_transitions.pairs_of(patterns, loop=told.loop), strategy)
 
     def figure(self, bridges: tuple[Bridge, ...], title: str) -> Figure:
         """The drums of all songs on the bars of their melodies, with some of the bridges."""
@@ -78,19 +107,36 @@ class Drummer:
         return drum_transitions.figure(piece, bridges, title)
 
 
-def drummer(
+def chain_drums(
     sources: Mapping[str, Source],
     plan: Plan,
     options: Options,
     model: MelodyModel | None = None,
-) -> Drummer:
-    """The drummer of some songs.
+) -> ChainDrums:
+    """The drums of some songs, and what bridges them.
 
     Args:
       sources: by title the songs.
       plan: of the bridges.
       options: how they are drawn and played.
       model: of drums; by default the shipped one is loaded.
+
+    Raises:
+      UserError: as of `patterns_of`.
+    """
+    told = options.transition
+    count = len(sources) - 1 + told.loop
+    lengths = told.bridge_bars or (plan.bars,) * count
+    patterns = patterns_of(sources, lengths)
+    return ChainDrums(Drummer(model or load_drums(options), plan, options), patterns)
+
+
+def patterns_of(sources: Mapping[str, Source], lengths: Sequence[int]) -> dict[str, Drums]:
+    """The drums of songs that follow each other, on the bars of their melodies.
+
+    Args:
+      sources: by title the songs.
+      lengths: the bars of each bridge between them; the last may lead back to the first song.
 
     Raises:
       UserError: a song is not in 4/4 in sixteenths, or has no drums beside a bridge.
@@ -102,18 +148,43 @@ def drummer(
                 f"{SIXTEENTHS.name}"
             )
     patterns = {title: drums_of_source(source) for title, source in sources.items()}
-    told = options.transition
-    titles = [*patterns, *([next(iter(patterns))] if told.loop else [])]
-    for number, (before, after) in enumerate(itertools.pairwise(titles)):
-        bars = told.bridge_bars[number] if told.bridge_bars else plan.bars
-        ends = bridge_ends(patterns[before], patterns[after], bars, True)
-        for title, end, where in zip((before, after), ends, ("last", "first"), strict=True):
+    titles = [*patterns, next(iter(patterns))]
+    for bars, pair in zip(lengths, itertools.pairwise(titles), strict=False):
+        ends = bridge_ends(*(patterns[title] for title in pair), bars, True)
+        for title, end, where in zip(pair, ends, ("last", "first"), strict=True):
             if len(end.hits()) < MIN_HITS:
                 raise UserError(
                     f"--drums=bridge: {title} has no drums in the {where} {bars} bars of its "
                     "melody, beside the bridge; both songs need some"
                 )
-    if model is None:
-        alone = dataclasses.replace(options, checkpoint=load.DRUMS, workdir=pathlib.Path())
-        model = load_model(None, alone)
-    return Drummer(model, patterns, plan, options)
+    return patterns
+
+
+@dataclasses.dataclass(frozen=True)
+class PairDrums:
+    """The drums of pairs of songs, and their bridges.
+
+    Attributes:
+      drummer: makes the bridges.
+    """
+
+    drummer: Drummer
+
+    def patterns(self, sources: Sequence[Source]) -> tuple[Drums, Drums]:
+        """The drums of both songs of a pair.
+
+        Raises:
+          UserError: as of `patterns_of`.
+        """
+        titles = ("the first song", "the second song")
+        named = dict(zip(titles, sources, strict=True))
+        first, second = patterns_of(named, [self.drummer.plan.bars]).values()
+        return first, second
+
+    def bridges(
+        self, pairs: Sequence[Sequence[Source]], strategy: str, numbers: Sequence[int]
+    ) -> list[Bridge]:
+        """The best bridge of each pair; its random numbers depend on its number in the table."""
+        ends = [self.patterns(sources) for sources in pairs]
+        made = self.drummer.bridges(ends, strategy, pair_numbers=numbers)
+        return [best for best, *_ in made]

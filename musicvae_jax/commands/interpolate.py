@@ -65,7 +65,7 @@ def _melodies(
     table = None if told.pairs is None else pairs.read_table(told.pairs)
     sources: dict[str, Source] = {}
     is_band = told.has_drum_bridge
-    if is_band or (table is None and options.inputs and is_whole(options, len(options.inputs))):
+    if table is None and (is_band or (options.inputs and is_whole(options, len(options.inputs)))):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
         models = models_for(config, options, inputs, model)
@@ -85,10 +85,19 @@ def _melodies(
     folder = files.make_output_dir(options.output)
     if table is not None:
         accompaniment = None if told.melody_only else told.accompaniment
+        drums = None
+        if is_band:
+            drums = band.PairDrums(band.Drummer(band.load_drums(options), plan, options))
         kind = pair_kinds.melodies(
-            plan, key_path=told.key_path, programs=told.programs, accompaniment=accompaniment
+            plan,
+            key_path=told.key_path,
+            programs=told.programs,
+            accompaniment=accompaniment,
+            drums=drums,
         )
         results = _write_pairs(table, kind, model, plan, folder, options)
+        if drums is not None:
+            results["drum_checkpoint"] = checkpoint_facts(drums.drummer.model)
     else:
         if told.order_by_latent:
             inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
@@ -96,14 +105,14 @@ def _melodies(
         inputs, sources, chosen = places.choose(
             inputs, sources, maker, plan, options, key_path=told.key_path
         )
-        drummer = None
+        beats = None
         if is_band:
-            drummer = band.drummer({title: sources[title] for title in inputs}, plan, options)
+            beats = band.chain_drums({title: sources[title] for title in inputs}, plan, options)
         results = chosen | _write_inputs(
-            inputs, sources, model, maker, drummer, plan, folder, options
+            inputs, sources, model, maker, beats, plan, folder, options
         )
-        if drummer is not None:
-            results["drum_checkpoint"] = checkpoint_facts(drummer.model)
+        if beats is not None:
+            results["drum_checkpoint"] = checkpoint_facts(beats.drummer.model)
         if len(models) > 1:
             results["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
     write_report(folder, report(model, plan, options, results))
@@ -297,7 +306,7 @@ def _write_inputs(
     sources: Mapping[str, Source],
     model: MelodyModel,
     maker: MeterBridgeMaker,
-    drummer: band.Drummer | None,
+    beats: band.ChainDrums | None,
     plan: Plan,
     folder: pathlib.Path,
     options: Options,
@@ -317,13 +326,13 @@ def _write_inputs(
         **options.bridging(),
         loop=options.transition.loop,
         keep_all=options.transition.keep_all,
-        drums=drummer,
+        drums=beats,
         lengths=options.transition.bridge_bars,
     ):
         write_piece(folder, transition.stem, transition.written, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())
-        if drummer is not None:
+        if beats is not None:
             name = f"{transition.stem}_drums"
-            save_png(folder / f"{name}.png", drummer.figure(transition.drums, name))
+            save_png(folder / f"{name}.png", beats.figure(transition.drums, name))
         made.append(transition)
     return report_transitions(list(inputs), made)

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from musicvae_jax.commands.band import PairDrums
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.midi.whole.medley import Medley, medley
 from musicvae_jax.music.assembly import single, splice
@@ -12,6 +13,7 @@ from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, Plan
 
 
@@ -39,12 +41,23 @@ class Kind:
     Attributes:
       reader: how files are read, a name in `pair_files.READERS`.
       ends: the music between which the bridge of a pair is made.
-      piece: what is written of a pair and its bridge.
+      piece: what is written of a pair, its bridge, and that of its drums.
+      drums: bridges the drums of whole songs, if they have bridges of their own.
     """
 
     reader: str
     ends: Callable[[Pair], tuple[Any, Any]]
-    piece: Callable[[Pair, Bridge], Piece | Medley | DrumPiece | Drums]
+    piece: Callable[[Pair, Bridge, Bridge | None], Piece | Medley | DrumPiece | Drums]
+    drums: PairDrums | None = None
+
+    def refusal(self, pair: Pair) -> str:
+        """Why there can be no bridge of a pair, or an empty text."""
+        try:
+            if self.drums is not None:
+                self.drums.patterns(pair.sources)
+        except UserError as error:
+            return str(error)
+        return ""
 
 
 def melodies(
@@ -53,6 +66,7 @@ def melodies(
     key_path: str = "keep",
     programs: str = "crossfade",
     accompaniment: str | None = "fade",
+    drums: PairDrums | None = None,
 ) -> Kind:
     """Pairs of melodies, or of whole songs.
 
@@ -61,22 +75,25 @@ def melodies(
       key_path, programs: as for `assembly.chain`.
       accompaniment: of the bridges between whole songs, see `medley.medley`; None for pieces of
         the melodies alone.
+      drums: bridges the drums of whole songs; by default they are part of the accompaniment.
     """
 
     def ends(pair: Pair) -> tuple[Any, Any]:
         return plan_keys(pair.music, key_path if plan.is_spliced else "keep").pairs[0]
 
-    def piece(pair: Pair, bridge: Bridge) -> Piece | Medley:
+    def piece(pair: Pair, bridge: Bridge, beat: Bridge | None) -> Piece | Medley:
         if not plan.is_spliced:
             return single(bridge.parts, origin="bridge", is_bridge=True)
         told = {"key_path": key_path, "programs": programs, "keeps": plan.keeps}
         if pair.sources:
-            return medley(pair.sources, [bridge], accompaniment=accompaniment or "", **told)
+            told["accompaniment"] = accompaniment or ""
+            beats = None if beat is None else [cast("Drums", beat.melody)]
+            return medley(pair.sources, [bridge], drums=beats, **told)
         first, second = pair.music
         return splice(first, bridge, second, **told)
 
     is_whole = plan.is_spliced and accompaniment is not None
-    return Kind("whole" if is_whole else "melody", ends, piece)
+    return Kind("whole" if is_whole else "melody", ends, piece, drums)
 
 
 def drums(plan: Plan, finish: Callable[[Any], Drums]) -> Kind:
@@ -90,7 +107,7 @@ def drums(plan: Plan, finish: Callable[[Any], Drums]) -> Kind:
 
 
 def _drum_piece(
-    plan: Plan, finish: Callable[[Any], Drums], pair: Pair, bridge: Bridge
+    plan: Plan, finish: Callable[[Any], Drums], pair: Pair, bridge: Bridge, _: Bridge | None
 ) -> DrumPiece | Drums:
     made = finish(bridge.melody)
     return drum_chain(list(pair.music), [made]) if plan.is_spliced else made

@@ -231,13 +231,22 @@ def write_pairs(
                 for strategy in strategies:
                     start = time.perf_counter()
                     candidates = models.maker()(ends, strategy, pair_numbers=numbers, **asked)
+                    beats: list[Bridge] | list[None] = [None] * len(pairs)
+                    if kind.drums is not None:
+                        songs = [pair.sources for pair in pairs]
+                        beats = kind.drums.bridges(songs, strategy, numbers)
                     tally.seconds["model"] += time.perf_counter() - start
-                    made = list(zip(pairs, (best for best, *_ in candidates), strict=True))
-                    tally.scores[strategy] += [vars(bridge.scores) for _, bridge in made]
-                    report.writelines(_line(pair, strategy, bridge) for pair, bridge in made)
+                    best = [ranked[0] for ranked in candidates]
+                    made = list(zip(pairs, best, beats, strict=True))
+                    tally.scores[strategy] += [vars(bridge.scores) for bridge in best]
+                    report.writelines(_line(strategy, *each) for each in made)
                     pieces = [
-                        (folder / _file(p, strategy), kind.piece(p, b), models.provenance(p.music))
-                        for p, b in made
+                        (
+                            folder / _file(each[0], strategy),
+                            kind.piece(*each),
+                            models.provenance(each[0].music),
+                        )
+                        for each in made
                     ]
                     _write(pieces, writer, tally)
             if len(tally.failures) == len(rows):
@@ -268,10 +277,13 @@ def _read_in_batches(
         pairs = []
         for number, (row, result) in batch:
             error = tally.count(result) or models.get_ready(result.music)
+            if not error:
+                pair = Pair(number, row.name, result.music, result.sources)
+                error = kind.refusal(pair)
             if error:
                 tally.leave_out(row.name, error)
             else:
-                pairs.append(Pair(number, row.name, result.music, result.sources))
+                pairs.append(pair)
         if pairs:
             yield pairs
 
@@ -288,10 +300,11 @@ def _file(pair: Pair, strategy: str) -> str:
     return f"{pair.name}_{strategy}.mid"
 
 
-def _line(pair: Pair, strategy: str, bridge: Bridge) -> str:
+def _line(strategy: str, pair: Pair, bridge: Bridge, beat: Bridge | None) -> str:
     """Of `pairs.jsonl`."""
     entry = {"pair": pair.name, "strategy": strategy, "output": _file(pair, strategy)}
-    return json.dumps(entry | bridge.report()) + "\n"
+    entry |= bridge.report()
+    return json.dumps(entry if beat is None else entry | {"drums": beat.report()}) + "\n"
 
 
 def _write(items: Sequence[tuple[pathlib.Path, Any, str]], writer: SafePool, tally: _Tally) -> None:

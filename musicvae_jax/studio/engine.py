@@ -179,7 +179,7 @@ class Engine:
             options = interpolate.with_possible_strategies(one, options)
         plan = interpolate.make_plan(model, len(inputs), options)
         maker = MeterBridgeMaker({steps: maker_of(one) for steps, one in models.items()})
-        drummer = self._drummer(sources, plan, options, tell)
+        beats = self._drums(sources, plan, options, tell)
         grids = tuple(melody.grid for melody in inputs.values())
         strategies = options.transition.strategies
         made: list[transitions.Transition] = []
@@ -204,31 +204,31 @@ class Engine:
                 loop=alone.transition.loop,
                 keep_all=alone.transition.keep_all,
                 sources=sources,
-                drums=drummer,
+                drums=beats,
                 lines=lines,
                 lengths=alone.transition.bridge_bars,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)
-        if drummer is not None:
-            outcome["drum_checkpoint"] = files.checkpoint_facts(drummer.model)
+        if beats is not None:
+            outcome["drum_checkpoint"] = files.checkpoint_facts(beats.drummer.model)
         if len(models) > 1:
             outcome["checkpoints"] = {n: files.checkpoint_facts(one) for n, one in models.items()}
         report = interpolate.report(model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([views.of_transition(transition) for transition in ranked], report)
 
-    def _drummer(
+    def _drums(
         self, sources: Mapping[str, Source] | None, plan: Plan, options: Options, tell: Tell
-    ) -> band.Drummer | None:
+    ) -> band.ChainDrums | None:
         """What bridges the drums of two songs, if that is asked for."""
         if not options.transition.has_drum_bridge:
             return None
         assert sources is not None  # `band.check` asks for songs that are played whole
         tell({"doing": "The drums", "done": 0, "total": 1, "compiles": self._drum_model is None})
-        drummer = band.drummer(sources, plan, options, self._drum_model)
-        self._drum_model = drummer.model
-        return drummer
+        beats = band.chain_drums(sources, plan, options, self._drum_model)
+        self._drum_model = beats.drummer.model
+        return beats
 
     @property
     def landmarks(self) -> Landmarks:

@@ -111,7 +111,7 @@ def test_the_examples_are_played_with_drums(interpolated):
     [
         ({"splice": False}, "needs --splice"),
         ({"melody_only": True}, "cannot be used with --melody_only"),
-        ({"pairs": "pairs.csv"}, "cannot be used with --pairs"),
+        ({"pairs": "pairs.csv", "splice": False}, "needs --splice"),
         ({"input": [["ode.mid", "alone.mid"]]}, "alone.mid has no drums in the first 2 bars"),
         (
             {"input": [["ode.mid", "augustin"]]},

@@ -8,13 +8,14 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.commands import interpolate, pair_files, pair_kinds, pairs
+from musicvae_jax.commands import band, interpolate, pair_files, pair_kinds, pairs
 from musicvae_jax.midi.reading import AS_FOUND, Reading
+from musicvae_jax.midi.whole.drum_part import drums_of_source
 from musicvae_jax.midi.write import write
 from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import usual_grid
-from musicvae_jax.notation.read import read_drums
+from musicvae_jax.notation.read import read_drums, read_whole
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, Plan
 from musicvae_jax.transitions.scores import BarScores, BridgeScores
@@ -134,6 +135,27 @@ def test_a_pair_without_a_model_is_left_out(written):
 
     outcome = written("ode_to_joy.mid,reel.mid,a\njig.mid,reel.mid,b\n", other)
     assert outcome.failures == {"b": "no model of 12"}
+
+
+def test_pairs_of_songs_have_bridges_of_their_drums(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(band, "maker_of", lambda model: model)
+    write(tmp_path / "alone.mid", example_melodies()["reel"])
+    transition = types.SimpleNamespace(bridge_bars=())
+    told = {"seed": 0, "transition_temperature": 0.0, "strength": 0.0}
+    options = types.SimpleNamespace(transition=transition, num_or=lambda usual: usual, **told)
+    plan = Plan(bars=2, is_spliced=True)
+    drums = band.PairDrums(band.Drummer(Model(16), plan, options))
+    kind = pair_kinds.melodies(plan, accompaniment="none", drums=drums)
+    outcome = written("ode_to_joy.mid,reel.mid,a\nalone.mid,reel.mid,b\n", None, kind=kind)
+    assert list(outcome.failures) == ["b"]
+    assert "the first song has no drums in the last 2 bars" in outcome.failures["b"]
+    [line] = map(json.loads, (tmp_path / "pairs.jsonl").read_text().splitlines())
+    assert line["drums"]["candidate"] == 0
+    first, made = (read_whole(tmp_path / name) for name in ("ode_to_joy.mid", "a_latent.mid"))
+    line = made.melody.then(*[made.melody] * 9).window(0, 40)
+    struck = drums_of_source(dataclasses.replace(made, melody=line)).window(16, 2)
+    # The stub's bridge: the first of the two bars between which it lies.
+    assert struck.hits() == drums_of_source(first).window(14, 2).hits()
 
 
 @pytest.mark.parametrize("is_spliced", [True, False])
