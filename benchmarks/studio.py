@@ -115,8 +115,11 @@ def take_picture(page: Page, path: str) -> None:
         page.wait_for_timeout(5)
     page.check("#loop")
     page.click("#star")
+    # All of it at once, or the player would lie over what is in the middle.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
     page.wait_for_timeout(500)
-    page.screenshot(path=path, full_page=True)
+    page.screenshot(path=path)
 
 
 def main() -> None:

@@ -282,12 +282,14 @@ class Studio:
         if suffix not in _OF_ITEM or not 0 <= number < len(result.items):
             raise HTTPException(404, "there is no such file")
         item = result.items[number]
+        soundfont = self._engine.options.soundfont
+        share = requests.share(request.query_params.get("accompaniment", "100"))
         make = {
             "mid": item.midi,
             "line": item.line,
             "musicxml": item.musicxml,
             "png": item.png,
-            "wav": functools.partial(item.wav, self._engine.options.soundfont),
+            "wav": functools.partial(item.wav, soundfont, share),
         }[suffix]
         return await self._file(request, make, suffix, item.stem)
 

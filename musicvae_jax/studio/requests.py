@@ -140,6 +140,17 @@ def read_reading(told: Mapping[str, Any]) -> Reading:
     return make_reading(number, track=track[:MAX_NAME] or None, grid=grid[:MAX_NAME] or None)
 
 
+def share(percent: str) -> float:
+    """A share that is told in percent.
+
+    Raises:
+      UserError: it is not a whole number from 0 to 100.
+    """
+    if not (percent.isdecimal() and len(percent) < 4 and int(percent) <= 100):
+        raise UserError(f"accompaniment={percent[:40]}: a whole number from 0 to 100 is needed")
+    return int(percent) / 100
+
+
 def edits(asked: dict[str, Any]) -> dict[str, Melody]:
     """The lines that were edited by hand, by the stems of their files; each in one meter.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from musicvae_jax.midi import audio, encode, musicxml
+from musicvae_jax.midi.whole import loudness
 from musicvae_jax.music.assembly import in_one_voice
 from musicvae_jax.music.piece import Piece
 
@@ -29,6 +30,7 @@ class Item:
       provenance: for the MIDI file.
       whole: the MIDI file of whole songs, of which `piece` is the line; None if the piece is
         all that is played.
+      first_quarter: where the piece's first bar begins in that file, in quarter notes.
       size: of what is kept in memory besides the piece, in bytes.
     """
 
@@ -38,6 +40,7 @@ class Item:
     view: dict[str, Any]
     provenance: str = ""
     whole: bytes | None = None
+    first_quarter: float = 0.0
     size: int = 0
 
     def midi(self) -> bytes:
@@ -56,9 +59,16 @@ class Item:
     def png(self) -> bytes:
         return _written(self.draw, ".png")
 
-    def wav(self, soundfont: str | None) -> bytes:
+    def wav(self, soundfont: str | None, accompaniment: float = 1.0) -> bytes:
+        """The sound; `accompaniment` is the share of its loudness that it has, 0 to 1."""
+        content = self.midi()
+        if self.whole is not None and accompaniment < 1:
+            content = loudness.with_softer_accompaniment(
+                content, self.piece, self.first_quarter, accompaniment
+            )
+
         def render(path: pathlib.Path) -> object:
-            return audio.render_bytes(path, self.midi(), soundfont, loops=self.piece.loops)
+            return audio.render_bytes(path, content, soundfont, loops=self.piece.loops)
 
         return _written(render, ".wav")
 

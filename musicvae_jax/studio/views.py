@@ -142,6 +142,7 @@ def of_transition(made: transitions.Transition) -> Item:
         songs.with_songs(view, made.medley),
         made.provenance,
         whole=content,
+        first_quarter=made.medley.origin / made.medley.arrangement.ticks_per_quarter,
         size=len(content) + 4 * sum(each.nbytes for each in notes),
     )
 

@@ -343,6 +343,11 @@ def test_songs_are_played_whole_with_the_chosen_track_and_bars(browser, url, che
         page.click("#play")
         until(page, "audio.currentTime > 0.3")
         page.click("#play")
+        page.locator("#loudness").fill("0")
+        playwright.expect(page.locator("#get-wav")).to_have_attribute(
+            "href", re.compile(r"wav\?accompaniment=0$")
+        )
+        playwright.expect(page.locator("#playing")).to_have_text("Blend steadily")
         page.click("#rewrite")  # the line alone
         playwright.expect(page.locator("#marked")).to_contain_text("will be new")
         with page.expect_download() as waiting:

@@ -235,7 +235,10 @@ def test_whole_songs_are_what_the_command_line_writes(
         assert sum(track.pitch.size for track in line.tracks) >= len(item["notes"])
         assert len(item["others"]) > len(item["notes"])
     heard = (tmp_path / result["items"][0]["name"]).with_suffix(".wav")
+    assert client.get(f"{address}.wav?accompaniment=101").status_code == 400
     if heard.exists():
+        softer = client.get(f"/api/result/{result['id']}/0.wav?accompaniment=0").content
+        assert len(softer) == heard.stat().st_size and softer != heard.read_bytes()
         picture = matplotlib.image.imread(io.BytesIO(client.get(f"{address}.png").content))
         assert (picture == matplotlib.image.imread(path.with_suffix(".png"))).all()
         assert client.get(f"/api/result/{result['id']}/0.wav").content == heard.read_bytes()

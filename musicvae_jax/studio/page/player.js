@@ -25,20 +25,22 @@ for (const event of ["play", "seeked", "pause", "loadeddata", "timeupdate"]) {
   audio.addEventListener(event, follow);
 }
 
-async function soundOf(view, fetchSound) {
-  const known = sounds.get(view) || (await fetchSound());
+async function soundOf(view, fetchSound, variant) {
+  const kept = sounds.get(view);
+  const known = kept?.variant === variant ? kept : { variant, sound: await fetchSound() };
   sounds.delete(view);
   sounds.set(view, known);
   if (sounds.size > MOST_SOUNDS) sounds.delete(sounds.keys().next().value);
-  return known;
+  return known.sound;
 }
 
 /**
  * Loads sound, and plays it from a step if `start`.
  *
- * `places` gives the rolls that show it; `fetchSound` gives the sound, as a blob.
+ * `places` gives the rolls that show it; `fetchSound` gives the sound, as a blob, which is asked
+ * for again if another `variant` of it is wanted.
  */
-export async function load(words, view, places, fetchSound, start, from = 0) {
+export async function load(words, view, places, fetchSound, start, from = 0, variant = "") {
   const number = (latest += 1);
   if (current) {
     audio.pause();
@@ -49,7 +51,7 @@ export async function load(words, view, places, fetchSound, start, from = 0) {
   title.textContent = `${words}: the sound is being made…`;
   audio.removeAttribute("src");
   audio.load(); // or the sound before it could still be played
-  const sound = await soundOf(view, fetchSound);
+  const sound = await soundOf(view, fetchSound, variant);
   if (number !== latest) return; // something else was asked for meanwhile
   const url = URL.createObjectURL(sound);
   current = { view, places, url };

@@ -51,6 +51,7 @@ function numbers(view) {
 
 function setLinks() {
   for (const suffix of FILES) byId(`get-${suffix}`).href = path(entry, number, suffix);
+  byId("get-wav").href += loudness(item());
   byId("get-json").href = `/api/result/${entry.made.id}/report.json`;
   byId("get-zip").href = `/api/result/${entry.made.id}/all.zip`;
 }
@@ -79,6 +80,7 @@ function draw() {
     card.classList.toggle("chosen", place === number);
     card.querySelector(".show").setAttribute("aria-pressed", String(place === number));
   });
+  byId("loudness-part").hidden = !isAccompanied(view);
   byId("edit").disabled = !edits.canEdit(entry, view);
   const command = edits.isEdited(entry, view) ? ["# ... and then its notes were edited by hand"] : [];
   byId("command").textContent = [...entry.commands, ...command].join("\n");
@@ -106,12 +108,23 @@ function startEditing() {
   byId("edit").setAttribute("aria-pressed", "true");
 }
 
-async function hear(of, index, start, step = 0) {
+/** Whether anything is heard beside the line. */
+function isAccompanied({ notes, others = [] }) {
+  const line = new Set(notes.map(([pitch, start]) => `${pitch} ${Math.round(start)}`));
+  return others.some(([pitch, start]) => !line.has(`${pitch} ${Math.round(start)}`));
+}
+
+/** How loud the accompaniment of a view is to be, for the address of its sound. */
+const loudness = (view) =>
+  view.is_whole && byId("loudness").value !== "100" ? `?accompaniment=${byId("loudness").value}` : "";
+
+async function hear(of, index, start, step = 0, again = false) {
   const view = of.made.items[index];
-  if (player.isLoaded(view)) return start && player.toggle();
-  const sound = () => fresh(of, () => getBlob(path(of, index, "wav")));
+  if (player.isLoaded(view) && !again) return start && player.toggle();
+  const variant = loudness(view);
+  const sound = () => fresh(of, () => getBlob(path(of, index, "wav") + variant));
   try {
-    await player.load(view.title, view, () => rolls(of, index), sound, start, step);
+    await player.load(view.title, view, () => rolls(of, index), sound, start, step, variant);
   } catch (error) {
     player.fail(error.message);
   }
@@ -273,6 +286,10 @@ for (const name of [...FILES, "json", "zip"]) {
     }
   });
 }
+byId("loudness").addEventListener("change", () => {
+  setLinks();
+  hear(entry, number, player.isPlaying(), player.step(), true);
+});
 byId("star").addEventListener("click", () => {
   history.star(entry, number);
   drawStar();
