@@ -10,6 +10,7 @@ import { drawLabels, drawRoll } from "./roll.js";
 import { soundOf } from "./sound.js";
 
 const byId = (id) => document.getElementById(id);
+byId("status").textContent = "Loading the model…";
 const facts = await (await fetch("./model/facts.json")).json();
 const engine = new Worker("./engine.js", { type: "module" });
 const asked = new Map(); // by number: how the promise of a result is kept, or broken
