@@ -18,9 +18,8 @@ import matplotlib
 import numpy as np
 from absl import logging
 
-from musicvae_jax.checkpoints import load
+from musicvae_jax.inference.load import load_model
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.models.vae import abstract_params
 from musicvae_jax.music.attributes import ATTRIBUTES, measure
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system import files
@@ -78,22 +77,22 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few melodies")
     parser.add_argument("--checkpoint", default="pretrained", help="a folder of --mode=export")
     parser.add_argument("--melodies", type=int, default=256)
-    parser.add_argument("--temperature", type=float, default=0.7, help="as of --mode=generate")
+    parser.add_argument("--temperature", type=float, help="by default as of --mode=generate")
     parser.add_argument("--output", default="runs/attribute_table")
     args = parser.parse_args()
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
-    directory = load.find(args.checkpoint, pathlib.Path("runs/default"))
-    model = MelodyModel(load.load(directory, abstract_params))
+    model = load_model(args.checkpoint)
+    temperature = model.temperature if args.temperature is None else args.temperature
     shifts = {name: model.shift({name: 1.0}) for name in NAMES}
     count = 24 if args.quick else args.melodies
     z = model.draw(count, seed=0)
-    before = attributes_of(model, z, args.temperature)
+    before = attributes_of(model, z, temperature)
     mean, deviation = before.mean(axis=0), model.attributes.deviation
     tables = {}
     for name, sign in SIGNS.items():
         tables[name] = {
             attribute: table_of(
-                attributes_of(model, z + np.float32(sign) * shift, args.temperature) - before,
+                attributes_of(model, z + np.float32(sign) * shift, temperature) - before,
                 *(deviation, mean),
             )
             for attribute, shift in shifts.items()
@@ -104,7 +103,7 @@ def main() -> None:
     checkpoint = {"step": model.checkpoint.step, "sha256": model.checkpoint.sha256()}
     result = {
         "melodies": count,
-        "temperature": args.temperature,
+        "temperature": temperature,
         "checkpoint": checkpoint,
         "mean": dict(zip(NAMES, mean.round(4).tolist(), strict=True)),
         "training": model.attributes.summary(),
@@ -113,7 +112,7 @@ def main() -> None:
     }
     files.write_json(folder / "attribute_table.json", result)
 
-    print(f"{title}, temperature {args.temperature}; {folder}")
+    print(f"{title}, temperature {temperature}; {folder}")
     print(
         "change in standard deviations of the training data ± 95 % interval (percent of the mean)"
     )

@@ -58,6 +58,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dual_combined_note": ("dual_combined", BY_NOTE),
     "crossfade_note": ("crossfade", BY_NOTE),
 }
+CURVES = "curves"
 LINES = {
     "latent": ("latent", Settings(ends="model")),
     "latent_spherical": ("latent", Settings(path="spherical", ends="model")),
@@ -167,12 +168,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=load.PRETRAINED, help="a run, or pretrained")
     parser.add_argument("--folder", default="", help="of the published collections")
     parser.add_argument("--pairs", type=int, default=512)
-    parser.add_argument("--only", default="", help="variants, and no curves; by default all")
+    parser.add_argument("--only", default="", help="variants, and curves; by default all")
     parser.add_argument("--output", default="runs/transition_quality")
     args = parser.parse_args()
-    names = args.only.split(",") if args.only else list(VARIANTS)
-    if unknown := sorted(set(names) - set(VARIANTS)):
-        parser.error(f"--only: no variant {unknown[0]!r}; valid are {', '.join(VARIANTS)}")
+    everything = [*VARIANTS, CURVES]
+    names = args.only.split(",") if args.only else everything
+    if unknown := sorted(set(names) - set(everything)):
+        parser.error(f"--only: no {unknown[0]!r}; valid are {', '.join(everything)}")
+    variants = [name for name in names if name != CURVES]
     logging.set_verbosity(logging.ERROR)  # Orbax tells of reading only
     model = load_model(args.checkpoint)
     builder = input_pipeline.dataset_of(model.checkpoint.config, args.folder)
@@ -191,9 +194,9 @@ def main() -> None:
     for kind, windows in chosen.items():
         pairs = [tuple(CODEC.decode(tokens) for tokens in test.tokens[pair]) for pair in windows]
         ends_nll = np.stack([judge.nll(test.tokens[side]) for side in windows.T], axis=1)
-        table = quality_table(maker, pairs, judge, ends_nll, names)
+        table = quality_table(maker, pairs, judge, ends_nll, variants)
         result[kind] = {"pairs": len(pairs), "table": table}
-        if kind == "within" and not args.only:
+        if kind == "within" and CURVES in names:
             alphas = np.linspace(0, 1, 3 if args.quick else 9)
             curves = interpolation_curves(maker, pairs, judge, ends_nll, alphas)
             draw(folder / "interpolation_curves.png", curves, len(pairs))
