@@ -6,11 +6,14 @@ quarter of the training data each. Such a vector carries as well what tends to c
 attribute: dense melodies have a wide range. So here latents are regressed on all
 attributes at once, and a vector is the mean difference of latents between melodies that
 differ in one attribute alone, by as much as the quarters do.
+
+A decoder that hardly ever errs hears nothing of a small step, since what it is told of each bar is
+nearly a code. So the length of a vector is then found by decoding, see `lengthened`.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -19,6 +22,8 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
 FILE = "attributes.npz"
+_LENGTHS = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+_ENOUGH = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +106,42 @@ def fit(mu: np.ndarray, measured: np.ndarray) -> AttributeVectors:
         deviation=deviation.astype(np.float32),
         gap=gap.astype(np.float32),
     )
+
+
+def lengthened(
+    vectors: AttributeVectors, mu: np.ndarray, decoded: Callable[[np.ndarray], np.ndarray]
+) -> AttributeVectors:
+    """Vectors that change what is decoded by as much as `gap` says.
+
+    Where an attribute has a bound that melodies reach before that, the vector is as long as nine
+    tenths of the largest change take. At most it becomes eight times as long.
+
+    Args:
+      vectors: of `fit`.
+      mu: [melodies, ...], posterior means.
+      decoded: returns the attributes [melodies, attributes] of what latents [melodies, ...]
+        decode to.
+    """
+    before, factors = decoded(mu), []
+    for index, vector in enumerate(vectors.vectors):
+        step = vector.reshape(mu.shape[1:])
+        changes = [0.0]
+        changes += [
+            float((decoded(mu + np.float32(length) * step) - before)[:, index].mean())
+            for length in _LENGTHS[1:]
+        ]
+        factors.append(_reaches(changes, min(float(vectors.gap[index]), _ENOUGH * max(changes))))
+    longer = vectors.vectors * np.array(factors, np.float32)[:, None]
+    return dataclasses.replace(vectors, vectors=longer)
+
+
+def _reaches(changes: list[float], wanted: float) -> float:
+    """The first length at which a change is as wanted, between those of `_LENGTHS`."""
+    if wanted <= 0:
+        return 1.0
+    last = next(number for number, change in enumerate(changes) if change >= wanted)
+    sides = slice(last - 1, last + 1)
+    return float(np.interp(wanted, changes[sides], _LENGTHS[sides]))
 
 
 def save(directory: pathlib.Path, vectors: AttributeVectors) -> None:

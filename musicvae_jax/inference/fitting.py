@@ -10,6 +10,7 @@ from musicvae_jax.music.tokens import CODECS
 
 # More are not needed to fit some hundreds of numbers for each attribute.
 _ATTRIBUTE_WINDOWS = 50_000
+_DECODED_WINDOWS = 128
 
 
 def fit_prior(
@@ -37,4 +38,12 @@ def fit_attributes(
     shifts = np.random.default_rng(0).integers(-semitones, semitones + 1, len(split))
     tokens = CODECS[config.model.codec].stored.transpose(split.tokens, shifts)
     mu = model.encode_tokens(input_pipeline.convert(tokens, config.model.codec)).mu
-    return attribute_vectors.fit(mu, attributes.measure(tokens, model.model.steps_per_bar))
+    steps_per_bar = model.model.steps_per_bar
+
+    def decoded(z: np.ndarray) -> np.ndarray:
+        melodies = [model.codec.stored.encode(melody) for melody in model.decode(z)]
+        return attributes.measure(np.stack(melodies), steps_per_bar)
+
+    vectors = attribute_vectors.fit(mu, attributes.measure(tokens, steps_per_bar))
+    some = np.linspace(0, len(mu) - 1, min(_DECODED_WINDOWS, len(mu))).astype(int)
+    return attribute_vectors.lengthened(vectors, mu[some], decoded)

@@ -83,6 +83,25 @@ def test_few_melodies_and_many_dimensions():
     assert np.isfinite(vectors.vectors).all()
 
 
+def test_vectors_are_as_long_as_what_is_decoded_takes(fitted):
+    """The decoder hears of the first attribute beyond a threshold, and bounds the second."""
+    hears = np.linalg.pinv(fitted.vectors)  # a latent's amounts of each vector, [12, attributes]
+    mu = np.zeros((6, 3, 4), np.float32)
+
+    def decoded(z):
+        amounts = z.reshape(len(z), 12) @ hears
+        amounts[:, 0] = np.maximum(0, amounts[:, 0] - 2)
+        amounts[:, 1] = np.minimum(amounts[:, 1], 0.5)
+        amounts[:, 3] = -amounts[:, 3]
+        return amounts * fitted.gap
+
+    longer = attribute_vectors.lengthened(fitted, mu, decoded)
+    factors = longer.vectors[:, 0] / fitted.vectors[:, 0]
+    np.testing.assert_allclose(factors, [3.0, 0.45 / 0.5, 1.0, 1.0, 1.0], rtol=1e-3)
+    np.testing.assert_allclose(longer.vectors, fitted.vectors * factors[:, None], rtol=1e-4)
+    np.testing.assert_array_equal(longer.gap, fitted.gap)
+
+
 def test_round_trip_and_refusals(tmp_path, fitted):
     assert attribute_vectors.load(tmp_path, 12) is None
     attribute_vectors.save(tmp_path, fitted)
