@@ -96,14 +96,10 @@ def read(path: pathlib.Path) -> DecodedWindows:
     Raises:
       UserError: it cannot be read, or its arrays do not fit together.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+    with files.reading_npz(path) as arrays:
         told = {"codec": str(arrays.pop("codec"))}
         told["steps_per_bar"] = int(arrays.pop("steps_per_bar", STEPS_PER_BAR))
         result = DecodedWindows(**arrays, **told)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a reconstruction: {' '.join(str(error).split())}") from error
     if result.codec not in CODECS:
         raise UserError(f"{path}: codec {result.codec!r}; valid are {', '.join(CODECS)}")
     _check(path, result)

@@ -163,13 +163,9 @@ def load(directory: pathlib.Path, size: int) -> AttributeVectors | None:
     path = directory / FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            names = arrays["names"].tolist()
-            fields = [field.name for field in dataclasses.fields(AttributeVectors)]
-            found = AttributeVectors(**{name: arrays[name] for name in fields})
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    with files.reading_npz(path) as arrays:
+        names = arrays.pop("names").tolist()
+        found = AttributeVectors(**arrays)
     if names != list(ATTRIBUTES) or found.vectors.shape != (len(names), size):
         raise UserError(
             f"{path}: of {names} and {found.vectors.shape[-1]} numbers; {list(ATTRIBUTES)} and "

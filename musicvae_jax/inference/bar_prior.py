@@ -15,7 +15,6 @@ import numpy as np
 
 from musicvae_jax.models.bar_flow import BarFlow, Layout
 from musicvae_jax.system import files
-from musicvae_jax.system.errors import UserError
 
 FILE = "bar_prior.npz"
 
@@ -104,9 +103,7 @@ def load(directory: pathlib.Path, layout: Layout) -> BarPrior | None:
     path = directory / FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
+    with files.reading_npz(path) as found:
         plain = json.loads(str(found.pop("plain")))
         numbers = {name: found.pop(name) for name in ("mean", "unit")}
         names = ("form", "source", "phase")
@@ -124,8 +121,6 @@ def load(directory: pathlib.Path, layout: Layout) -> BarPrior | None:
             **numbers,
         )
         _check(prior, layout)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     return prior
 
 

@@ -122,12 +122,8 @@ def load(directory: pathlib.Path) -> Humaniser:
             "checkpoint",
             "mode",
         )
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        plain = json.loads(str(found.pop("plain")))
-        flat = {name: leaf.astype(np.float32) for name, leaf in found.items()}
+    with files.reading_npz(path) as arrays:
+        plain = json.loads(str(arrays.pop("plain")))
+        flat = {name: leaf.astype(np.float32) for name, leaf in arrays.items()}
         params = flax.traverse_util.unflatten_dict(flat, sep="/")
         return Humaniser(plain["config"], params, plain["facts"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error

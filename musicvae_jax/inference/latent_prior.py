@@ -99,11 +99,8 @@ def load(directory: pathlib.Path, size: int) -> LatentPrior | None:
     path = directory / FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            prior = LatentPrior(arrays["mean"], arrays["factor"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    with files.reading_npz(path) as arrays:
+        prior = LatentPrior(arrays["mean"], arrays["factor"])
     if prior.mean.shape != (size,) or prior.factor.shape != (size, size):
         raise UserError(f"{path}: of {prior.mean.size} numbers; the model's latents have {size}")
     return prior

@@ -5,12 +5,20 @@ import json
 import os
 import pathlib
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax.system.errors import UserError
+
+# What reading a damaged `.npz`, or one of something else, ends with.
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError),
+)
 
 
 def make_output_dir(path: str | os.PathLike) -> pathlib.Path:
@@ -58,6 +66,20 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray | str]) -
     """Writes arrays by name as a compressed `.npz`, atomically."""
     with replacing(path) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # of the option beside
+
+
+@contextlib.contextmanager
+def reading_npz(path: str | os.PathLike) -> Iterator[dict[str, np.ndarray]]:
+    """The arrays of an `.npz` by name. What is made of them belongs into the block.
+
+    Raises:
+      UserError: the file cannot be read, or an array in it is missing or does not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield dict(arrays)
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

@@ -99,7 +99,7 @@ def load_windows(config: ml_collections.ConfigDict, folder: pathlib.Path) -> dic
     path, wanted = folder / WINDOWS_FILE, _identity(config)
     codec = CODECS[config.model.codec].stored
     if path.is_file():
-        with np.load(path, allow_pickle=False) as arrays:
+        with files.reading_npz(path) as arrays:
             if str(arrays["identity"]) == wanted:
                 return _read(arrays, config.model.bars, codec)
     # TFDS takes seconds to import, and is not needed where the windows are there already.

@@ -202,13 +202,9 @@ class _Run:
         path = self._folder / STATE_FILE
         if not path.is_file():
             return state
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+        with files.reading_npz(path) as found:
             identity, best = str(found.pop("identity")), float(found.pop("best"))
             leaves = [found[name] for name in sorted(found)]
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
         if identity != self._identity:
             raise UserError(
                 f"{path}: of another configuration or model; remove it, or give another folder"

@@ -187,7 +187,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", codec="melody", z=np.zeros(3))
     (tmp_path / "text.npz").write_text("no")
     for name in ("other.npz", "text.npz", "missing.npz"):
-        with pytest.raises(UserError, match=f"{name}: not a reconstruction"):
+        with pytest.raises(UserError, match=f"{name}: cannot be read"):
             metrics.read(tmp_path / name)
 
 
