@@ -48,6 +48,7 @@ class SafePool:
         """Args: how many processes, and the time that an item may take."""
         self._num_workers = num_workers
         self._timeout_sec = timeout_sec
+        self._awaited: set[concurrent.futures.Future] = set()
         self._pool = pebble.ProcessPool(
             num_workers,
             initializer=_limit_memory,
@@ -79,7 +80,10 @@ class SafePool:
 
         def schedule(chunk: list[Item]) -> concurrent.futures.Future:
             arguments = (function, chunk)
-            return self._pool.schedule(_apply_to_each, arguments, timeout=timeout_sec)
+            future = self._pool.schedule(_apply_to_each, arguments, timeout=timeout_sec)
+            self._awaited.add(future)
+            future.add_done_callback(self._awaited.discard)
+            return future
 
         under_way: collections.deque = collections.deque()
         for chunk in itertools.islice(chunks, 2 * self._num_workers):
@@ -98,9 +102,12 @@ class SafePool:
                 yield alone if isinstance(alone, WorkerFailure) else alone[0]
 
     def close(self) -> None:
-        """Ends the processes, whatever they are doing."""
+        """Ends the processes, whatever they are doing; what is awaited in other threads fails."""
         self._pool.stop()
         self._pool.join()
+        # The pool leaves them as they are, and who waits for one would wait for ever.
+        for future in list(self._awaited):
+            future.cancel()
 
 
 def map_in_processes(
@@ -123,6 +130,8 @@ def map_in_processes(
 def _outcome(future: concurrent.futures.Future) -> list | WorkerFailure:
     try:
         return future.result()
+    except concurrent.futures.CancelledError:
+        return WorkerFailure("is not read any more")
     except concurrent.futures.TimeoutError:
         return WorkerFailure("took too long to read")
     except MemoryError:

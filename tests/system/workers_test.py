@@ -1,4 +1,5 @@
 import os
+import threading
 import time
 
 import pytest
@@ -33,6 +34,16 @@ def test_a_bad_item_costs_only_itself_and_the_order_stays():
         40: "needs too much memory to read",
     }
     assert all(r == 2 * n for n, r in enumerate(results) if n not in failures)
+
+
+def test_nobody_waits_for_a_pool_that_is_closed():
+    pool, found = workers.SafePool(1, 60.0), []
+    waiting = threading.Thread(target=lambda: found.extend(pool.map(double, [27], 1)), daemon=True)
+    waiting.start()
+    time.sleep(0.2)  # in which the item is handed over
+    pool.close()
+    waiting.join(60)
+    assert found == [WorkerFailure("is not read any more")]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
