@@ -63,18 +63,10 @@ class Drummer:
           pairs: the drums of the songs before and after each.
           strategy, more: as of `BridgeMaker`.
         """
-        told = self.options
-        candidates = bridges_of(
-            maker_of(self.model),
-            pairs,
-            strategy,
-            dataclasses.replace(self.plan, settings=self.plan.settings.without_pitches()),
-            told.transition.bridge_bars,
-            num=told.num_or(1),
-            seed=told.seed,
-            temperature=told.transition_temperature,
-            **more,
-        )
+        settings = self.plan.settings.without_pitches()
+        plan = dataclasses.replace(self.plan, settings=settings)
+        maker = maker_of(self.model)
+        candidates = bridges_of(maker, pairs, strategy, plan, self.options, **more)
         return [[self._played(bridge) for bridge in ranked] for ranked in candidates]
 
     def _played(self, bridge: Bridge) -> Bridge:

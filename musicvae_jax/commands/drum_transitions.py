@@ -49,12 +49,9 @@ def write_all(
             write_piece(folder, f"drums_{number}", end, options)
     patterns, maker = list(inputs.values()), maker_of(model)
     pairs = pairs_of(patterns, loop=options.transition.loop)
-    told = options.bridging()
-    sampling = {name: told[name] for name in ("num", "seed", "temperature")}
     outputs: dict[str, list[dict[str, Any]]] = {}
-    for strategy in told["strategies"]:
-        lengths = options.transition.bridge_bars
-        ranked = bridges_of(maker, pairs, strategy, plan, lengths, **sampling)
+    for strategy in options.transition.strategies:
+        ranked = bridges_of(maker, pairs, strategy, plan, options)
         ranks = max(map(len, ranked)) if options.transition.keep_all else 1
         for rank in range(ranks):
             bridges = of_rank(ranked, rank)

@@ -27,7 +27,6 @@ from musicvae_jax.commands.instruments import DRUMS, MELODY
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import make_transitions, report_transitions
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.reading import AS_FOUND
 from musicvae_jax.midi.whole.arrangement import Source
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.rebar import rebar
@@ -61,61 +60,60 @@ def interpolate(config: ml_collections.ConfigDict | None, options: Options) -> N
 def _melodies(
     config: ml_collections.ConfigDict | None, model: MelodyModel | None, options: Options
 ) -> None:
-    told = options.transition
-    table = None if told.pairs is None else pairs.read_table(told.pairs)
-    sources: dict[str, Source] = {}
-    is_band = told.has_drum_bridge
-    if table is None and (is_band or (options.inputs and is_whole(options, len(options.inputs)))):
+    told, sources = options.transition, dict[str, Source]()
+    if told.pairs is not None:
+        _melody_pairs(model or load_model(config, options), told.pairs, options)
+        return
+    if told.has_drum_bridge or (options.inputs and is_whole(options, len(options.inputs))):
         sources = input_sources(options)
         inputs = {title: source.melody for title, source in sources.items()}
         models = models_for(config, options, inputs, model)
-    elif table is None and options.inputs:
+    elif options.inputs:
         inputs = input_music(options, MELODY)
         models = models_for(config, options, inputs, model)
-    elif table is None:
-        model, inputs = model_and_inputs(config, options, model)
-        models = {model.grid.steps_per_bar: model}
     else:
-        model, inputs = model or load_model(config, options), {}
+        model, inputs = model_and_inputs(config, options, model)
         models = {model.grid.steps_per_bar: model}
     model = next(iter(models.values()))
     for one in models.values():
         options = with_possible_strategies(one, options)
     plan = make_plan(model, len(inputs), options)
     folder = files.make_output_dir(options.output)
-    if table is not None:
-        accompaniment = None if told.melody_only else told.accompaniment
-        drums = None
-        if is_band:
-            drums = band.PairDrums(band.Drummer(band.load_drums(options), plan, options))
-        kind = pair_kinds.melodies(
-            plan,
-            key_path=told.key_path,
-            programs=told.programs,
-            accompaniment=accompaniment,
-            drums=drums,
-        )
-        results = _write_pairs(table, kind, model, plan, folder, options)
-        if drums is not None:
-            results["drum_checkpoint"] = checkpoint_facts(drums.drummer.model)
-    else:
-        if told.order_by_latent:
-            inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
-        maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
-        inputs, sources, chosen = places.choose(
-            inputs, sources, maker, plan, options, key_path=told.key_path
-        )
-        beats = None
-        if is_band:
-            beats = band.chain_drums({title: sources[title] for title in inputs}, plan, options)
-        results = chosen | _write_inputs(
-            inputs, sources, model, maker, beats, plan, folder, options
-        )
-        if beats is not None:
-            results["drum_checkpoint"] = checkpoint_facts(beats.drummer.model)
-        if len(models) > 1:
-            results["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
-    write_report(folder, report(model, plan, options, results))
+    if told.order_by_latent:
+        inputs = _ordered(model, inputs, loop=told.loop, keeps=plan.keeps)
+    maker = MeterBridgeMaker({n: maker_of(one) for n, one in models.items()})
+    inputs, sources, chosen = places.choose(
+        inputs, sources, maker, plan, options, key_path=told.key_path
+    )
+    beats, facts = None, dict[str, Any]()
+    if told.has_drum_bridge:
+        beats = band.chain_drums({title: sources[title] for title in inputs}, plan, options)
+        facts["drum_checkpoint"] = checkpoint_facts(beats.drummer.model)
+    if len(models) > 1:
+        facts["checkpoints"] = {n: checkpoint_facts(one) for n, one in models.items()}
+    results = _write_inputs(inputs, sources, model, maker, beats, plan, folder, options)
+    write_report(folder, report(model, plan, options, chosen | results | facts))
+
+
+def _melody_pairs(model: MelodyModel, table: str, options: Options) -> None:
+    """The transitions of the pairs of a table."""
+    told, rows = options.transition, pairs.read_table(table)
+    options = with_possible_strategies(model, options)
+    plan = make_plan(model, 0, options)
+    folder = files.make_output_dir(options.output)
+    drums, facts = None, {}
+    if told.has_drum_bridge:
+        drums = band.PairDrums(band.Drummer(band.load_drums(options), plan, options))
+        facts = {"drum_checkpoint": checkpoint_facts(drums.drummer.model)}
+    kind = pair_kinds.melodies(
+        plan,
+        key_path=told.key_path,
+        programs=told.programs,
+        accompaniment=None if told.melody_only else told.accompaniment,
+        drums=drums,
+    )
+    results = _write_pairs(rows, kind, model, plan, folder, options)
+    write_report(folder, report(model, plan, options, results | facts))
 
 
 def _drums(
@@ -193,20 +191,7 @@ def _write_pairs(
     options: Options,
 ) -> dict[str, Any]:
     """Writes all strategies' transitions of the pairs of a table; returns the report on them."""
-    first, *others = options.readings or (AS_FOUND,)
-    outcome = pairs.write_pairs(
-        table,
-        model,
-        plan,
-        folder,
-        kind=kind,
-        other=shipped_for,
-        strategies=options.transition.strategies,
-        num=options.num_or(1),
-        seed=options.seed,
-        temperature=options.transition_temperature,
-        readings=(first, *others) if others else (first, first),
-    )
+    outcome = pairs.write_pairs(table, model, plan, folder, options, kind=kind, other=shipped_for)
     return outcome.report()
 
 
@@ -322,12 +307,9 @@ def _write_inputs(
         model,
         maker,
         plan,
+        options,
         sources=sources,
-        **options.bridging(),
-        loop=options.transition.loop,
-        keep_all=options.transition.keep_all,
         drums=beats,
-        lengths=options.transition.bridge_bars,
     ):
         write_piece(folder, transition.stem, transition.written, options, transition.provenance)
         save_png(folder / f"{transition.stem}.png", transition.figure())

@@ -154,17 +154,10 @@ class Options:
             "temperature": self.temperature_or(usual_temperature),
         }
 
-    def bridging(self) -> dict[str, Any]:
-        """Keywords of `transitions.make_transitions`."""
-        return {
-            "strategies": self.transition.strategies,
-            "num": self.num_or(1),
-            "seed": self.seed,
-            "temperature": self.transition_temperature,
-            "key_path": self.transition.key_path,
-            "programs": self.transition.programs,
-            "accompaniment": self.transition.accompaniment,
-        }
+    def candidates(self) -> dict[str, Any]:
+        """Keywords of `BridgeMaker`: how the candidates of a bridge are drawn."""
+        temperature = self.transition_temperature
+        return {"num": self.num_or(1), "seed": self.seed, "temperature": temperature}
 
     def num_or(self, default: int) -> int:
         return default if self.num is None else self.num

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
+from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.pair_files import Done, read_pair, write_piece
 from musicvae_jax.commands.pair_kinds import Kind, Pair
 from musicvae_jax.inference.batching import MAX_BATCH
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.midi.reading import AS_FOUND, Reading
+from musicvae_jax.midi.reading import Reading
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
 from musicvae_jax.system import files
@@ -186,14 +187,10 @@ def write_pairs(
     model: MelodyModel,
     plan: Plan,
     folder: pathlib.Path,
+    options: Options,
     *,
     kind: Kind,
     other: Callable[[int], MelodyModel],
-    strategies: Sequence[str],
-    num: int = 1,
-    seed: int = 0,
-    temperature: float = 0.0,
-    readings: Sequence[Reading] = (AS_FOUND, AS_FOUND),
 ) -> Outcome:
     """Writes the transitions of all pairs, and `pairs.jsonl`, a line for each file.
 
@@ -206,19 +203,19 @@ def write_pairs(
       model: makes the bridges.
       plan: of the bridges.
       folder: where to write.
+      options: by which strategies, and how many candidates, of which the best is written; what is
+        known of the first and of the second file of each pair.
       kind: what is read, and what is written.
       other: gives a model of bars of another number of steps, when the first pair needs one.
-      strategies, num, seed, temperature: as for `transitions.make_transitions`; of `num`
-        candidates the best is written.
-      readings: what is known of the first and of the second file of each pair.
 
     Raises:
       UserError: no pair can be read, or a file cannot be written.
     """
     begin = time.perf_counter()
+    strategies, readings = options.transition.strategies, options.readings_of(2)
     tally = _Tally(strategies)
     models = _Models(model, other)
-    asked = {"plan": plan, "num": num, "seed": seed, "temperature": temperature}
+    asked = {"plan": plan} | options.candidates()
     workers = min(os.cpu_count() or 1, len(rows))
     # Of a pair both files are read.
     timeout_sec = max(sum(map(read.timeout_sec, row.paths)) for row in rows)

@@ -9,6 +9,7 @@ import numpy as np
 
 from musicvae_jax import __version__
 from musicvae_jax.commands import edits
+from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole import medley
 from musicvae_jax.midi.whole.arrangement import Source
@@ -100,20 +101,11 @@ def make_transitions(
     model: MelodyModel,
     maker: BridgeMaker | MeterBridgeMaker,
     plan: Plan,
+    options: Options,
     *,
-    strategies: Sequence[str],
-    num: int = 1,
-    seed: int = 0,
-    temperature: float = 0.0,
-    key_path: str = "keep",
-    programs: str = "crossfade",
-    accompaniment: str = "fade",
-    loop: bool = False,
-    keep_all: bool = False,
     sources: Mapping[str, Source] | None = None,
     drums: Callable[[str], list[list[Bridge]]] | None = None,
     lines: Mapping[str, Melody] | None = None,
-    lengths: Sequence[int] = (),
 ) -> Iterator[Transition]:
     """Makes the transitions between titled melodies, one strategy after the other.
 
@@ -122,53 +114,50 @@ def make_transitions(
       model: what the bridges are made with.
       maker: of the same model.
       plan: of the bridges.
-      strategies: names of transition strategies.
-      num: how many candidates of each bridge are made.
-      seed: of all randomness.
-      temperature: of decoding.
-      key_path, programs: see `assembly.chain`; without splicing no key is changed.
-      accompaniment: see `medley.medley`.
-      loop: whether the last bridge leads back to the first melody.
-      keep_all: whether there is a transition of each rank of candidates, or of the best
-        alone.
+      options: by which strategies, how many candidates, how the pieces are put together. Without
+        splicing no key is changed.
       sources: by the same titles the files whole, which are then played; by default, or
         without splicing, the melodies are.
       drums: of whole files, the bridges of their drums by a strategy, as `maker` gives them; by
         default the drums are part of the accompaniment.
-      lengths: the bars of each bridge, where they are not the plan's.
       lines: by the stems of transitions, their lines as they were edited by hand; see
         `edits.bridges_of`.
 
     Raises:
       UserError: a line is not as long as its transition.
     """
-    keys = plan_keys(list(inputs.values()), key_path if plan.is_spliced else "keep", loop)
-    sha256 = model.checkpoint.sha256()[:12]
-    for strategy in strategies:
-        sampling = {"num": num, "seed": seed, "temperature": temperature}
-        candidates = bridges_of(maker, keys.pairs, strategy, plan, lengths, **sampling)
+    told, sha256 = options.transition, model.checkpoint.sha256()[:12]
+    key_path = told.key_path if plan.is_spliced else "keep"
+    keys = plan_keys(list(inputs.values()), key_path, told.loop)
+    for strategy in told.strategies:
+        candidates = bridges_of(maker, keys.pairs, strategy, plan, options)
         struck = drums(strategy) if drums else []
-        for rank in range(max(map(len, candidates)) if keep_all else 1):
+        for rank in range(max(map(len, candidates)) if told.keep_all else 1):
             bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
-            stem = f"transition_{strategy}" + (f"_{rank:02d}" if keep_all else "")
+            stem = f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else "")
             line = (lines or {}).get(stem)
             if line is not None:
                 between = list(inputs.values()) if plan.is_spliced else []
                 bridges = edits.bridges_of(line, bridges, between)
-            told = {"key_path": key_path, "programs": programs, "as_played": line is not None}
+            led: dict[str, Any] = {
+                "key_path": told.key_path,
+                "programs": told.programs,
+                "as_played": line is not None,
+            }
             whole = None
             if plan.is_spliced and sources:
-                whole = _medley(inputs, sources, bridges, beats, accompaniment, plan.keeps, told)
+                accompaniment = told.accompaniment
+                whole = _medley(inputs, sources, bridges, beats, accompaniment, plan.keeps, led)
                 piece = shown = whole.piece
             else:
-                piece, shown = _pieces(inputs, bridges, plan, **told)
+                piece, shown = _pieces(inputs, bridges, plan, **led)
             yield Transition(
                 strategy=strategy,
                 stem=stem,
                 piece=piece,
                 shown=shown,
                 bridges=bridges,
-                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {seed}, "
+                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, "
                 f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}"
                 + (", edited by hand" if line is not None else ""),
                 medley=whole,
@@ -187,16 +176,18 @@ def bridges_of(
     pairs: Sequence[tuple[Any, Any]],
     strategy: str,
     plan: Plan,
-    lengths: Sequence[int] = (),
-    **sampling: Any,
+    options: Options,
+    **more: Any,
 ) -> list[list[Bridge]]:
     """The candidates of each bridge; those of equal length are made at once.
 
     Args:
-      maker, pairs, strategy, sampling: as of `BridgeMaker`.
+      maker, pairs, strategy, more: as of `BridgeMaker`.
       plan: of all bridges.
-      lengths: the bars of each, where they are not the plan's.
+      options: how candidates are drawn, and the bars of each bridge where they are not the
+        plan's.
     """
+    lengths, sampling = options.transition.bridge_bars, options.candidates() | more
     if not lengths:
         return maker(pairs, strategy, plan, **sampling)
     made: list[list[Bridge]] = [[] for _ in pairs]

@@ -194,19 +194,15 @@ class Engine:
                     "compiles": program not in self._compiled,
                 }
             )
-            alone = fields.with_strategy(options, strategy)
             made += transitions.make_transitions(
                 inputs,
                 model,
                 maker,
                 plan,
-                **alone.bridging(),
-                loop=alone.transition.loop,
-                keep_all=alone.transition.keep_all,
+                fields.with_strategy(options, strategy),
                 sources=sources,
                 drums=beats,
                 lines=lines,
-                lengths=alone.transition.bridge_bars,
             )
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)

@@ -8,7 +8,8 @@ import mido
 import numpy as np
 import pytest
 
-from musicvae_jax.commands import band, interpolate, pair_files, pair_kinds, pairs
+from musicvae_jax.commands import band, flags, interpolate, pair_files, pair_kinds, pairs
+from musicvae_jax.commands.options import Options
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole.drum_part import drums_of_source
 from musicvae_jax.midi.write import write
@@ -102,7 +103,9 @@ def written(tmp_path, monkeypatch):
         rows = pairs.read_table(str(tmp_path / "pairs.csv"))
         plan = Plan(bars=2, is_spliced=True)
         told = {"kind": pair_kinds.melodies(plan), "other": other} | told
-        return pairs.write_pairs(rows, Model(16), plan, tmp_path, strategies=["latent"], **told)
+        latent = flags.read_transition({"strategy": "latent"})
+        options = Options(tmp_path, tmp_path, "", (), latent)
+        return pairs.write_pairs(rows, Model(16), plan, tmp_path, options, **told)
 
     return write
 
@@ -140,9 +143,7 @@ def test_a_pair_without_a_model_is_left_out(written):
 def test_pairs_of_songs_have_bridges_of_their_drums(written, tmp_path, monkeypatch):
     monkeypatch.setattr(band, "maker_of", lambda model: model)
     write(tmp_path / "alone.mid", example_melodies()["reel"])
-    transition = types.SimpleNamespace(bridge_bars=())
-    told = {"seed": 0, "transition_temperature": 0.0, "strength": 0.0}
-    options = types.SimpleNamespace(transition=transition, num_or=lambda usual: usual, **told)
+    options = Options(tmp_path, tmp_path, "", (), flags.read_transition(), strength=0.0)
     plan = Plan(bars=2, is_spliced=True)
     drums = band.PairDrums(band.Drummer(Model(16), plan, options))
     kind = pair_kinds.melodies(plan, accompaniment="none", drums=drums)
