@@ -5,8 +5,8 @@ import functools
 import importlib.resources
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import jinja2
 from starlette.applications import Starlette
@@ -14,32 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from musicvae_jax.checkpoints import load
-from musicvae_jax.commands import files, inspect, interpolate
-from musicvae_jax.midi import encode, extraction
-from musicvae_jax.midi.read import TIMEOUT_SEC
-from musicvae_jax.midi.reading import AS_FOUND, Reading
-from musicvae_jax.midi.whole import arrangement
-from musicvae_jax.midi.whole.arrangement import Source
+from musicvae_jax.commands import files, interpolate
 from musicvae_jax.music.assembly import single
-from musicvae_jax.music.drums import Drums
-from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.melody import Melody
-from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
-from musicvae_jax.studio import events, fields, requests, results, songs, views
+from musicvae_jax.studio import events, fields, requests, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.jobs import Jobs, Tell
+from musicvae_jax.studio.reader import EXAMPLES, Reader
 from musicvae_jax.studio.requests import Upload
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.system.workers import SafePool, WorkerFailure
 from musicvae_jax.voice import sound
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
-# In the bars of every model, those of the first one first.
-_EXAMPLES = {name: one for steps in load.OF_STEPS for name, one in example_melodies(steps).items()}
 _PAGE = importlib.resources.files("musicvae_jax.studio") / "page"
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 # `line` is the MIDI file of the melody alone.
@@ -58,21 +45,21 @@ class Studio:
         self._store = results.Store()
         self._model_jobs, self._file_jobs = Jobs("model"), Jobs("files")
         self._read_jobs = Jobs("reader")
-        self._readers: SafePool | None = None
-        self._examples: dict[str, dict[str, Any]] = {}
+        self._reader: Reader | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        self._readers = SafePool(1, TIMEOUT_SEC)
+        self._reader = Reader(self._engine.model.bars)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
-        for name in _EXAMPLES:  # which starts the reading process, too
-            self._read_jobs.submit(functools.partial(self._example, name), _hear_of_failure)
+        for name in EXAMPLES:  # which starts the reading process, too
+            work = functools.partial(self._reader.example, name)
+            self._read_jobs.submit(work, _hear_of_failure)
         try:
             yield
         finally:
             for jobs in (self._model_jobs, self._file_jobs, self._read_jobs):
                 jobs.close()
-            self._readers.close()
+            self._reader.close()
 
     # Pages.
 
@@ -88,7 +75,7 @@ class Studio:
         }
         html = _template().render(
             modes=modes,
-            examples=list(_EXAMPLES),
+            examples=list(EXAMPLES),
             ways=engine.ways,
             most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
             can_hear=sound.is_installed(),
@@ -119,21 +106,12 @@ class Studio:
 
     # Melodies in.
 
-    def _example(self, name: str, tell: Tell) -> dict[str, Any]:
-        if name not in self._examples:
-            content = encode.piece_bytes(single(_EXAMPLES[name]), name)
-            self._examples[name] = self._read(content, name, AS_FOUND, tell)
-        return self._examples[name]
-
     async def example(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in _EXAMPLES:
+        if name not in EXAMPLES:
             raise HTTPException(404, f"there is no example {name}")
-        return JSONResponse(
-            await events.done(
-                self._read_jobs, functools.partial(self._example, name), requests.client(request)
-            )
-        )
+        work = functools.partial(self._reader.example, name)
+        return JSONResponse(await events.done(self._read_jobs, work, requests.client(request)))
 
     async def read(self, request: Request) -> Response:
         """A music file as the request's body: its melody, and what was made of it.
@@ -144,49 +122,9 @@ class Studio:
         reading = requests.read_reading(request.query_params)
         limit = read.most_bytes(name)
         content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
-        work = functools.partial(self._read, content, name, reading)
+        work = functools.partial(self._reader.melody, content, name, reading)
         asks = requests.client(request)
         return JSONResponse(await events.done(self._read_jobs, work, asks, len(content)))
-
-    def _read(self, content: bytes, name: str, reading: Reading, tell: Tell) -> dict[str, Any]:
-        song = self._parsed(read.song_from_bytes, content, name, reading)
-        found = extraction.extract(song, track=reading.track, grid=reading.grid)
-        if found.melody is None or found.span is None:
-            raise UserError(f"{name}: no usable melody: {found.refusal}")
-        rules = WindowRules(bars=self._engine.model.bars)
-        words = inspect.explain(name, song, found, rules)[1:]
-        view = views.view_melody(name, found.melody, words) | songs.view_song(song, found)
-        return view | {"grid": given_name(reading.grid) if reading.grid else ""}
-
-    def _parsed(self, parse: Callable[..., T], content: bytes, name: str, reading: Reading) -> T:
-        """What is made of a file in a process of its own, which it may bring down."""
-        [parsed] = self._readers.map(
-            functools.partial(parse, name=name, reading=reading),
-            [content],
-            1,
-            read.timeout_sec(name),
-        )
-        if isinstance(parsed, WorkerFailure):
-            raise UserError(f"{name}: {parsed.reason}")
-        return parsed
-
-    def _sources(
-        self,
-        inputs: Mapping[str, Melody],
-        uploads: Sequence[Upload],
-        drums: Mapping[str, Drums],
-        tell: Tell,
-    ) -> dict[str, Source]:
-        """The songs whole, by their titles; examples with their `drums`, by their names."""
-        result = {}
-        for (title, melody), upload in zip(inputs.items(), uploads, strict=True):
-            if upload.content is None:
-                result[title] = arrangement.from_melody(melody, drums.get(upload.name))
-                continue
-            whole = (upload.content, upload.name, upload.reading)
-            result[title] = self._parsed(read.whole_from_bytes, *whole)
-            requests.check_length(upload.name, result[title].melody)
-        return result
 
     # Work.
 
@@ -211,7 +149,7 @@ class Studio:
         if mode == "interpolate" and interpolate.is_whole(options, len(inputs)):
             if all(map(_is_there, inputs.values(), uploads)):
                 drums = files.drums_of_examples(options)
-                work_on_files = functools.partial(self._sources, inputs, uploads, drums)
+                work_on_files = functools.partial(self._reader.sources, inputs, uploads, drums)
                 size = sum(len(upload.content or b"") for upload in uploads)
                 sources = await events.done(self._read_jobs, work_on_files, client, size)
                 inputs = {title: source.melody for title, source in sources.items()}
@@ -313,7 +251,7 @@ class Studio:
 
 def _is_there(melody: Melody, upload: Upload) -> bool:
     """Whether all that the command line would read of an input is there."""
-    return upload.content is not None or melody == _EXAMPLES.get(upload.name)
+    return upload.content is not None or melody == EXAMPLES.get(upload.name)
 
 
 def _item(asked: dict[str, Any]) -> results.Item:

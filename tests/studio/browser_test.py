@@ -404,8 +404,44 @@ def drag(page, roll, note, steps, semitones, at=0.3):
     page.mouse.up()
 
 
+# A thousand changes of a line at random, after each of which it must be a line: in order, one note
+# at a time, on the piano, and outside of the regions as it was. Gives what is wrong.
+ANY_EDITS = """async () => {
+  const lines = await import("/static/notes.js");
+  const regions = [[16, 64], [96, 128]];
+  const isOwn = ([, start]) => lines.regionOf(regions, start) !== undefined;
+  let seed = 1;
+  const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+  let notes = [[60, 0, 8], [62, 8, 16], [64, 16, 20], [65, 90, 96], [67, 100, 104], [69, 128, 140]];
+  const others = JSON.stringify(notes.filter((note) => !isOwn(note)));
+  for (let round = 0; round < 1000; round += 1) {
+    const own = notes.flatMap((note, index) => (isOwn(note) ? [index] : []));
+    const index = own[random(own.length)];
+    const by = random(41) - 20;
+    const made = [
+      () => lines.moved(notes, index, by, random(61) - 30, regions),
+      () => lines.stretched(notes, index, by, regions),
+      () => lines.addedAfter(notes, index, regions),
+      () => lines.added(notes, 40 + random(90), 16 + random(48), 1 + random(20), regions),
+      () => own.length > 1 && { notes: lines.without(notes, index), index: null },
+    ][random(5)]();
+    if (!made) continue;
+    ({ notes } = made);
+    const isLine = notes.every(([pitch, start, end], place) => {
+      const region = lines.regionOf(regions, start);
+      const fits = (!region || end <= region[1]) && end <= (notes[place + 1]?.[1] ?? 140);
+      return fits && pitch >= 21 && pitch <= 108 && start < end;
+    });
+    const isSame = JSON.stringify(notes.filter((note) => !isOwn(note))) === others;
+    if (!isLine || !isSame || (made.index !== null && !notes[made.index])) return notes;
+  }
+  return notes.length;
+}"""
+
+
 def test_notes_are_edited_by_mouse_and_by_keyboard(browser, url, tmp_path):
     with user(browser, url, viewport={"width": 1440, "height": 1200}) as page:
+        assert isinstance(page.evaluate(ANY_EDITS), int)
         # A melody, as if it had been misheard.
         page.click('.melody[data-side="0"] .edit')
         card = '.melody[data-side="0"] .small .roll'
