@@ -37,7 +37,11 @@ import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 8)
 
+from musicvae_jax.datasets.melodies import folk as folk_tunes  # noqa: E402
 from musicvae_jax.datasets.melodies import melodies_dataset_builder as melodies  # noqa: E402
+from musicvae_jax.datasets.melodies.music_files import ReadingRules  # noqa: E402
+from musicvae_jax.datasets.melodies.sources import find_source  # noqa: E402
+from musicvae_jax.music.windows import WindowRules  # noqa: E402
 
 # To trace a program makes many objects. Looking again and again through all that live, which hardly
 # ever die, takes a fifth of its time.
@@ -96,10 +100,18 @@ def folk_dir(shared):
     return shared / "tensorflow_datasets"
 
 
-@pytest.fixture(scope="session")
-def folk(folk_dir):
-    """The real folk data set of 16 bars; of several processes that want it one builds it."""
-    return melodies.build(melodies.folk_config(16), str(folk_dir))
+@pytest.fixture(
+    scope="session",
+    params=[("ryansMammoth",), pytest.param(folk_tunes.COLLECTIONS, marks=pytest.mark.slow)],
+    ids=["one", "all"],
+)
+def folk(request, folk_dir):
+    """The real folk data set of 16 bars, or of one collection, which takes a fourth of the time.
+
+    Of several processes that want it one builds it.
+    """
+    source = find_source("folk", ReadingRules(WindowRules(bars=16)), "", request.param)
+    return melodies.build(melodies.melodies_config(16, [source]), str(folk_dir))
 
 
 @pytest.fixture(scope="module")

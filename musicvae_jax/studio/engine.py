@@ -55,7 +55,8 @@ class Engine:
         self.ways = ways.possible(can_compose)
         self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
-        self.steps = len(self.ways) + len(self._others) + 1
+        self._usual_ways = [way for way in self.ways if way.is_usual]
+        self.steps = len(self._usual_ways) + len(self._others) + 1
         self._models = {model.grid.steps_per_bar: model}
         self._drum_model: MelodyModel | None = None  # loaded when it is needed
         self._landmarks: Landmarks | None = None
@@ -95,7 +96,7 @@ class Engine:
         """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
         examples = example_melodies(self.model.grid.steps_per_bar)
-        for way in self.ways:
+        for way in self._usual_ways:
             texts = {"strategy": way.strategy, "splice": "true", "melody_only": "true"}
             self.make("interpolate", texts, examples, tell)
             self.warmed += 1

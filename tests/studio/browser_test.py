@@ -159,6 +159,7 @@ def download(page, suffix, folder):
     return path
 
 
+@pytest.mark.slow  # that of whole songs is as well, below
 def test_each_kind_of_transition_is_that_of_the_command_line(
     browser, url, home, checkpoint, songs, tmp_path
 ):

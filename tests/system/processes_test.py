@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from musicvae_jax.datasets.melodies import folk as folk_tunes
 from musicvae_jax.system import processes as system_processes
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.processes import Cluster, find_cluster
@@ -369,6 +370,7 @@ def test_processes_evaluate_and_generate_as_one(home, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folk", [folk_tunes.COLLECTIONS], indirect=True)
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_train_tiny_on_the_folk_data_as_one(home, folk_dir, folk, tmp_path, processes):
     from musicvae_jax.configs import tiny
