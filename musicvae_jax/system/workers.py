@@ -130,8 +130,8 @@ def map_in_processes(
 def _outcome(future: concurrent.futures.Future) -> list | WorkerFailure:
     try:
         return future.result()
-    except concurrent.futures.CancelledError:
-        return WorkerFailure("is not read any more")
+    except (concurrent.futures.CancelledError, concurrent.futures.BrokenExecutor):
+        return WorkerFailure("is not read any more")  # the pool was closed, before or meanwhile
     except concurrent.futures.TimeoutError:
         return WorkerFailure("took too long to read")
     except MemoryError:

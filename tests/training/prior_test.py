@@ -105,6 +105,7 @@ def test_batches_are_drawn_by_weight():
     assert set(np.asarray(source)[window == 2]) == {2, 3}
 
 
+@pytest.mark.slow
 def test_one_batch_is_learned_by_heart():
     """Four melodies of which bars repeat: what is drawn afterwards is one of them."""
     bars, size, count = 4, 3, 150
