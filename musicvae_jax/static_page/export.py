@@ -27,7 +27,10 @@ logger = logging.getLogger(__name__)
 _SITE = pathlib.Path(__file__).parent / "site"
 _STUDIO = pathlib.Path(__file__).parents[1] / "studio" / "page"
 # What the page has in common with that of the studio.
-_SHARED = ("icon.svg", "player.js", "roll.js", "studio.css", "tracks.js", "work.css")
+_SHARED = (
+    *("icon.svg", "player.js", "roll.js", "studio.css", "tones.js", "tracks.js", "wav.js"),
+    "work.css",
+)
 # The ways that the page can go, see `site/bridges.js`.
 _STRATEGIES = ("composed", "dual_conductor", "latent", "cut")
 _PROGRAMS = 128

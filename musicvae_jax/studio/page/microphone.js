@@ -1,6 +1,7 @@
 // A melody by the microphone: recorded here, heard by the studio as any other file.
 
 import { Problem } from "./api.js";
+import { wav } from "./wav.js";
 
 const RATE_HZ = 24_000; // as the studio listens
 const MOST_SEC = 300;
@@ -69,27 +70,5 @@ async function wavFile(recorded) {
   source.start();
   const samples = (await mixed.startRendering()).getChannelData(0);
   const time = new Date().toTimeString().slice(0, 8).replaceAll(":", "");
-  return new File([wav(samples)], `recording_${time}.wav`, { type: "audio/wav" });
-}
-
-/** The bytes of a WAV file with 16 bits a sample. */
-function wav(samples) {
-  const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-  const text = (at, word) => [...word].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
-  text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * samples.length, true);
-  text(8, "WAVEfmt ");
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true); // uncompressed
-  view.setUint16(22, 1, true); // one channel
-  view.setUint32(24, RATE_HZ, true);
-  view.setUint32(28, 2 * RATE_HZ, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  text(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((sample, index) =>
-    view.setInt16(44 + 2 * index, Math.max(-1, Math.min(1, sample)) * 32767, true),
-  );
-  return view.buffer;
+  return new File([wav(samples, RATE_HZ)], `recording_${time}.wav`, { type: "audio/wav" });
 }
