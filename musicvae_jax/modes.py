@@ -4,8 +4,9 @@ A mode is imported when it runs, and not before: the command line reads this tab
 `--help`, and in every process that reads tunes, where importing JAX would take seconds.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import ml_collections
@@ -108,23 +109,30 @@ def _export(config: ml_collections.ConfigDict | None, options: "Options") -> Non
 
 
 def _studio(config: ml_collections.ConfigDict | None, options: "Options") -> None:
-    try:
+    with _extra("studio", "studio"):
         from musicvae_jax.studio import server
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"--mode=studio needs {error.name}: pip install 'musicvae-jax[studio]'"
-        ) from error
     server.studio(config, options)
 
 
 def _export_page(config: ml_collections.ConfigDict | None, options: "Options") -> None:
-    try:
+    with _extra("export_page", "page"):
         from musicvae_jax.static_page import export
+    export.export_page(config, options)
+
+
+@contextlib.contextmanager
+def _extra(mode: str, extra: str) -> Iterator[None]:
+    """Imports what a mode needs that comes with an extra.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise UserError(
-            f"--mode=export_page needs {error.name}: pip install 'musicvae-jax[page]'"
+            f"--mode={mode} needs {error.name}: pip install 'musicvae-jax[{extra}]'"
         ) from error
-    export.export_page(config, options)
 
 
 MODES = {
