@@ -4,10 +4,7 @@ With the shipped model and ONNX Runtime Web, which is taken from where ONNXRUNTI
 fetched.
 """
 
-import functools
-import http.server
 import os
-import threading
 import wave
 
 import pytest
@@ -18,19 +15,12 @@ import musicvae_jax as mv
 from musicvae_jax.midi import encode
 from musicvae_jax.static_page import export, runtime
 from musicvae_jax.system.errors import UserError
+from tests import chromium
+from tests.chromium import AXE, playwright, until, until_done
 from tests.songs import write_song
-from tests.studio.browser_test import AXE, CHROMIUM, SWITCHES, playwright, until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = [pytest.mark.slow, chromium.is_needed]
 BARS = 8
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +46,14 @@ def folder(tmp_path_factory, model):
 
 @pytest.fixture(scope="module")
 def url(folder):
-    """A server that gives files and knows nothing else, as `python -m http.server` does."""
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+    with chromium.served(folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +89,7 @@ def make(page, way):
     page.check(f"input[value={way}]")
     page.evaluate("doing.textContent = ''")
     page.click("#make")
-    until(page, "/^Done/.test(doing.textContent) || problem.textContent", timeout_sec=180)
-    assert page.inner_text("#problem") == ""
+    until_done(page)
 
 
 def downloaded(page, tmp_path):

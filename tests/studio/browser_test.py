@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -19,22 +18,13 @@ from musicvae_jax.models import bar_flow, vae
 from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.notation import read
 from musicvae_jax.transitions import strategies
-from tests import command_line, helpers
+from tests import chromium, command_line, helpers
+from tests.chromium import AXE, playwright, until, until_done
 from tests.inference.writing_test import SHARES, random_prior
 from tests.songs import write_song
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
+pytestmark = chromium.is_needed
 ROOT = pathlib.Path(__file__).parents[2]
-SWITCHES = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--autoplay-policy=no-user-gesture-required", "--mute-audio"),
-)
-# axe.min.js of npm's axe-core.
-AXE = pathlib.Path(os.environ.get("AXE_CORE", ROOT / "node_modules/axe-core/axe.min.js"))
 BARS = 2
 COMPARED = ("dual_combined", "crossfade")  # with the way that is preset
 
@@ -90,10 +80,8 @@ def url(home, checkpoint):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+    with chromium.launched() as browser:
         yield browser
-        browser.close()
 
 
 @contextlib.contextmanager
@@ -118,19 +106,6 @@ def user(browser, url, examples=True, **settings):
     assert not [text for text in failed if "status of 4" not in text]
     assert [address for address in asked if not address.startswith((url, "blob:", "data:"))] == []
     context.close()
-
-
-def until(page, holds, timeout_sec=60):
-    """Waits until an expression holds; playwright's own way would need the page to allow eval."""
-    deadline = time.monotonic() + timeout_sec
-    while not page.evaluate(holds):
-        assert time.monotonic() < deadline, holds
-        page.wait_for_timeout(20)
-
-
-def until_done(page):
-    until(page, "/^Done/.test(doing.textContent) || problem.textContent", timeout_sec=180)
-    assert page.inner_text("#problem") == ""
 
 
 def make(page, tab="interpolate"):
