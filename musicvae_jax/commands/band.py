@@ -174,9 +174,11 @@ class PairDrums:
         return first, second
 
     def bridges(
-        self, pairs: Sequence[Sequence[Source]], strategy: str, numbers: Sequence[int]
+        self, pairs: Sequence[tuple[Drums, Drums]], strategy: str, numbers: Sequence[int]
     ) -> list[Bridge]:
-        """The best bridge of each pair; its random numbers depend on its number in the table."""
-        ends = [self.patterns(sources) for sources in pairs]
-        made = self.drummer.bridges(ends, strategy, pair_numbers=numbers)
+        """The best bridge of the drums of each pair.
+
+        Its random numbers depend on the pair's number in the table.
+        """
+        made = self.drummer.bridges(pairs, strategy, pair_numbers=numbers)
         return [best for best, *_ in made]

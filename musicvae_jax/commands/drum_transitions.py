@@ -12,7 +12,7 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.files import write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
-from musicvae_jax.commands.transitions import bridges_of, of_rank
+from musicvae_jax.commands.transitions import bridges_of, of_rank, stems_of
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import Drums
@@ -52,10 +52,8 @@ def write_all(
     outputs: dict[str, list[dict[str, Any]]] = {}
     for strategy in options.transition.strategies:
         ranked = bridges_of(maker, pairs, strategy, plan, options)
-        ranks = max(map(len, ranked)) if options.transition.keep_all else 1
-        for rank in range(ranks):
+        for rank, stem in enumerate(stems_of(strategy, ranked, options)):
             bridges = of_rank(ranked, rank)
-            stem = f"transition_{strategy}" + (f"_{rank:02d}" * options.transition.keep_all)
             entry = _write(folder, stem, inputs, bridges, model, plan, options)
             outputs.setdefault(strategy, []).append(entry)
     flat = [entry for entries in outputs.values() for entry in entries]

@@ -120,8 +120,8 @@ def explain_drums(
 
 def _in_rows(drums: Drums) -> dict[str, Drums]:
     """The first bars of drums, so many below each other that they can be read."""
-    edges = [*range(0, min(drums.num_bars, _SHOWN_BARS), _BARS_A_ROW), drums.num_bars]
-    edges[-1] = min(drums.num_bars, _SHOWN_BARS)
+    bars = min(drums.num_bars, _SHOWN_BARS)
+    edges = [*range(0, bars, _BARS_A_ROW), bars]
     return {
         f"bars {first + 1} to {last}": drums.window(first, last - first)
         for first, last in itertools.pairwise(edges)

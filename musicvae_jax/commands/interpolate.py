@@ -62,7 +62,8 @@ def _melodies(
 ) -> None:
     told, sources = options.transition, dict[str, Source]()
     if told.pairs is not None:
-        _melody_pairs(model or load_model(config, options), told.pairs, options)
+        rows = pairs.read_table(told.pairs)  # before a model is loaded for it
+        _melody_pairs(model or load_model(config, options), rows, options)
         return
     if told.has_drum_bridge or (options.inputs and is_whole(options, len(options.inputs))):
         sources = input_sources(options)
@@ -95,9 +96,9 @@ def _melodies(
     write_report(folder, report(model, plan, options, chosen | results | facts))
 
 
-def _melody_pairs(model: MelodyModel, table: str, options: Options) -> None:
+def _melody_pairs(model: MelodyModel, rows: Sequence[pairs.Row], options: Options) -> None:
     """The transitions of the pairs of a table."""
-    told, rows = options.transition, pairs.read_table(table)
+    told = options.transition
     options = with_possible_strategies(model, options)
     plan = make_plan(model, 0, options)
     folder = files.make_output_dir(options.output)

@@ -13,7 +13,6 @@ from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.modulation import plan_keys
 from musicvae_jax.music.piece import Piece
-from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions.maker import Bridge, Plan
 
 
@@ -26,12 +25,14 @@ class Pair:
       name: of its files.
       music: the two melodies, or the drums of both files.
       sources: the files whole, if they are to be played.
+      drums: those of both files, if they have a bridge of their own.
     """
 
     number: int
     name: str
     music: tuple[Any, Any]
     sources: tuple[Source, ...]
+    drums: tuple[Drums, Drums] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +51,15 @@ class Kind:
     piece: Callable[[Pair, Bridge, Bridge | None], Piece | Medley | DrumPiece | Drums]
     drums: PairDrums | None = None
 
-    def refusal(self, pair: Pair) -> str:
-        """Why there can be no bridge of a pair, or an empty text."""
-        try:
-            if self.drums is not None:
-                self.drums.patterns(pair.sources)
-        except UserError as error:
-            return str(error)
-        return ""
+    def with_drums(self, pair: Pair) -> Pair:
+        """The same with its drums, if they have a bridge of their own.
+
+        Raises:
+          UserError: as of `band.patterns_of`.
+        """
+        if self.drums is None:
+            return pair
+        return dataclasses.replace(pair, drums=self.drums.patterns(pair.sources))
 
 
 def melodies(

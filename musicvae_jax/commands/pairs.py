@@ -230,8 +230,8 @@ def write_pairs(
                     candidates = models.maker()(ends, strategy, pair_numbers=numbers, **asked)
                     beats: list[Bridge] | list[None] = [None] * len(pairs)
                     if kind.drums is not None:
-                        songs = [pair.sources for pair in pairs]
-                        beats = kind.drums.bridges(songs, strategy, numbers)
+                        patterns = [pair.drums for pair in pairs if pair.drums is not None]
+                        beats = kind.drums.bridges(patterns, strategy, numbers)
                     tally.seconds["model"] += time.perf_counter() - start
                     best = [ranked[0] for ranked in candidates]
                     made = list(zip(pairs, best, beats, strict=True))
@@ -276,11 +276,12 @@ def _read_in_batches(
             error = tally.count(result) or models.get_ready(result.music)
             if not error:
                 pair = Pair(number, row.name, result.music, result.sources)
-                error = kind.refusal(pair)
+                try:
+                    pairs.append(kind.with_drums(pair))
+                except UserError as refusal:
+                    error = str(refusal)
             if error:
                 tally.leave_out(row.name, error)
-            else:
-                pairs.append(pair)
         if pairs:
             yield pairs
 

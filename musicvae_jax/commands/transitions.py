@@ -132,9 +132,8 @@ def make_transitions(
     for strategy in told.strategies:
         candidates = bridges_of(maker, keys.pairs, strategy, plan, options)
         struck = drums(strategy) if drums else []
-        for rank in range(max(map(len, candidates)) if told.keep_all else 1):
+        for rank, stem in enumerate(stems_of(strategy, candidates, options)):
             bridges, beats = of_rank(candidates, rank), of_rank(struck, rank)
-            stem = f"transition_{strategy}" + (f"_{rank:02d}" if told.keep_all else "")
             line = (lines or {}).get(stem)
             if line is not None:
                 between = list(inputs.values()) if plan.is_spliced else []
@@ -164,6 +163,13 @@ def make_transitions(
                 drums=beats,
                 is_edited=line is not None,
             )
+
+
+def stems_of(strategy: str, candidates: Sequence[Sequence[Bridge]], options: Options) -> list[str]:
+    """The names of files by a strategy, of each rank of candidates or of the best alone."""
+    if not options.transition.keep_all:
+        return [f"transition_{strategy}"]
+    return [f"transition_{strategy}_{rank:02d}" for rank in range(max(map(len, candidates)))]
 
 
 def of_rank(candidates: Sequence[Sequence[Bridge]], rank: int) -> tuple[Bridge, ...]:
