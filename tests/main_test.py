@@ -138,11 +138,21 @@ def test_evaluate_prints_json_last_and_writes_it(trained):
     assert accuracy.headline(again)["nll_per_token"] == written["nll_per_token"]
 
 
-def test_interpolate_writes_midi_pictures_and_a_report(trained, home):
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("latent", "dual_combined", "crossfade"),  # which differ in the curves they follow
+        pytest.param(
+            strategies.possible(tuple(strategies.STRATEGIES), has_composer=False),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["some", "all"],
+)
+def test_interpolate_writes_midi_pictures_and_a_report(trained, home, chosen):
     workdir, _, _ = trained
     inputs = [home / "songs" / f"song_00{n}.mid" for n in (1, 2)]
-    output = home / "bridge"
-    chosen = ("latent", "dual_combined", "crossfade")  # which differ in the curves they follow
+    output = home / f"bridge_{len(chosen)}"
     result = command_line.run(
         "--mode=interpolate",
         f"--workdir={workdir}",

@@ -69,9 +69,17 @@ def one_step(devices, parts=1, parallel="pmap"):
     return loss, params
 
 
-def test_eight_devices_and_one_give_the_same_losses():
-    """Noise included, which belongs to the examples."""
-    config = helpers.small_config(dropout=0.3, decoder_word_dropout=0.3)
+@pytest.mark.parametrize(
+    "extras",
+    [
+        pytest.param(
+            {}, marks=pytest.mark.slow
+        ),  # with noise, which is the examples', there is more
+        {"dropout": 0.3, "decoder_word_dropout": 0.3},
+    ],
+)
+def test_eight_devices_and_one_give_the_same_losses(extras):
+    config = helpers.small_config(**extras)
     optimizer = training_step.create_optimizer(config.train)
     tokens = np.stack([helpers.random_tokens(16, 32, seed=n) for n in range(20)])
     one, _ = run_on(1, config, optimizer, tokens, 20)

@@ -91,7 +91,7 @@ TOKENS = helpers.melodies().map(fixed_length)
 @given(
     st.tuples(TOKENS, TOKENS), CURVE, CURVE, st.sampled_from(["bar", "note"]), st.integers(0, 99)
 )
-@settings(max_examples=30)
+@settings(max_examples=60)
 def test_bars_at_the_ends_are_the_melodies_own(strategy, pair, t, t_control, granularity, seed):
     """For all melodies, curves, seeds, at a temperature: the bar sounds as in the melody."""
     one, two = (tokens[None] for tokens in pair)
