@@ -8,14 +8,14 @@ import ml_collections
 
 from musicvae_jax.configs import default
 from musicvae_jax.datasets.augmentation import OF_CODEC
-from musicvae_jax.datasets.melodies.music_files import CODEC_OF
+from musicvae_jax.datasets.melodies.music_files import EXTRACTIONS
 from musicvae_jax.datasets.melodies.sources import COLLECTIONS, FOLK
 from musicvae_jax.music.grid import GRIDS, SIXTEENTHS
 from musicvae_jax.music.tokens import CODECS
 from musicvae_jax.system.errors import UserError
 
 CHOICES = {
-    "dataset.extraction": tuple(CODEC_OF),
+    "dataset.extraction": tuple(EXTRACTIONS),
     "model.codec": tuple(CODECS),
     "model.steps_per_bar": tuple(sorted({grid.steps_per_bar for grid in GRIDS.values()})),
     "model.latent": ("global", "per_bar"),
@@ -142,7 +142,7 @@ def check(config: ml_collections.ConfigDict) -> None:
             "config.prior.features",
         )
     extraction, codec = values["dataset.extraction"], values["model.codec"]
-    if CODECS[codec].stored != CODECS[CODEC_OF[extraction]].stored:
+    if CODECS[codec].stored != CODECS[EXTRACTIONS[extraction].codec].stored:
         raise UserError(
             f"config.model.codec={codec}: does not go with what config.dataset.extraction="
             f"{extraction} takes from a song",

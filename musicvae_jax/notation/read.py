@@ -122,19 +122,26 @@ def drums_of_file(path: str | os.PathLike, reading: Reading) -> Drums:
 
 
 def song_with_drums(data: bytes, name: str, reading: Reading) -> Song:
-    """`song_from_bytes` for drums: a file of drums alone has the bars that it tells of.
+    """`song_from_bytes` for drums; see `songs_with_drums`."""
+    return songs_with_drums(data, name, reading)[0]
+
+
+def songs_with_drums(data: bytes, name: str, reading: Reading = AS_FOUND) -> list[Song]:
+    """`songs_from_bytes` for drums: a file of drums alone has the bars that it tells of.
 
     Drummers play to a click: how far they are off it is their timing, and their accents do not
     tell where bars begin as a tune does.
 
     Raises:
-      FileError: as for `song_from_bytes`.
+      FileError: as for `songs_from_bytes`.
     """
-    song = song_from_bytes(data, name, reading)
-    if not all(track.is_drum for track in song.tracks):
-        return song
+    if kind_of(data, name) != "MIDI":
+        return songs_from_bytes(data, name, reading)
     declared = song_from_bytes(data, name, dataclasses.replace(reading, as_declared=True))
-    return song if beats.is_without_grid(declared) else declared
+    is_of_drums = all(track.is_drum for track in declared.tracks)
+    if is_of_drums and not beats.is_without_grid(declared):
+        return [declared]
+    return songs_from_bytes(data, name, reading)
 
 
 def read_melody(path: str | os.PathLike, reading: Reading) -> Melody:

@@ -1,16 +1,25 @@
 """Drums in a data set: their windows, and the splits of the collection's own table."""
 
 import csv
+import dataclasses
+import os
 
 import numpy as np
 import pytest
 
 from musicvae_jax.checkpoints import config_check
 from musicvae_jax.datasets import input_pipeline
+from musicvae_jax.datasets.melodies.music_files import (
+    ReadingRules,
+    find_music_files,
+    fingerprint,
+    read_music_file,
+)
 from musicvae_jax.midi import encode
 from musicvae_jax.music.drum_codec import DrumCodec
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.windows import WindowRules, drum_windows
+from musicvae_jax.notation.read import read_drums
 from musicvae_jax.system.errors import UserError
 from tests import helpers
 
@@ -72,6 +81,31 @@ def test_drums_of_any_folder(config, tmp_path):
     builder = input_pipeline.build_dataset(config)
     sizes = [len(input_pipeline.load_split(builder, name)) for name in SPLITS]
     assert sum(sizes) == 45
+
+
+def test_a_folder_of_drums_is_read_as_an_input_is(tmp_path):
+    """A beat that another program wrote, late and with its first hit off the beat."""
+    beat = [(2, s) for s in range(2, 128, 2)] + [(1, s) for s in range(4, 128, 8)]
+    beat += [(0, s) for s in range(6, 128, 16)]
+    offset = np.random.default_rng(0).integers(12, 20, len(beat)) / 120
+    late = dataclasses.replace(Drums.from_hits(beat, 128), offset=offset)
+    path = tmp_path / "late.mid"
+    path.write_bytes(helpers.of_another_program(encode.drums_bytes(late)))
+    rules = ReadingRules(WindowRules(bars=2), extraction="drums")
+    files = find_music_files(str(tmp_path))
+    [song] = read_music_file(files[0], rules)
+    assert read_drums(path) == late
+    np.testing.assert_array_equal(song.windows.tokens, drum_windows(late, rules.windows).tokens)
+    assert song.windows.start_bars.tolist() == list(range(7))
+
+
+def test_the_names_of_data_sets_of_melodies_stay_when_drums_are_read_differently(tmp_path):
+    (tmp_path / "a.mid").write_bytes(b"music")
+    os.utime(tmp_path / "a.mid", (0, 0))
+    files = find_music_files(str(tmp_path))
+    rules = {name: ReadingRules(WindowRules(), extraction=name) for name in ("highest", "drums")}
+    names = {name: fingerprint(files, each) for name, each in rules.items()}
+    assert names == {"highest": "155b6b016204", "drums": "1f299ba0ed17"}
 
 
 def test_windows_slide_by_a_bar_and_long_silence_is_left_out():

@@ -66,11 +66,7 @@ class ReadingRules:
     @property
     def codec(self) -> StoredCodec:
         """Of the windows."""
-        return CODECS[CODEC_OF[self.extraction]].stored
-
-
-# The codec in which what each extraction gives is stored.
-CODEC_OF = {"highest": "melody", "arpeggio": "melody", "monophonic": "melody", "drums": "drums"}
+        return CODECS[EXTRACTIONS[self.extraction].codec].stored
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +120,8 @@ def _as_text(name: str) -> str:
 
 def fingerprint(files: Iterable[MusicFile], rules: ReadingRules) -> str:
     """A hash of names, sizes, times of change and rules, to name a data set by."""
-    digest = hashlib.sha256(repr(("bars as found", rules)).encode())
+    how = EXTRACTIONS[rules.extraction].bars
+    digest = hashlib.sha256(repr((how, rules)).encode())
     for file in files:
         status = file.path.stat()
         digest.update(repr((file.id, status.st_size, int(status.st_mtime))).encode())
@@ -202,19 +199,36 @@ def _one_voice(song: Song, rules: ReadingRules) -> tuple[list[Melody], int, str]
     return [melody], shift, ""
 
 
-# What is taken of a song: melodies or drums, its transposition, and why there are none.
-_EXTRACTIONS: dict[str, Callable[[Song, ReadingRules], tuple[list[Any], int, str]]] = {
-    "highest": _top_lines,
-    "arpeggio": _one_voice,
-    "monophonic": _one_voice,
-    "drums": _drums,
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+    """One way to make music of a file.
+
+    Attributes:
+      take: what is taken of a song: melodies or drums, its transposition, and why there are none.
+      codec: in which it is stored.
+      songs: reads the songs of a file's content, as `read.songs_from_bytes`.
+      bars: how their bars are read, in words, from which the name of a data set is made.
+    """
+
+    take: Callable[[Song, ReadingRules], tuple[list[Any], int, str]]
+    codec: str = "melody"
+    songs: Callable[[bytes, str, Reading], list[Song]] = read.songs_from_bytes
+    bars: str = "bars as found"
+
+
+EXTRACTIONS = {
+    "highest": Extraction(_top_lines),
+    "arpeggio": Extraction(_one_voice),
+    "monophonic": Extraction(_one_voice),
+    "drums": Extraction(_drums, "drums", read.songs_with_drums, "bars of drums alone as declared"),
 }
 
 
 def read_music_file(file: MusicFile, rules: ReadingRules) -> list[SourceSong | Refusal | Elsewhere]:
     """The songs of one file; raises nothing, whatever the file holds."""
+    extraction = EXTRACTIONS[rules.extraction]
     try:
-        songs = read.songs_from_bytes(read.content(file.path), str(file.path), rules.reading)
+        songs = extraction.songs(read.content(file.path), str(file.path), rules.reading)
     except FileError as error:
         return [Refusal(file.id, error.kind)]
     if len(songs) == 1:
@@ -237,7 +251,7 @@ def _source_songs(
         melodies, _, _ = _top_lines(song, usual)
         if any(melody.num_bars >= rules.windows.bars for melody in melodies):
             also = [Elsewhere(id, (name,))]
-    melodies, key_shift, refusal = _EXTRACTIONS[rules.extraction](song, rules)
+    melodies, key_shift, refusal = EXTRACTIONS[rules.extraction].take(song, rules)
     if not melodies:
         # Counted by kind: without what stands in brackets or after, of this file alone.
         return [Refusal(id, re.split(r"[(:;]", refusal)[0].strip()), *also]
