@@ -2,10 +2,10 @@
 
 Beside the head, two ways that look at less: the mean of the training data for the piece and the
 place in the bar, and a random performance of the training data, whose hits are copied where
-it has the piece at that place, or else anywhere.
+it has the piece at that place, or else anywhere. Whoever errs least plays like nobody, since the
+middle of what drummers may do is always alike; so it is also measured how far all that is predicted
+is distributed as what was played.
 """
-
-from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -21,18 +21,26 @@ _BATCH = 256
 Predicted = tuple[np.ndarray, np.ndarray]
 
 
-def of_head(humaniser: Humaniser, test: Grooves) -> Predicted:
-    """The head's."""
+# Into so many parts the range of each is divided, to compare distributions.
+_VELOCITY_BINS, _OFFSET_BINS = 16, 20
+
+
+def of_head(
+    humaniser: Humaniser, test: Grooves, temperature: float = 0.0, seed: int = 0
+) -> Predicted:
+    """The middle of the head's distributions, or drawn from them at a temperature."""
     head = GrooveHead(**humaniser.config)
     apply = jax.jit(head.apply)
     made = []
     for start in range(0, len(test), _BATCH):
         some = test[start : start + _BATCH]
         hits = some.hits.astype(np.float32)
-        middle, _ = apply({"params": humaniser.params}, hits, some.tempo_bpm)
-        made.append(np.asarray(middle))
-    middle = np.concatenate(made)
-    return middle[..., VELOCITY] * LOUDEST, middle[..., OFFSET]
+        made.append(jax.device_get(apply({"params": humaniser.params}, hits, some.tempo_bpm)))
+    middle, scale = (np.concatenate(parts) for parts in zip(*made, strict=True))
+    drawn = np.random.default_rng(seed).laplace(size=scale.shape)
+    wanted = middle + temperature * scale * drawn
+    velocity = np.clip(wanted[..., VELOCITY] * LOUDEST, 1, LOUDEST)
+    return velocity, np.clip(wanted[..., OFFSET], -0.5, 0.5)
 
 
 def _means(grooves: Grooves, by_place: bool) -> Predicted:
@@ -83,7 +91,8 @@ def of_random(train: Grooves, test: Grooves, seed: int = 0) -> Predicted:
 def errors(predicted: Predicted, test: Grooves) -> dict[str, float]:
     """Mean absolute errors over all hits: of velocity (of 127), and of timing in milliseconds.
 
-    And mean squared ones, of velocities as shares of 127 and of timing in steps.
+    And mean squared ones, of velocities as shares of 127 and of timing in steps; and the
+    divergence of all velocities, and of all timing in steps, from what was played.
     """
     hits = test.hits
     velocity, offset = (p - t for p, t in zip(predicted, _values(test), strict=True))
@@ -94,20 +103,36 @@ def errors(predicted: Predicted, test: Grooves) -> dict[str, float]:
         "timing_mae_ms": float((np.abs(offset) * step_ms[:, None, None])[hits].sum() / count),
         "velocity_mse": float(((velocity / LOUDEST) ** 2)[hits].sum() / count),
         "timing_mse_steps": float((offset**2)[hits].sum() / count),
+        "velocity_kl_nats": _divergence(
+            test.velocity[hits], predicted[0][hits], np.linspace(0, LOUDEST + 1, _VELOCITY_BINS + 1)
+        ),
+        "timing_kl_nats": _divergence(
+            test.offset[hits], predicted[1][hits], np.linspace(-0.5, 0.5, _OFFSET_BINS + 1)
+        ),
     }
 
 
-def compare(
+def _divergence(played: np.ndarray, predicted: np.ndarray, edges: np.ndarray) -> float:
+    """KL(played || predicted) in nats of two sets of numbers, in parts of a range.
+
+    One is added to the count of each part, so that it is finite.
+    """
+    counts = [np.histogram(values, edges)[0] + 1.0 for values in (played, predicted)]
+    p, q = (count / count.sum() for count in counts)
+    return float((p * np.log(p / q)).sum())
+
+
+def ways(
     humaniser: Humaniser, train: Grooves, test: Grooves, seed: int = 0
-) -> dict[str, dict[str, float]]:
-    """`errors` of the head, and of the ways that look at less."""
+) -> dict[str, Predicted]:
+    """What the head predicts, and what the ways that look at less do, by name."""
     zero = np.zeros(test.velocity.shape)
     flat = train.velocity[train.hits].mean()
-    ways: dict[str, Callable[[], Predicted]] = {
-        "head": lambda: of_head(humaniser, test),
-        "mean of the piece at its place": lambda: of_mean(train, test),
-        "mean of the piece": lambda: of_mean(train, test, by_place=False),
-        "on the grid, all alike": lambda: (zero + flat, zero),
-        "a random performance": lambda: of_random(train, test, seed),
+    return {
+        "head": of_head(humaniser, test),
+        "head, drawn": of_head(humaniser, test, 1.0, seed),
+        "mean of the piece at its place": of_mean(train, test),
+        "mean of the piece": of_mean(train, test, by_place=False),
+        "on the grid, all alike": (zero + flat, zero),
+        "a random performance": of_random(train, test, seed),
     }
-    return {name: errors(way(), test) for name, way in ways.items()}

@@ -59,7 +59,8 @@ def test_windows_hold_every_hit(performances):
 
 def test_it_learns_the_habits_and_beats_what_looks_at_less(trained):
     head, windows = trained
-    found = humanising.compare(head, windows["train"], windows["test"])
+    ways = humanising.ways(head, windows["train"], windows["test"])
+    found = {name: humanising.errors(way, windows["test"]) for name, way in ways.items()}
     assert found["head"]["velocity_mae"] < 8
     for name in ("on the grid, all alike", "mean of the piece", "a random performance"):
         assert found["head"]["velocity_mae"] <= found[name]["velocity_mae"] + 8
@@ -91,6 +92,19 @@ def test_errors_by_hand():
     assert found["velocity_mae"] == pytest.approx(10)
     assert found["timing_mae_ms"] == pytest.approx(10)  # a tenth of a sixteenth of 100 ms
     assert found["timing_mse_steps"] == pytest.approx(0.01)
+
+
+def test_the_divergence_is_of_all_hits_together():
+    """Two hits whose velocities are exchanged are all wrong, and distributed as they were."""
+    test = grooves.cut([Drums([0, 1], [0, 4], [100, 50], [0.1, -0.2], 64)])
+    exchanged = np.where(test.hits, 150.0 - test.velocity, 0), test.offset
+    found = humanising.errors(exchanged, test)
+    assert found["velocity_mae"] == pytest.approx(50)
+    assert found["velocity_kl_nats"] == pytest.approx(0)
+    # Both at 100: of 18 counts (16 parts with one each, two hits), 2 and 2 against 3 and 1.
+    alike = humanising.errors((np.full(test.velocity.shape, 100.0), test.offset), test)
+    by_hand = 2 / 18 * (np.log(2 / 3) + np.log(2 / 1))
+    assert alike["velocity_kl_nats"] == pytest.approx(by_hand)
 
 
 def test_a_folder_without_one_says_how_to_get_it(tmp_path):
