@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from musicvae_jax.midi import audio, encode, musicxml
 from musicvae_jax.midi.whole.medley import Medley
@@ -14,6 +16,29 @@ from musicvae_jax.system import files
 from musicvae_jax.system.errors import UserError
 
 SUFFIXES = (".mid", ".midi", ".musicxml", ".mxl", ".wav")
+
+
+class _Kind(NamedTuple):
+    """How music of a type is written.
+
+    Attributes:
+      name: its title, if none is given.
+      midi_bytes: makes a MIDI file of the music, its title and how it was made.
+      line: what of it can be written as notation; None if nothing can.
+    """
+
+    name: str
+    midi_bytes: Callable[[Any, str, str], bytes]
+    line: Callable[[Any], Piece] | None
+
+
+_DRUMS = _Kind("drums", encode.drums_bytes, None)
+_KINDS: dict[type, _Kind] = {
+    Piece: _Kind("melody", encode.piece_bytes, lambda piece: piece),
+    Medley: _Kind("melody", Medley.midi_bytes, lambda medley: medley.piece),
+    Drums: _DRUMS,
+    DrumPiece: _DRUMS,
+}
 
 
 def write(
@@ -51,18 +76,17 @@ def write(
         raise UserError(f"{path}: a name ending in {', '.join(SUFFIXES)} is needed")
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
-    if name is None:
-        name = "drums" if isinstance(music, Drums | DrumPiece) else "melody"
     if isinstance(music, Melody):
-        music = single(music, origin=name)
+        music = single(music, origin="melody" if name is None else name)
+    kind = _KINDS[type(music)]
+    name = kind.name if name is None else name
     if suffix == ".wav":
         audio.render(path, music, soundfont)
         return
     if suffix in (".musicxml", ".mxl"):
-        if isinstance(music, Drums | DrumPiece):
-            raise UserError(f"{path}: drums are written as MIDI or sound, not as notation")
-        line = music.piece if isinstance(music, Medley) else music
-        content = musicxml.to_musicxml(line, name)
+        if kind.line is None:
+            raise UserError(f"{path}: {kind.name} are written as MIDI or sound, not as notation")
+        content = musicxml.to_musicxml(kind.line(music), name)
         content = musicxml.packed(content) if suffix == ".mxl" else content
     else:
         content = midi_bytes(music, name, provenance)
@@ -72,8 +96,4 @@ def write(
 
 def midi_bytes(music: Piece | Medley | Drums | DrumPiece, name: str, provenance: str) -> bytes:
     """Music as a MIDI file; the arguments are those of `write`."""
-    if isinstance(music, Drums | DrumPiece):
-        return encode.drums_bytes(music, name, provenance)
-    if isinstance(music, Medley):
-        return music.midi_bytes(name, provenance)
-    return encode.piece_bytes(music, name, provenance)
+    return _KINDS[type(music)].midi_bytes(music, name, provenance)

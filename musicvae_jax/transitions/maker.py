@@ -295,7 +295,7 @@ def check_limits(settings: Settings, codec: Codec) -> None:
         )
     if settings.restricts_pitches and not codec.has_pitches:
         raise UserError(
-            "scale, pitch_range: drums have no pitches to limit", "scale", "pitch_range"
+            "scale, pitch_range: the model's music has no pitches to limit", "scale", "pitch_range"
         )
 
 

@@ -81,7 +81,7 @@ def test_drums_are_humanised_as_far_as_asked(folder, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--scale=C_major", "drums have no pitches to limit"),
+        ("--scale=C_major", "the model's music has no pitches to limit"),
         ("--key_path=glide", "error: --key_path=glide: is for melodies"),
         ("--input=ode.mid,ode.mid", "no usable drums: the file has no drum track"),
     ],
