@@ -10,6 +10,8 @@ Launches are what the device starts one after another, see `hlo_counts.Program.l
 are given as turns x launches of a turn. The operations are 2 m n k for a product of [m, k] and
 [k, n], in a loop as often as it turns, counted in what JAX traced; nothing else counts.
 
+The LSTMs are scans, or with --lstm=pallas the kernels of `models/lstm_tpu.py`, for TPUs.
+
 The exit code is 1 if something does not compile, or does not fit into the memory, and 2 if an
 argument is wrong, or a compiler is not installed.
 """
@@ -59,7 +61,7 @@ Mapped = tuple[Callable[..., Any], tuple[Any, ...]]
 SCALAR = jax.ShapeDtypeStruct((), jnp.float32)
 
 
-def config_of(argument: str) -> ml_collections.ConfigDict:
+def config_of(argument: str, lstm: str) -> ml_collections.ConfigDict:
     """A configuration by its name or path, as it is on an accelerator."""
     path = pathlib.Path(configs.find(argument))
     if not path.is_file():
@@ -70,7 +72,7 @@ def config_of(argument: str) -> ml_collections.ConfigDict:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config()
-    config.model.lstm = "scan"  # 'auto' means that on an accelerator, and another loop here
+    config.model.lstm = lstm  # not 'auto', which means 'scan' there and another loop here
     return config
 
 
@@ -152,12 +154,19 @@ def product_operations(jaxpr: Any) -> int:
             shape = equation.invars[0].aval.shape
             depth = math.prod(shape[axis] for axis in contracted)
             total += 2 * depth * math.prod(equation.outvars[0].aval.shape)
-        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        times = _times(equation)
         for parameter in equation.params.values():
             inner = getattr(parameter, "jaxpr", parameter)
             if hasattr(inner, "eqns"):
                 total += times * product_operations(inner)
     return total
+
+
+def _times(equation: Any) -> int:
+    """How often an operation computes the function that it holds."""
+    if equation.primitive.name == "pallas_call":
+        return math.prod(equation.params["grid_mapping"].grid)
+    return equation.params["length"] if equation.primitive.name == "scan" else 1
 
 
 def measure(mapped: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -232,7 +241,8 @@ def compile_all(args: argparse.Namespace) -> bool:
     for name in names:
         if name not in FUNCTIONS:
             raise UserError(f"--functions={name}: unknown; known are {', '.join(FUNCTIONS)}")
-    named = {pathlib.Path(config).stem: config_of(config) for config in args.config.split(",")}
+    paths = args.config.split(",")
+    named = {pathlib.Path(path).stem: config_of(path, args.lstm) for path in paths}
     targets = {target: accelerators.devices(target) for target in args.target.split(",")}
     print(HEADER)
     results: dict[str, Any] = {}
@@ -262,6 +272,7 @@ def main() -> None:
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
+    parser.add_argument("--lstm", default="scan", choices=("scan", "pallas"))
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")
     args = parser.parse_args()

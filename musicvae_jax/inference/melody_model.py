@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import jax
+import ml_collections
 import numpy as np
 
 from musicvae_jax.checkpoints.load import Checkpoint
@@ -51,7 +52,10 @@ class MelodyModel:
 
     def __init__(self, checkpoint: Checkpoint):
         self.checkpoint = checkpoint
-        self._network = network = Network(checkpoint.config.model, checkpoint.params)
+        config = checkpoint.config.model
+        if config.lstm == "pallas" and jax.default_backend() != "tpu":
+            config = ml_collections.ConfigDict({**config, "lstm": "auto"})
+        self._network = network = Network(config, checkpoint.params)
         self.model, self.params = network.model, network.params
         self.codec, self.bars, self.grid = network.codec, network.bars, network.grid
         size = math.prod(self.model.latent_shape)

@@ -3,10 +3,12 @@
 Everything is time-major, so that nothing is transposed between layers. A layer's
 drive, what its inputs add to the gates, is computed for all steps in one matrix
 product before the scan; inside the scan remains the recurrent product. On CPUs the
-scan is replaced by a compiled loop that does the same (`lstm_cpu`).
+scan is replaced by a compiled loop that does the same (`lstm_cpu`), and on TPUs, if that
+is asked for, by one kernel (`lstm_tpu`).
 """
 
 import functools
+from types import ModuleType
 
 import flax.linen as nn
 import jax
@@ -16,6 +18,13 @@ from musicvae_jax.models import lstm_cpu
 from musicvae_jax.models.drive import Drive
 
 Carry = tuple[jax.Array, jax.Array]
+
+
+def _lstm_tpu() -> ModuleType:
+    """`lstm_tpu`, imported for those who ask for it, since that takes half a second."""
+    from musicvae_jax.models import lstm_tpu
+
+    return lstm_tpu
 
 
 def _bias_init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -93,7 +102,8 @@ class LSTMLayer(nn.Module):
       features: the width of the state.
       dtype: in which matrix products are computed.
       implementation: 'auto' runs the loop of `lstm_cpu` where it serves, and scans
-        the cell elsewhere; 'scan' always scans.
+        the cell elsewhere; 'scan' always scans; 'pallas' runs the kernel of `lstm_tpu`
+        where it serves, and scans elsewhere.
     """
 
     features: int
@@ -135,6 +145,10 @@ class LSTMLayer(nn.Module):
                 drive, self.cell.recurrent_kernel, self.cell.bias, *carry, reverse
             )
             return (cell, outputs[0 if reverse else -1]), outputs
+        if self.is_kernel and not self.is_initializing():
+            weights = self.cell.recurrent_kernel, self.cell.bias
+            cell, outputs = _lstm_tpu().lstm(drive.expand(), *weights, *carry, reverse, self.dtype)
+            return (cell, outputs[0 if reverse else -1]), outputs
         scan = nn.scan(
             lambda cell, carry, drive: cell(carry, drive),
             variable_broadcast="params",
@@ -148,14 +162,19 @@ class LSTMLayer(nn.Module):
         """Whether the loop of `lstm_cpu` runs instead of a scan."""
         return self.implementation == "auto" and lstm_cpu.serves(self.features, self.dtype)
 
+    @property
+    def is_kernel(self) -> bool:
+        """Whether the kernel of `lstm_tpu` runs instead of a scan."""
+        return self.implementation == "pallas" and _lstm_tpu().serves(self.features, self.dtype)
+
 
 def both_directions(
     forward: LSTMLayer, backward: LSTMLayer, drives: tuple[Drive, Drive]
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
     """Runs one layer forwards and another one backwards, from silence.
 
-    Where both are scanned, one loop runs both: on an accelerator a loop takes as long as its
-    steps are many, and hardly longer if there is more to do in each.
+    Where both are scanned, or run by a kernel, one loop runs both: on an accelerator a loop
+    takes as long as its steps are many, and hardly longer if there is more to do in each.
 
     Returns:
       For each, the final hidden state [batch, features], and the outputs
@@ -166,6 +185,8 @@ def both_directions(
         (_, last), outputs = forward(drives[0], carry)
         (_, first), back_outputs = backward(drives[1], carry, reverse=True)
         return (last, outputs), (first, back_outputs)
+    if forward.is_kernel:
+        return _in_one_kernel((forward, backward), drives, carry)
     cells = (forward.cell, backward.cell)
     kernel = jnp.stack([cell.recurrent_kernel for cell in cells])
     bias = jnp.stack([cell.bias for cell in cells])[:, None]
@@ -174,6 +195,18 @@ def both_directions(
     step = functools.partial(lstm_step, kernel, bias, forward.dtype)
     (_, (last, first)), outputs = jax.lax.scan(step, carries, drive)
     return (last, outputs[:, 0]), (first, jnp.flip(outputs[:, 1], axis=0))
+
+
+def _in_one_kernel(layers: tuple[LSTMLayer, LSTMLayer], drives: tuple[Drive, Drive], carry: Carry):
+    """`both_directions` side by side in the columns of one kernel's arrays."""
+    cells = [layer.cell for layer in layers]
+    kernel = jnp.concatenate([cell.recurrent_kernel for cell in cells], axis=1)
+    bias = jnp.concatenate([cell.bias for cell in cells])
+    drive = jnp.concatenate([drive.expand() for drive in drives], axis=-1)
+    states = (jnp.tile(state, 2) for state in carry)
+    _, outputs = _lstm_tpu().lstm(drive, kernel, bias, *states, False, layers[0].dtype)
+    outputs, back_outputs = jnp.split(outputs, 2, axis=-1)
+    return (outputs[-1], outputs), (back_outputs[0], back_outputs)
 
 
 class TokenDrive(nn.Module):

@@ -137,12 +137,17 @@ def train(
       The last validation metrics; empty if there was nothing left to do.
 
     Raises:
-      UserError: the data set, the batch size or the directory cannot be used.
+      UserError: the data set, the batch size, the directory or a kernel cannot be used.
       TrainingDivergedError: the loss or a gradient is no longer finite.
       PreemptedError: the run was told to stop, and has saved its state.
       CheckpointError: the state cannot be saved.
     """
     started = time.monotonic()
+    if config.model.lstm == "pallas" and jax.default_backend() != "tpu":
+        raise UserError(
+            "config.model.lstm=pallas: is for TPUs, and there is none here; auto runs everywhere",
+            "config.model.lstm",
+        )
     workdir = files.make_output_dir(workdir)
     processes.check_shared(workdir)
     with _alone_in(workdir):

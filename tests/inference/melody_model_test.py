@@ -30,6 +30,12 @@ def melodies():
     return [helpers.random_melody(rng, 4) for _ in range(6)]
 
 
+def test_what_was_trained_on_a_tpu_is_used_anywhere(model):
+    config = helpers.small_config(bars=4, lstm="pallas")
+    elsewhere = MelodyModel(Checkpoint(pathlib.Path("here"), 0, config, model.params))
+    assert elsewhere.model == model.model
+
+
 def test_generation_depends_on_the_seed_alone(model):
     one, two = (model.generate(num, seed=1, temperature=1.0) for num in (3, 5))
     assert one == two[:3]  # asking for more does not change the first

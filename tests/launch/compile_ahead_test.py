@@ -9,6 +9,7 @@ import compile_ahead
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.experimental import pallas as pl
 
 from musicvae_jax.system.errors import UserError
 
@@ -39,6 +40,21 @@ def test_operations_of_products_in_loops_and_branches():
     expected = (7 + 1) * 2 * (2 * 5 * 5) + 2 * (3 * 4 * 4 * 6)
     jaxpr = jax.make_jaxpr(function)(x, kernel, many).jaxpr
     assert compile_ahead.product_operations(jaxpr) == expected
+
+
+def test_operations_of_products_in_a_kernel():
+    def kernel(rows, weights, product):
+        product[...] = rows[...] @ weights[...]
+
+    def by_blocks(rows, weights):
+        block = pl.BlockSpec((8, 5), lambda i: (i, 0))
+        whole = pl.BlockSpec((5, 5), lambda i: (0, 0))
+        call = pl.pallas_call(kernel, rows, grid=3, in_specs=[block, whole], out_specs=block)
+        return call(rows, weights)
+
+    rows, weights = (jax.ShapeDtypeStruct((size, 5), jnp.float32) for size in (24, 5))
+    jaxpr = jax.make_jaxpr(by_blocks)(rows, weights).jaxpr
+    assert compile_ahead.product_operations(jaxpr) == 2 * (24 * 5 * 5)
 
 
 def test_a_table_row():
@@ -89,3 +105,14 @@ def test_a_small_model_is_compiled(target, package):
     assert train["launches"] > 2 * 256
     assert set(train["collectives"]) == ({"all-reduce"} if target == "v5e:2x2" else set())
     assert generate["collectives"] == {}
+
+
+@pytest.mark.slow
+def test_with_the_kernel_a_step_for_tpus_has_no_loop():
+    if not is_installed("libtpu"):
+        pytest.skip("needs libtpu")
+    done = run("--target=v5e:2x2", "--config=hier", "--functions=train", "--lstm=pallas")
+    assert done.returncode == 0, done.stderr
+    train = json.loads(done.stdout.splitlines()[-1])["v5e:2x2"]["hier"]["train"]
+    assert train["loops"] == []
+    assert train["launches"] < 1000

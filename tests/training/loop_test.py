@@ -106,6 +106,13 @@ def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straigh
         loop.train(other, tmp_path)
 
 
+def test_the_kernel_for_tpus_is_refused_elsewhere(config, tmp_path):
+    config = config.copy_and_resolve_references()
+    config.model.lstm = "pallas"
+    with pytest.raises(UserError, match=r"^config.model.lstm=pallas: is for TPUs, .*none here"):
+        loop.train(config, tmp_path)
+
+
 @pytest.mark.parametrize("step", [1, 2])  # 3 steps are done at an evaluation
 def test_sigterm_saves_at_once_and_the_run_goes_on_bit_identically(
     config, straight, tmp_path, monkeypatch, step
