@@ -42,6 +42,12 @@ def bars_of_train(tokens: np.ndarray, train: np.ndarray) -> np.ndarray:
     return np.mean(is_known, axis=1)
 
 
+def nearest(tokens: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """The largest share of equal steps that a training window has with each: [patterns]."""
+    tokens = tokens.astype(train.dtype)
+    return np.array([np.equal(train, one).mean(axis=1).max() for one in tokens])
+
+
 def _bars(tokens: np.ndarray) -> np.ndarray:
     """[patterns, bars, 16], in one dtype."""
     return np.ascontiguousarray(tokens, np.uint16).reshape(len(tokens), -1, STEPS_PER_BAR)
@@ -75,8 +81,9 @@ def compare(
 
     Returns:
       Means by name, and `NAME_ci95` over performances: attributes, `similarity_lag_1` and so on,
-      the cost by n-grams of the training data in nats a token, and the share of bars that are
-      bars of it; and the areas of the classifier, see `evaluation.classifier`.
+      the cost by n-grams of the training data in nats a token, the share of bars that are bars of
+      it, and the share of steps that are those of the nearest window of it; and the areas of the
+      classifier, see `evaluation.classifier`.
     """
     some = input_pipeline.spread(len(test), len(samples))
     judge = NGram(train, DrumCodec().vocab, ORDER)
@@ -91,6 +98,7 @@ def compare(
         lags = similarity_by_lag(tokens).items()
         measured |= {f"similarity_lag_{lag}": values for lag, values in lags}
         measured |= {"ngram_nll": judge.nll(tokens), "bars_of_train": bars_of_train(tokens, train)}
+        measured |= {"nearest_of_train": nearest(tokens, train)}
         named = {f"{name}_{key}": Ratio(v, np.ones(len(v))) for key, v in measured.items()}
         found |= {key: ratio.value for key, ratio in named.items()}
         intervals = evaluation_intervals.intervals_95(named, own)

@@ -52,6 +52,9 @@ def test_what_new_patterns_are_like():
     tokens = np.stack([loop, other])
     assert drum_samples.similarity_by_lag(tokens)[1].tolist() == [1, 0]
     assert drum_samples.bars_of_train(tokens, TRUTH[None]).tolist() == [1, 0.5]
+    few = np.stack([other, np.roll(other, 1)]).astype(np.uint16)
+    assert drum_samples.nearest(few[:1], few).tolist() == [1]
+    assert drum_samples.nearest(loop[None], few).tolist() == [(loop == other).mean()]
     density, off_beat, toms, pieces = drum_attributes.measure(tokens).T
     assert density.tolist() == [4, 1]
     assert off_beat.tolist() == [0, 0]
