@@ -1,6 +1,7 @@
 """Eight emulated devices for every test, and nothing written outside of the temporary folder."""
 
 import gc
+import importlib.metadata
 import os
 import sys
 
@@ -14,17 +15,19 @@ sys.dont_write_bytecode = False
 
 # Compilation takes most of the time of most tests, far more than what it makes faster.
 _FAST = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# XLA's older emitters make slower programs in half the time. JAX 0.12 has no such flag, and ends a
+# process that asks for it. Programs compiled in one piece
+# (--xla_cpu_parallel_codegen_split_count=1) would take half of that again, but the training of
+# `evaluation.classifier` then gives NaN.
+_HAS_OLDER_EMITTERS = importlib.metadata.version("jaxlib").startswith("0.10.")
+_FLAGS = "--xla_cpu_use_fusion_emitters=false" if _HAS_OLDER_EMITTERS else ""
 # The programs that tests start inherit these settings and no others of JAX.
 for _name in [name for name in os.environ if name.startswith("JAX_")]:
     del os.environ[_name]
 os.environ |= {
     "JAX_PLATFORMS": "cpu",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": _FAST,
-    # XLA's older emitters make slower programs in half the time. Another version of JAX may not
-    # know the flag; XLA_FLAGS= leaves it out. Programs compiled in one piece
-    # (--xla_cpu_parallel_codegen_split_count=1) would take half of that again, but the training of
-    # `evaluation.classifier` then gives NaN.
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false"),
+    "XLA_FLAGS": os.environ.get("XLA_FLAGS", _FLAGS),
     # Many tests compile the same small programs.
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
