@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,60 @@ from musicvae_jax import __version__
 from musicvae_jax.commands.files import write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
-from musicvae_jax.commands.transitions import bridges_of, of_rank, stems_of
+from musicvae_jax.commands.transitions import (
+    bridges_of,
+    of_rank,
+    report_transitions,
+    stems_of,
+)
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music.drum_piece import DrumPiece, drum_chain
+from musicvae_jax.music.drum_piece import DrumPiece, drum_chain, drum_single
 from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.windows import bridge_ends
 from musicvae_jax.plots import drum_grid
 from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.transitions.maker import Bridge, Plan, maker_of
+from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan, maker_of
+from musicvae_jax.transitions.meters import MeterBridgeMaker
+
+
+@dataclasses.dataclass(frozen=True)
+class DrumTransition:
+    """The piece that leads through all inputs by one strategy.
+
+    Attributes:
+      strategy: its name.
+      stem: of its files.
+      written: what is written.
+      shown: what is drawn: of a bridge alone, with the bars before and after it.
+      bridges: between each two inputs, as the model made them; in the piece they are played.
+      provenance: for the MIDI file.
+    """
+
+    strategy: str
+    stem: str
+    written: DrumPiece
+    shown: DrumPiece
+    bridges: tuple[Bridge, ...]
+    provenance: str
+
+    @property
+    def score(self) -> float:
+        return round(float(np.mean([bridge.score for bridge in self.bridges])), 4)
+
+    @property
+    def output(self) -> str:
+        """The name of its MIDI file."""
+        return f"{self.stem}.mid"
+
+    def figure(self) -> Figure:
+        """What is shown, and the values of the bars of its bridges."""
+        return figure(self.shown, self.bridges, self.stem)
+
+    def report(self) -> dict[str, Any]:
+        """Where it was written, what is in it, and its bridges, for JSON."""
+        entry = {"output": self.output, "score": self.score, "piece": self.shown.summary()}
+        return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
 
 
 def check(options: Options) -> None:
@@ -47,19 +92,12 @@ def write_all(
         ends = bridge_ends(*inputs.values(), plan.bars, False)
         for number, end in enumerate(ends, start=1):
             write_piece(folder, f"drums_{number}", end, options)
-    patterns, maker = list(inputs.values()), maker_of(model)
-    pairs = pairs_of(patterns, loop=options.transition.loop)
-    outputs: dict[str, list[dict[str, Any]]] = {}
-    for strategy in options.transition.strategies:
-        ranked = bridges_of(maker, pairs, strategy, plan, options)
-        for rank, stem in enumerate(stems_of(strategy, ranked, options)):
-            bridges = of_rank(ranked, rank)
-            entry = _write(folder, stem, inputs, bridges, model, plan, options)
-            outputs.setdefault(strategy, []).append(entry)
-    flat = [entry for entries in outputs.values() for entry in entries]
-    flat.sort(key=lambda entry: -entry["score"])
-    ranking = [{"output": entry["output"], "score": entry["score"]} for entry in flat]
-    return {"order": list(inputs), "ranking": ranking, "outputs": outputs}
+    made = []
+    for transition in make_transitions(inputs, model, maker_of(model), plan, options):
+        write_piece(folder, transition.stem, transition.written, options, transition.provenance)
+        save_png(folder / f"{transition.stem}.png", transition.figure())
+        made.append(transition)
+    return report_transitions(list(inputs), made)
 
 
 def pairs_of(patterns: Sequence[Drums], *, loop: bool) -> list[tuple[Drums, Drums]]:
@@ -68,33 +106,49 @@ def pairs_of(patterns: Sequence[Drums], *, loop: bool) -> list[tuple[Drums, Drum
     return list(itertools.pairwise(around))
 
 
-def _write(
-    folder: pathlib.Path,
-    stem: str,
+def make_transitions(
     inputs: Mapping[str, Drums],
-    bridges: Sequence[Bridge],
     model: MelodyModel,
+    maker: BridgeMaker | MeterBridgeMaker,
     plan: Plan,
     options: Options,
-) -> dict[str, Any]:
-    """Writes a transition through all inputs by one strategy; returns its entry of the report."""
-    made = [DRUMS.finish(model, bridge.melody, options) for bridge in bridges]
+) -> Iterator[DrumTransition]:
+    """Makes the transitions between titled patterns, one strategy after the other.
+
+    Args:
+      inputs: patterns by title, in their order.
+      model: what the bridges are made with, and played.
+      maker: of the same model.
+      plan: of the bridges.
+      options: by which strategies, how many candidates, how strongly they are played.
+    """
+    pairs = pairs_of(list(inputs.values()), loop=options.transition.loop)
+    sha256 = model.checkpoint.sha256()[:12]
+    for strategy in options.transition.strategies:
+        ranked = bridges_of(maker, pairs, strategy, plan, options)
+        for rank, stem in enumerate(stems_of(strategy, ranked, options)):
+            bridges = of_rank(ranked, rank)
+            played = [DRUMS.finish(model, bridge.melody, options) for bridge in bridges]
+            shown = _shown(inputs, played, plan)
+            alone = drum_single(played[0], "bridge", is_bridge=True)
+            yield DrumTransition(
+                strategy=strategy,
+                stem=stem,
+                written=shown if plan.is_spliced else alone,
+                shown=shown,
+                bridges=bridges,
+                provenance=f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, "
+                f"candidates {[bridge.number for bridge in bridges]}, checkpoint {sha256}",
+            )
+
+
+def _shown(inputs: Mapping[str, Drums], bridges: Sequence[Drums], plan: Plan) -> DrumPiece:
+    """The patterns, or the bars of them that a bridge alone lies between, with their bridges."""
     patterns = list(inputs.values())
     ends = patterns if plan.is_spliced else list(bridge_ends(*patterns, plan.bars, False))
     if not plan.is_spliced:  # a bridge alone has the tempo of the first
         ends = [dataclasses.replace(end, tempo_bpm=patterns[0].tempo_bpm) for end in ends]
-    shown = drum_chain(ends, made, [pathlib.Path(title).name for title in inputs])
-    written = shown if plan.is_spliced else made[0]
-    strategy, numbers = bridges[0].strategy, [bridge.number for bridge in bridges]
-    provenance = (
-        f"MusicVAE-JAX {__version__}, {strategy}, seed {options.seed}, candidates {numbers}, "
-        f"checkpoint {model.checkpoint.sha256()[:12]}"
-    )
-    output = write_piece(folder, stem, written, options, provenance)
-    save_png(folder / f"{stem}.png", figure(shown, bridges, stem))
-    score = round(float(np.mean([bridge.score for bridge in bridges])), 4)
-    entry = {"output": output, "score": score, "piece": shown.summary()}
-    return entry | {"bridges": [bridge.report() for bridge in bridges]}
+    return drum_chain(ends, bridges, [pathlib.Path(title).name for title in inputs])
 
 
 def figure(piece: DrumPiece, bridges: Sequence[Bridge], title: str) -> Figure:

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -26,6 +26,21 @@ from musicvae_jax.plots import piece as plots_piece
 from musicvae_jax.plots.picture import Figure
 from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
 from musicvae_jax.transitions.meters import MeterBridgeMaker
+
+
+class Made(Protocol):
+    """What is told of a transition, between melodies or between drums."""
+
+    @property
+    def strategy(self) -> str: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def output(self) -> str: ...
+
+    def report(self) -> dict[str, Any]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +221,7 @@ def bridges_of(
     return made
 
 
-def report_transitions(titles: Sequence[str], transitions: Sequence[Transition]) -> dict[str, Any]:
+def report_transitions(titles: Sequence[str], transitions: Sequence[Made]) -> dict[str, Any]:
     """The order of the inputs, all transitions by strategy, and how they rank, for JSON."""
     outputs: dict[str, list[dict[str, Any]]] = {}
     for made in transitions:

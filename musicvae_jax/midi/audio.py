@@ -128,8 +128,10 @@ def render(
       UserError: there is no such file, it plays for more than `MAX_SEC`, or what was
         asked for with `soundfont` cannot be done.
     """
-    if isinstance(source, Drums | DrumPiece):
+    if isinstance(source, Drums):
         return render_bytes(path, encode.drums_bytes(source), soundfont)
+    if isinstance(source, DrumPiece):
+        return render_bytes(path, encode.drums_bytes(source), soundfont, loops=source.loops)
     if isinstance(source, Medley):
         return render_bytes(path, source.midi_bytes(), soundfont, loops=source.piece.loops)
     if isinstance(source, Piece):

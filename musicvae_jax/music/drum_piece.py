@@ -48,6 +48,11 @@ class DrumPiece:
         return first.then(*others)
 
     @property
+    def loops(self) -> bool:
+        """Whether the last section leads back to the first."""
+        return len(self.sections) > 1 and self.sections[-1].is_bridge
+
+    @property
     def num_bars(self) -> int:
         return self.sections[-1].start_bar + self.sections[-1].drums.num_bars
 
@@ -74,6 +79,14 @@ class DrumPiece:
                 for section in self.sections
             ],
         }
+
+
+def drum_single(drums: Drums, origin: str, *, is_bridge: bool = False) -> DrumPiece:
+    """A piece of one pattern, or of a bridge alone."""
+    piece = drum_chain([drums], [])
+    [section] = piece.sections
+    told = dataclasses.replace(section, origin=origin, is_bridge=is_bridge)
+    return DrumPiece((told,), piece.tempos)
 
 
 def drum_chain(

@@ -14,16 +14,15 @@ from musicvae_jax.commands import band, compose, edits, files, interpolate, melo
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.music.assembly import single
-from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.rebar import rebar
-from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import save_png
-from musicvae_jax.studio import fields, views, ways
+from musicvae_jax.studio import fields, ways
+from musicvae_jax.studio.compositions import of_composition
 from musicvae_jax.studio.jobs import Tell
+from musicvae_jax.studio.kinds import kind_of
 from musicvae_jax.studio.landmarks import Landmarks
-from musicvae_jax.studio.results import Item, Result
+from musicvae_jax.studio.results import Result
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions.maker import Plan, maker_of
@@ -38,6 +37,7 @@ class Engine:
     """Makes results; not for several threads at once.
 
     Attributes:
+      kind: of the music that the model knows.
       model: the model; melodies in other bars than it knows are for another one, which is loaded
         when the first of them comes.
       options: of the studio.
@@ -49,11 +49,12 @@ class Engine:
 
     def __init__(self, model: MelodyModel, options: Options):
         self.model = model
+        self.kind = kind_of(model)
         self.options = options
         self.warmed = 0
         can_compose = composing.can_compose(model)
         self.ways = ways.possible(can_compose)
-        self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
+        self.modes = tuple(mode for mode in self.kind.modes if mode != "vary" or can_compose)
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
         self._usual_ways = [way for way in self.ways if way.is_usual]
         self.steps = len(self._usual_ways) + len(self._others) + 1
@@ -92,18 +93,21 @@ class Engine:
             return self.options
         return dataclasses.replace(self.options, checkpoint="", workdir=fields.DEFAULT_WORKDIR)
 
+    @property
+    def _examples(self) -> dict[str, Any]:
+        return dict(self.kind.instrument.examples(self.model.grid.steps_per_bar))
+
     def warm_up(self, tell: Tell) -> None:
         """Compiles the functions that the page's defaults need, so that no request waits."""
         begin = time.perf_counter()
-        examples = example_melodies(self.model.grid.steps_per_bar)
         for way in self._usual_ways:
-            texts = {"strategy": way.strategy, "splice": "true", "melody_only": "true"}
-            self.make("interpolate", texts, examples, tell)
+            texts = {"strategy": way.strategy, "splice": "true"}
+            self.make("interpolate", texts, self._examples, tell)
             self.warmed += 1
         for mode, count in self._others.items():
             texts = {"keep_bars": "1"} if mode == "vary" else {}
             try:
-                self.make(mode, texts, dict(list(examples.items())[:count]), tell)
+                self.make(mode, texts, dict(list(self._examples.items())[:count]), tell)
             except UserError as error:  # a model of one bar, or of more than the examples have
                 logger.info("%s is not to be had: %s", mode, error)
             self.warmed += 1
@@ -133,7 +137,9 @@ class Engine:
         Raises:
           UserError: an option or an input cannot be used.
         """
-        options = fields.read(mode, texts, list(inputs), self.options)
+        options = fields.read(mode, texts, list(inputs), self.options, self.kind.without)
+        if lines and not self.kind.is_line:
+            raise UserError("edits: those of melodies alone are taken")
         if mode == "interpolate":
             return self._interpolate(inputs, options, tell, sources, lines)
         told = melodies.keywords(mode, options)
@@ -149,7 +155,7 @@ class Engine:
         if mode == "generate":
             made = compose.generate(model, **told)
         elif not inputs:
-            raise UserError("choose a melody first")
+            raise UserError(f"choose a {self.kind.noun} first")
         elif mode == "reconstruct":
             made = compose.reconstruct(model, inputs, **told)
         else:
@@ -161,7 +167,7 @@ class Engine:
         self._compiled.add(program)
         made = edits.composition(made, lines or {})
         report = melodies.report(mode, made, model, options)
-        return Result(views.of_composition(made, options.kept_bars), report)
+        return Result(of_composition(made, self.kind, model, options), report)
 
     def _interpolate(
         self,
@@ -172,7 +178,8 @@ class Engine:
         lines: Mapping[str, Melody] | None,
     ) -> Result:
         if len(inputs) < 2:
-            raise UserError("a transition needs two melodies: choose melody A and melody B")
+            noun, nouns = self.kind.noun, self.kind.nouns
+            raise UserError(f"a transition needs two {nouns}: choose {noun} A and {noun} B")
         interpolate.check(options)
         models = self.models(list(inputs.values()), tell)
         model, *_ = models.values()
@@ -181,9 +188,12 @@ class Engine:
         plan = interpolate.make_plan(model, len(inputs), options)
         maker = MeterBridgeMaker({steps: maker_of(one) for steps, one in models.items()})
         beats = self._drums(sources, plan, options, tell)
+        around: dict[str, Any] = {}
+        if self.kind.is_line:
+            around = {"sources": sources, "drums": beats, "lines": lines}
         grids = tuple(melody.grid for melody in inputs.values())
         strategies = options.transition.strategies
-        made: list[transitions.Transition] = []
+        made: list[Any] = []
         for number, strategy in enumerate(strategies):
             lengths = options.transition.bridge_bars or (plan.bars,)
             program = (grids, strategy, plan.settings, frozenset(lengths), options.num_or(1))
@@ -195,16 +205,8 @@ class Engine:
                     "compiles": program not in self._compiled,
                 }
             )
-            made += transitions.make_transitions(
-                inputs,
-                model,
-                maker,
-                plan,
-                fields.with_strategy(options, strategy),
-                sources=sources,
-                drums=beats,
-                lines=lines,
-            )
+            alone = fields.with_strategy(options, strategy)
+            made += self.kind.transitions(inputs, model, maker, plan, alone, **around)
             self._compiled.add(program)
         outcome = transitions.report_transitions(list(inputs), made)
         if beats is not None:
@@ -213,7 +215,7 @@ class Engine:
             outcome["checkpoints"] = {n: files.checkpoint_facts(one) for n, one in models.items()}
         report = interpolate.report(model, plan, options, outcome)
         ranked = sorted(made, key=lambda transition: -transition.score)
-        return Result([views.of_transition(transition) for transition in ranked], report)
+        return Result([self.kind.view_transition(transition) for transition in ranked], report)
 
     def _drums(
         self, sources: Mapping[str, Source] | None, plan: Plan, options: Options, tell: Tell
@@ -230,7 +232,7 @@ class Engine:
     @property
     def landmarks(self) -> Landmarks:
         if self._landmarks is None:
-            self._landmarks = Landmarks(self.model)
+            self._landmarks = Landmarks(self.model, self._examples)
         return self._landmarks
 
     def map_points(self, inputs: Mapping[str, Melody], tell: Tell) -> list[dict[str, Any]]:
@@ -254,19 +256,20 @@ class Engine:
 
     def map_point(self, x: float, y: float, inputs: Mapping[str, Melody], tell: Tell) -> Result:
         """The melody at a place of the map."""
-        melody, weights = self.landmarks.at(x, y, self._on_map(inputs))
-        if not melody.pitch.size:
+        music, weights = self.landmarks.at(x, y, self._on_map(inputs))
+        if not music.notes():
             raise UserError("the model is silent there; try another place")
         shares: collections.Counter[str] = collections.Counter()
         for name, weight in zip([*self.landmarks.melodies, *inputs], weights, strict=True):
             shares[name] += float(weight)
         mix = {name: round(share, 3) for name, share in shares.most_common(3)}
-        piece = single(melody, origin="between")
-        view = views.view_piece(piece, np.full(piece.num_bars, 0.5))
-        item = Item(
+        music = self.kind.instrument.finish(self.model, music, self.options)
+        piece = self.kind.single(music, "between")
+        view = self.kind.view_piece(piece, np.full(piece.num_bars, 0.5))
+        item = self.kind.item(
             "between",
             piece,
-            lambda path: save_png(path, rolls.melodies_figure({"between": melody})),
+            lambda path: save_png(path, self.kind.instrument.figure({"between": music})),
             view | {"title": "In between", "name": "between.mid", "facts": mix},
         )
         place = {"x": x, "y": y, "weights": mix}

@@ -5,7 +5,7 @@ import dataclasses
 import io
 import pathlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -14,6 +14,7 @@ from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands.options import Options
 from musicvae_jax.midi.reading import Reading
 from musicvae_jax.music.grid import given_name
+from musicvae_jax.studio import words
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
 
@@ -45,85 +46,17 @@ MORE = {
         "meter_keeps",
         "temperature",
         "seed",
+        "strength",
         "loop",
         "melody_only",
     ),
-    "vary": ("temperature", "seed"),
-    "complete": ("temperature", "seed"),
-    "generate": ("attribute", "temperature", "seed"),
-    "reconstruct": ("attribute", "temperature", "seed"),
+    "vary": ("temperature", "seed", "strength"),
+    "complete": ("temperature", "seed", "strength"),
+    "generate": ("attribute", "temperature", "seed", "strength"),
+    "reconstruct": ("attribute", "temperature", "seed", "strength"),
 }
 # Which the page has other means to ask for.
 _MARKED = {"vary": ("keep_bars",), "interpolate": ("bridge_bars",)}
-_WORDS = {
-    "accompaniment": "Accompaniment of the bridge",
-    "adherence": "Closeness of composed to its draft",
-    "attribute": "Character",
-    "bars": "Bars",
-    "complete bars": "Bars to add",
-    "interpolate bars": "Bars of the bridge",
-    "control_curve": "Pace of the mixed notes",
-    "curve": "Pace from A to B",
-    "drums": "Drums of the bridge",
-    "ends": "First and last bars",
-    "granularity": "Mix the melodies by",
-    "keep": "Candidates to show",
-    "key_path": "Keys",
-    "loop": "End with a bridge back to A",
-    "melody_only": "Play the melodies alone",
-    "meter_at": "Where another meter begins",
-    "meter_keeps": "What keeps its length there",
-    "num": "How many",
-    "interpolate num": "Candidates of each way",
-    "path": "Path",
-    "pitch_range": "Lowest and highest note",
-    "programs": "Instruments",
-    "rhythm": "Rhythm",
-    "scale": "Scale",
-    "seed": "Seed",
-    "splice": "Play song A, the bridge, then song B",
-    "strategy": "Ways",
-    "temperature": "Freedom",
-}
-_CHOICES = {
-    "accompaniment": {
-        "none": "none",
-        "fade": "A's gives way to B's",
-        "hold": "a held chord",
-    },
-    "drums": {"accompaniment": "as the accompaniment", "bridge": "from A's beat to B's"},
-    "ends": {"exact": "exactly the melodies'", "model": "as the model hears them"},
-    "granularity": {"bar": "whole bars", "note": "single notes"},
-    "keep": {"best": "the best", "all": "all"},
-    "key_path": {
-        "keep": "keep both",
-        "transpose": "all in A's",
-        "glide": "glide from A's to B's",
-    },
-    "meter_at": {
-        "first": "with the bridge",
-        "middle": "in the middle of the bridge",
-        "last": "after the bridge",
-    },
-    "meter_keeps": {"beat": "the beat", "bar": "the bar"},
-    "path": {"linear": "straight", "spherical": "turning"},
-    "programs": {
-        "keep": "that of A",
-        "switch": "change in the bridge",
-        "crossfade": "fade in the bridge",
-    },
-    "rhythm": {"free": "free", "1": "that of A", "2": "that of B"},
-}
-_HINTS = {
-    "attribute": "density:+1",
-    "control_curve": "as the pace",
-    "curve": "linear, or 0,0.2,1",
-    "pitch_range": "55,79",
-    "scale": "auto, C_major, none",
-    "interpolate temperature": "0; 0.5 of several",
-    "vary temperature": "0",
-    "reconstruct temperature": "0",
-}
 # Numbers of modes that the flags leave open.
 _USUAL_NUMBERS = {"num": "4", "interpolate num": "1"}
 # An empty text is a value of these.
@@ -175,7 +108,7 @@ def field(mode: str, name: str, usual: Mapping[str, str]) -> Field:
     """The control for a flag in a mode; `usual` is of `usual_numbers`."""
     flag = flags.FLAGS[name]
     value = _BEGINS.get(mode, {}).get(name, _text(flag.value))
-    hint = _HINTS.get(f"{mode} {name}", _HINTS.get(name, ""))
+    hint = words.HINTS.get(f"{mode} {name}", words.HINTS.get(name, ""))
     if name == "temperature":  # what is usual depends on the other options
         hint = hint or usual[name]
     else:
@@ -184,14 +117,14 @@ def field(mode: str, name: str, usual: Mapping[str, str]) -> Field:
         name=name,
         kind="text",
         value=value,
-        words=_WORDS.get(f"{mode} {name}", _WORDS.get(name, "")),
+        words=words.WORDS.get(f"{mode} {name}", words.WORDS.get(name, "")),
         hint=hint,
     )
     if isinstance(flag.parser, flags.BooleanParser):
         return dataclasses.replace(text, kind="flag")
     if isinstance(flag.parser, flags.EnumParser):
-        words = _CHOICES[name]
-        choices = tuple((choice, words[choice]) for choice in flag.parser.enum_values)
+        told = words.CHOICES[name]
+        choices = tuple((choice, told[choice]) for choice in flag.parser.enum_values)
         return dataclasses.replace(text, kind="choice", choices=choices)
     if isinstance(flag.parser, flags.IntegerParser | flags.FloatParser):
         highest = {"num": MAX_NUM, "seed": MAX_SEED, "temperature": 5}
@@ -218,7 +151,26 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Options) -> Options:
+def shown(mode: str, without: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The flags that the page shows for a mode, and those among its details.
+
+    Args:
+      mode: a key of `USUAL`.
+      without: flags that mean nothing for the music of the studio.
+    """
+    usual, more = (
+        tuple(name for name in part[mode] if name not in without) for part in (USUAL, MORE)
+    )
+    return usual, more
+
+
+def read(
+    mode: str,
+    texts: Mapping[str, str],
+    inputs: Sequence[str],
+    base: Options,
+    without: Collection[str] = (),
+) -> Options:
     """The options that the page's controls stand for, as from the command line.
 
     Args:
@@ -226,11 +178,13 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
       texts: by flag; an empty text means the default.
       inputs: names of the inputs.
       base: the options of the studio itself.
+      without: as for `shown`.
 
     Raises:
       UserError: an option is unknown in this mode, or its value cannot be used.
     """
-    known = USUAL[mode] + MORE[mode] + _MARKED.get(mode, ())
+    usual, more = shown(mode, without)
+    known = usual + more + _MARKED.get(mode, ())
     for name in texts:
         if name not in known:
             raise UserError(f"--{name}: not an option of {mode}; there are {', '.join(known)}")
@@ -248,12 +202,14 @@ def read(mode: str, texts: Mapping[str, str], inputs: Sequence[str], base: Optio
     transition = mode_flags.read_transition(values) if mode == "interpolate" else base.transition
     amounts = mode_flags.read_attributes(values) if "attribute" in known else {}
     kept = mode_flags.read_kept_bars(values) if "keep_bars" in known else ()
+    strength = mode_flags.value_of("strength", values) if "strength" in known else base.strength
     return dataclasses.replace(
         base,
         inputs=tuple(inputs),
         transition=transition,
         attributes=amounts,
         kept_bars=kept,
+        strength=strength,
         **numbers,
     )
 

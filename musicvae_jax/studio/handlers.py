@@ -15,13 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from musicvae_jax.commands import files, interpolate
-from musicvae_jax.music.assembly import single
-from musicvae_jax.music.melody import Melody
 from musicvae_jax.notation import read
 from musicvae_jax.studio import events, fields, requests, results
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.jobs import Jobs, Tell
-from musicvae_jax.studio.reader import EXAMPLES, Reader
+from musicvae_jax.studio.reader import Reader
 from musicvae_jax.studio.requests import Upload
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.voice import sound
@@ -42,6 +40,7 @@ class Studio:
 
     def __init__(self, engine: Engine):
         self._engine = engine
+        self._kind = engine.kind
         self._store = results.Store()
         self._model_jobs, self._file_jobs = Jobs("model"), Jobs("files")
         self._read_jobs = Jobs("reader")
@@ -49,9 +48,9 @@ class Studio:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        self._reader = Reader(self._engine.model.bars)
+        self._reader = Reader(self._kind, self._engine.model.bars)
         self._model_jobs.submit(self._engine.warm_up, _hear_of_failure)
-        for name in EXAMPLES:  # which starts the reading process, too
+        for name in self._kind.examples:  # which starts the reading process, too
             work = functools.partial(self._reader.example, name)
             self._read_jobs.submit(work, _hear_of_failure)
         try:
@@ -66,18 +65,18 @@ class Studio:
     async def page(self, request: Request) -> Response:
         engine = self._engine
         usual = fields.usual_numbers(engine.model.bars, engine.model.temperature)
-        modes = {
-            mode: {
-                "usual": [fields.field(mode, name, usual) for name in fields.USUAL[mode]],
-                "more": [fields.field(mode, name, usual) for name in fields.MORE[mode]],
+        modes = {}
+        for mode in engine.modes:
+            parts = zip(("usual", "more"), fields.shown(mode, self._kind.without), strict=True)
+            modes[mode] = {
+                part: [fields.field(mode, name, usual) for name in names] for part, names in parts
             }
-            for mode in engine.modes
-        }
         html = _template().render(
             modes=modes,
-            examples=list(EXAMPLES),
+            kind=self._kind,
+            files=self._kind.item.suffixes,
             ways=engine.ways,
-            most_bytes={suffix: read.most_bytes(suffix) for suffix in read.SUFFIXES},
+            most_bytes={suffix: read.most_bytes(suffix) for suffix in self._kind.suffixes},
             can_hear=sound.is_installed(),
             most_whole_bytes=requests.MAX_FILE_BYTES,
         )
@@ -108,13 +107,13 @@ class Studio:
 
     async def example(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in EXAMPLES:
+        if name not in self._kind.examples:
             raise HTTPException(404, f"there is no example {name}")
         work = functools.partial(self._reader.example, name)
         return JSONResponse(await events.done(self._read_jobs, work, requests.client(request)))
 
     async def read(self, request: Request) -> Response:
-        """A music file as the request's body: its melody, and what was made of it.
+        """A music file as the request's body: its melody or drums, and what was made of it.
 
         The query may say which `track` is the melody, and where bars begin (`bar_one`).
         """
@@ -122,7 +121,7 @@ class Studio:
         reading = requests.read_reading(request.query_params)
         limit = read.most_bytes(name)
         content = await requests.body(request, limit, f"{name}: larger than {limit >> 20} MiB")
-        work = functools.partial(self._reader.melody, content, name, reading)
+        work = functools.partial(self._reader.music, content, name, reading)
         asks = requests.client(request)
         return JSONResponse(await events.done(self._read_jobs, work, asks, len(content)))
 
@@ -141,13 +140,14 @@ class Studio:
             raise UserError(f"mode {mode!r}: there are {', '.join(fields.USUAL)}")
         if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values()):
             raise UserError("options: text by name is needed")
-        inputs, lines = requests.inputs(asked), requests.edits(asked)
-        base = self._engine.options
-        options = fields.read(mode, texts, list(inputs), base)  # before anybody waits
+        inputs, lines = self._inputs(asked), requests.edits(asked)
+        base, without = self._engine.options, self._kind.without
+        options = fields.read(mode, texts, list(inputs), base, without)  # before anybody waits
         uploads, sources = requests.uploads(asked), None
         client = requests.client(request)
-        if mode == "interpolate" and interpolate.is_whole(options, len(inputs)):
-            if all(map(_is_there, inputs.values(), uploads)):
+        can_be_whole = mode == "interpolate" and self._kind.is_line
+        if can_be_whole and interpolate.is_whole(options, len(inputs)):
+            if all(map(self._is_there, inputs.values(), uploads)):
                 drums = files.drums_of_examples(options)
                 work_on_files = functools.partial(self._reader.sources, inputs, uploads, drums)
                 size = sum(len(upload.content or b"") for upload in uploads)
@@ -168,7 +168,7 @@ class Studio:
     async def map(self, request: Request) -> Response:
         """`{inputs, x, y}`: the melody at a place of the map; without x and y, its points."""
         asked = await requests.json_object(request)
-        inputs = requests.inputs(asked)
+        inputs = self._inputs(asked)
         if asked.get("x") is None:
             work = functools.partial(self._engine.map_points, inputs)
             return events.stream(self._model_jobs, work, requests.client(request))
@@ -193,15 +193,15 @@ class Studio:
 
     async def listen(self, request: Request) -> Response:
         """`{inputs}`: the first as WAV."""
-        item = _item(await requests.json_object(request))
+        item = self._item(await requests.json_object(request))
         return await self._file(
-            request, lambda: item.wav(self._engine.options.soundfont), "wav", "melody"
+            request, lambda: item.wav(self._engine.options.soundfont), "wav", self._kind.noun
         )
 
     async def melody(self, request: Request) -> Response:
         """`{inputs}`: the first as a MIDI file."""
-        item = _item(await requests.json_object(request))
-        return await self._file(request, item.midi, "mid", "melody")
+        item = self._item(await requests.json_object(request))
+        return await self._file(request, item.midi, "mid", self._kind.noun)
 
     async def report(self, request: Request) -> Response:
         result = self._found(request)
@@ -217,25 +217,40 @@ class Studio:
     async def download(self, request: Request) -> Response:
         result, suffix = self._found(request), request.path_params["suffix"]
         number = request.path_params["item"]
-        if suffix not in _OF_ITEM or not 0 <= number < len(result.items):
-            raise HTTPException(404, "there is no such file")
-        item = result.items[number]
-        soundfont = self._engine.options.soundfont
         share = requests.share(request.query_params.get("accompaniment", "100"))
-        make = {
-            "mid": item.midi,
-            "line": item.line,
-            "musicxml": item.musicxml,
-            "png": item.png,
-            "wav": functools.partial(item.wav, soundfont, share),
-        }[suffix]
-        return await self._file(request, make, suffix, item.stem)
+        made = dict[str, Callable[[], bytes]]()
+        if 0 <= number < len(result.items):
+            item = result.items[number]
+            made = item.files(self._engine.options.soundfont, share) | {"line": item.line}
+        if suffix not in made:
+            raise HTTPException(404, "there is no such file")
+        return await self._file(request, made[suffix], suffix, item.stem)
 
     def _found(self, request: Request) -> results.Result:
         result = self._store.get(request.path_params["result"])
         if result is None:
             raise HTTPException(410, "this result is no longer kept; make it again")
         return result
+
+    def _inputs(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return requests.inputs(asked, self._kind.read_given)
+
+    def _is_there(self, music: Any, upload: Upload) -> bool:
+        """Whether all that the command line would read of an input is there."""
+        return upload.content is not None or music == self._kind.examples.get(upload.name)
+
+    def _item(self, asked: dict[str, Any]) -> results.Item:
+        """The first melody of a request.
+
+        Raises:
+          UserError: there is none.
+        """
+        inputs = self._inputs(asked)
+        if not inputs:
+            raise UserError(f"inputs: a {self._kind.noun} is needed")
+        title, music = next(iter(inputs.items()))
+        piece = self._kind.single(music, self._kind.noun)
+        return self._kind.item(title, piece, lambda path: None, {})
 
     async def _file(
         self, request: Request, make: Callable[[], bytes], suffix: str, stem: str
@@ -247,24 +262,6 @@ class Studio:
             media_type=_DOWNLOADS[suffix],
             headers={"content-disposition": f'attachment; filename="{stem}.{suffix}"'},
         )
-
-
-def _is_there(melody: Melody, upload: Upload) -> bool:
-    """Whether all that the command line would read of an input is there."""
-    return upload.content is not None or melody == EXAMPLES.get(upload.name)
-
-
-def _item(asked: dict[str, Any]) -> results.Item:
-    """The first melody of a request.
-
-    Raises:
-      UserError: there is none.
-    """
-    inputs = requests.inputs(asked)
-    if not inputs:
-        raise UserError("inputs: a melody is needed")
-    title, melody = next(iter(inputs.items()))
-    return results.Item(title, single(melody), lambda path: None, {})
 
 
 @functools.cache

@@ -1,12 +1,12 @@
 """A map of the latent space: melodies in two dimensions, and what lies between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from musicvae_jax.inference.melody_model import MelodyModel
-from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.melody import Melody
+from musicvae_jax.music.windows import Music
 
 DRAWN = 10  # melodies from the prior, beside the examples
 _SEED, _TEMPERATURE = 0, 0.7
@@ -19,11 +19,12 @@ _POWER = 3.0
 class Landmarks:
     """The shipped examples and some melodies of the model's own, and where they lie."""
 
-    def __init__(self, model: MelodyModel):
+    def __init__(self, model: MelodyModel, examples: Mapping[str, Music]):
+        """Args: the model, and examples that it knows, by name."""
         self._model = model
         drawn = model.generate(DRAWN, seed=_SEED, temperature=_TEMPERATURE)
-        drawn = [melody for melody in drawn if melody.pitch.size]
-        self.melodies: dict[str, Melody] = example_melodies(model.grid.steps_per_bar)
+        drawn = [melody for melody in drawn if melody.notes()]
+        self.melodies: dict[str, Any] = dict(examples)
         self.melodies |= {f"drawn {n}": melody for n, melody in enumerate(drawn, start=1)}
         self._z = model.latents(list(self.melodies.values()))
         flat = self._z.reshape(len(self._z), -1)
@@ -31,7 +32,7 @@ class Landmarks:
         # The two directions in which they differ most.
         self._axes = np.linalg.svd(flat - self._centre, full_matrices=False)[2][:2]
 
-    def with_inputs(self, inputs: Sequence[Melody]) -> tuple[np.ndarray, np.ndarray]:
+    def with_inputs(self, inputs: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
         """Latents [points, ...] of the landmarks and then the inputs, and where they lie.
 
         Returns:
@@ -44,7 +45,7 @@ class Landmarks:
         low, high = flat.min(axis=0), flat.max(axis=0)
         return z, 0.08 + 0.84 * (flat - low) / np.maximum(high - low, 1e-9)
 
-    def at(self, x: float, y: float, inputs: Sequence[Melody]) -> tuple[Melody, np.ndarray]:
+    def at(self, x: float, y: float, inputs: Sequence[Any]) -> tuple[Any, np.ndarray]:
         """The melody at a place, and the weights [points] of what it is mixed from."""
         z, places = self.with_inputs(inputs)
         distance = np.linalg.norm(places - (x, y), axis=1)

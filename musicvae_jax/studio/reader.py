@@ -4,36 +4,31 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from musicvae_jax.checkpoints import load
-from musicvae_jax.commands import inspect
-from musicvae_jax.midi import encode, extraction
+from musicvae_jax.midi import write
 from musicvae_jax.midi.read import TIMEOUT_SEC
 from musicvae_jax.midi.reading import AS_FOUND, Reading
 from musicvae_jax.midi.whole import arrangement
 from musicvae_jax.midi.whole.arrangement import Source
-from musicvae_jax.music.assembly import single
 from musicvae_jax.music.drums import Drums
-from musicvae_jax.music.examples import example_melodies
-from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
-from musicvae_jax.studio import requests, songs, views
+from musicvae_jax.studio import requests
 from musicvae_jax.studio.jobs import Tell
+from musicvae_jax.studio.kinds import Kind
 from musicvae_jax.studio.requests import Upload
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.system.workers import SafePool, WorkerFailure
 
 T = TypeVar("T")
-# In the bars of every model, those of the first one first.
-EXAMPLES = {name: one for steps in load.OF_STEPS for name, one in example_melodies(steps).items()}
 
 
 class Reader:
     """Reads files, one at a time; what has a `tell` is the work of a job, see `Jobs`."""
 
-    def __init__(self, bars: int):
-        """Args: how many the model knows, for what is said of a file."""
+    def __init__(self, kind: Kind, bars: int):
+        """Args: what is read, and how many bars the model knows, for what is said of a file."""
+        self._kind = kind
         self._rules = WindowRules(bars=bars)
         self._pool = SafePool(1, TIMEOUT_SEC)
         self._examples: dict[str, dict[str, Any]] = {}
@@ -45,23 +40,18 @@ class Reader:
     def example(self, name: str, tell: Tell) -> dict[str, Any]:
         """An example, as it is read from a file."""
         if name not in self._examples:
-            content = encode.piece_bytes(single(EXAMPLES[name]), name)
-            self._examples[name] = self.melody(content, name, AS_FOUND, tell)
+            piece = self._kind.single(self._kind.examples[name], name)
+            content = write.midi_bytes(piece, name, "")
+            self._examples[name] = self.music(content, name, AS_FOUND, tell)
         return self._examples[name]
 
-    def melody(self, content: bytes, name: str, reading: Reading, tell: Tell) -> dict[str, Any]:
-        """The melody of a file and its tracks, for the page.
+    def music(self, content: bytes, name: str, reading: Reading, tell: Tell) -> dict[str, Any]:
+        """What the page shows of a file.
 
         Raises:
-          UserError: the file cannot be read, or has no melody.
+          UserError: the file cannot be read, or has nothing of the kind that is wanted.
         """
-        song = self._parsed(read.song_from_bytes, content, name, reading)
-        found = extraction.extract(song, track=reading.track, grid=reading.grid)
-        if found.melody is None or found.span is None:
-            raise UserError(f"{name}: no usable melody: {found.refusal}")
-        words = inspect.explain(name, song, found, self._rules)[1:]
-        view = views.view_melody(name, found.melody, words) | songs.view_song(song, found)
-        return view | {"grid": given_name(reading.grid) if reading.grid else ""}
+        return self._kind.view_file(self._parsed, content, name, reading, self._rules)
 
     def sources(
         self,

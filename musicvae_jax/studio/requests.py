@@ -5,7 +5,7 @@ import binascii
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from musicvae_jax.commands import files
 from musicvae_jax.midi.read import MAX_BYTES
 from musicvae_jax.midi.reading import AS_FOUND, Reading, make_reading
+from musicvae_jax.music.drums import Drums
 from musicvae_jax.music.grid import GRIDS, SIXTEENTHS, given_name
 from musicvae_jax.music.melody import MAX_PITCH, MIN_PITCH, Melody
 from musicvae_jax.music.tempo import microseconds_per_quarter
@@ -73,19 +74,23 @@ async def json_object(request: Request, limit: int = MAX_REQUEST_BYTES) -> dict[
     return asked
 
 
-def inputs(asked: dict[str, Any]) -> dict[str, Melody]:
-    """The melodies of a request by their names, at most `MAX_INPUTS`.
+def inputs(asked: dict[str, Any], read: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """The melodies or drums of a request by their names, at most `MAX_INPUTS`.
+
+    Args:
+      asked: the request.
+      read: gives one of them, by its name and what the page tells of it.
 
     Raises:
       UserError: they are something else.
     """
     given = asked.get("inputs", [])
     if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
-        raise UserError("inputs: a list of melodies is needed")
+        raise UserError("inputs: a list of what was read is needed")
     if len(given) > MAX_INPUTS:
         raise UserError(f"inputs: {MAX_INPUTS} at most, got {len(given)}")
     named = [(clean(str(entry.get("name", ""))), entry.get("melody")) for entry in given]
-    return files.titled([(name, read_melody(name, told)) for name, told in named])
+    return files.titled([(name, read(name, told)) for name, told in named])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,9 +215,9 @@ def read_melody(name: str, given: Any) -> Melody:
     return melody
 
 
-def check_length(name: str, melody: Melody) -> None:
-    """Raises: UserError: a melody has more bars than the studio takes."""
-    if melody.num_bars > MAX_BARS:
+def check_length(name: str, music: Melody | Drums) -> None:
+    """Raises: UserError: a melody or drums have more bars than the studio takes."""
+    if music.num_bars > MAX_BARS:
         raise UserError(
-            f"{name}: {melody.num_bars} bars; the studio takes {MAX_BARS}, the command line all"
+            f"{name}: {music.num_bars} bars; the studio takes {MAX_BARS}, the command line all"
         )

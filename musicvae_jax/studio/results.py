@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import io
 import json
 import pathlib
@@ -10,11 +11,12 @@ import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from musicvae_jax.midi import audio, encode, musicxml
+from musicvae_jax.midi import audio, encode, musicxml, write
 from musicvae_jax.midi.whole import loudness
 from musicvae_jax.music.assembly import in_one_voice
+from musicvae_jax.music.drum_piece import DrumPiece
 from musicvae_jax.music.piece import Piece
 
 
@@ -23,6 +25,7 @@ class Item:
     """One piece of a result.
 
     Attributes:
+      suffixes: of its files.
       stem: of its files.
       piece: what is played and downloaded.
       draw: writes its picture to a path.
@@ -34,8 +37,10 @@ class Item:
       size: of what is kept in memory besides the piece, in bytes.
     """
 
+    suffixes: ClassVar[tuple[str, ...]] = ("mid", "musicxml", "png", "wav")
+
     stem: str
-    piece: Piece
+    piece: Piece | DrumPiece
     draw: Callable[[pathlib.Path], None]
     view: dict[str, Any]
     provenance: str = ""
@@ -46,7 +51,7 @@ class Item:
     def midi(self) -> bytes:
         if self.whole is not None:
             return self.whole
-        return encode.piece_bytes(self.piece, self.stem, self.provenance)
+        return write.midi_bytes(self.piece, self.stem, self.provenance)
 
     def line(self) -> bytes:
         """The MIDI file of the melodies and of the bridges alone, in one track."""
@@ -71,6 +76,27 @@ class Item:
             return audio.render_bytes(path, content, soundfont, loops=self.piece.loops)
 
         return _written(render, ".wav")
+
+    def files(
+        self, soundfont: str | None, accompaniment: float = 1.0
+    ) -> dict[str, Callable[[], bytes]]:
+        """What makes each of its files, by suffix; the arguments are those of `wav`."""
+        makers: dict[str, Callable[[], bytes]] = {
+            "mid": self.midi,
+            "musicxml": self.musicxml,
+            "png": self.png,
+            "wav": functools.partial(self.wav, soundfont, accompaniment),
+        }
+        return {suffix: makers[suffix] for suffix in self.suffixes}
+
+
+class DrumItem(Item):
+    """One piece of a result of drums, of which there is no notation."""
+
+    suffixes = ("mid", "png", "wav")
+
+    def line(self) -> bytes:
+        return self.midi()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +124,8 @@ class Result:
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(f"{self.report['mode']}.json", self.json())
             for item in self.items:
-                archive.writestr(f"{item.stem}.mid", item.midi())
-                archive.writestr(f"{item.stem}.musicxml", item.musicxml())
-                archive.writestr(f"{item.stem}.png", item.png())
-                archive.writestr(f"{item.stem}.wav", item.wav(soundfont))
+                for suffix, make in item.files(soundfont).items():
+                    archive.writestr(f"{item.stem}.{suffix}", make())
         return content.getvalue()
 
 

@@ -14,7 +14,6 @@ from starlette.routing import Route
 
 from musicvae_jax.commands import files
 from musicvae_jax.commands.flags import in_flags
-from musicvae_jax.commands.instruments import MELODY, instrument_of
 from musicvae_jax.commands.options import Options, StudioOptions
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.music.grid import SIXTEENTHS
@@ -31,13 +30,13 @@ def studio(config: ml_collections.ConfigDict | None, options: Options) -> None:
     """`--mode=studio`: loads the model, and serves the studio until it is interrupted.
 
     Raises:
-      UserError: the model is not one of melodies in 4/4.
+      UserError: the model is not one of 4/4.
     """
     model = files.load_model(config, options)
-    if instrument_of(model) is not MELODY or model.grid != SIXTEENTHS:
+    if model.grid != SIXTEENTHS:
         raise UserError(
-            f"the studio needs a model of melodies in bars of 16 steps, which "
-            f"{model.checkpoint.path} is not; --checkpoint=pretrained is one"
+            f"the studio needs a model of bars of 16 steps, which {model.checkpoint.path} is not; "
+            "--checkpoint=pretrained is one of melodies, and --checkpoint=drums of drums"
         )
     serve(model, options)
 

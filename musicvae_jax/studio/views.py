@@ -4,37 +4,25 @@ import dataclasses
 import functools
 import math
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from musicvae_jax.commands import transitions
-from musicvae_jax.commands.compose import Composition
 from musicvae_jax.music.assembly import single
 from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.modulation import find_key
 from musicvae_jax.music.piece import Piece
 from musicvae_jax.music.tempo import microseconds_per_quarter
-from musicvae_jax.plots import rolls
 from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.studio import songs, ways
 from musicvae_jax.studio.results import Item
+from musicvae_jax.transitions.maker import Bridge
 
-# What the page calls them, by the stems of their files.
-_TITLES = {
-    "generate": "New melody",
-    "complete": "Continuation",
-    "reconstruct": "Echo",
-    "original": "Original",
-    "vary": "Version",
-}
 _STEPS = {2: "eighth", 3: "triplet", 4: "sixteenth"}  # by how many are a quarter note
-_MADE = 0.5  # of colours: between melody 1, at 0, and melody 2, at 1
 _FACTS = ("monotonicity", "largest_jump", "tracking_error", "nll_excess", "key_stability")
-# Of the modes that make a part of a melody, what the given and the made part are called.
-_PARTS = {"complete": ("melody 1", "continuation"), "vary": ("kept", "new")}
 
 
 def view_piece(piece: Piece, t: np.ndarray) -> dict[str, Any]:
@@ -103,7 +91,7 @@ def _tempos(piece: Piece) -> list[tuple[int, float]]:
 
 
 def of_transition(made: transitions.Transition) -> Item:
-    """A transition as an item; where it is spliced, curves are only of the bridge's bars."""
+    """A transition between melodies as an item; curves are of the bars of its bridges alone."""
     piece = made.piece
     curves = {
         name: np.full(piece.num_bars, np.nan)
@@ -125,10 +113,10 @@ def of_transition(made: transitions.Transition) -> Item:
             if value is not None:
                 curve[bars] = value
     view = view_piece(piece, t) | {
-        "title": _title(made),
+        "title": title(made.strategy, made.stem),
         "name": made.output,
-        "curves": {name: _or_none(curve) for name, curve in curves.items()},
-        **({} if made.is_edited else _judged(made)),
+        "curves": {name: or_none(curve) for name, curve in curves.items()},
+        **({} if made.is_edited else judged(made.bridges, ways.judge, _FACTS)),
     }
     if made.medley is None:
         return Item(made.stem, piece, _drawing(made.figure), view, made.provenance)
@@ -147,16 +135,22 @@ def of_transition(made: transitions.Transition) -> Item:
     )
 
 
-def _judged(made: transitions.Transition) -> dict[str, Any]:
-    """How good the bridges are, on average, in words and numbers."""
-    every = [bridge.scores for bridge in made.bridges]
+def judged(
+    bridges: Sequence[Bridge], judge: Callable[[Any], dict[str, float]], facts: Sequence[str]
+) -> dict[str, Any]:
+    """How good bridges are, on average, in words and numbers.
+
+    Args:
+      bridges: of one piece.
+      judge: gives what is said of the scores of one.
+      facts: the names of scores that are told as numbers.
+    """
+    every = [bridge.scores for bridge in bridges]
+    words = [judge(scores) for scores in every]
     return {
-        "score": made.score,
-        "scores": _mean([ways.judge(scores) for scores in every]),
-        "facts": {
-            name: round(float(np.mean([getattr(scores, name) for scores in every])), 4)
-            for name in _FACTS
-        },
+        "score": round(float(np.mean([bridge.score for bridge in bridges])), 4),
+        "scores": {name: _mean([one[name] for one in words]) for name in words[0]},
+        "facts": {name: _mean([getattr(scores, name) for scores in every]) for name in facts},
     }
 
 
@@ -164,72 +158,21 @@ def _drawing(figure: Callable[[], Figure]) -> Callable[[pathlib.Path], None]:
     return lambda path: save_png(path, figure())
 
 
-def _title(made: transitions.Transition) -> str:
+def title(strategy: str, stem: str) -> str:
     """The way in words, and which candidate it is where there are several."""
-    rank = made.stem.removeprefix(f"transition_{made.strategy}").removeprefix("_")
-    return ways.TITLES[made.strategy] + (f" {int(rank) + 1}" if rank else "")
+    rank = stem.removeprefix(f"transition_{strategy}").removeprefix("_")
+    return ways.TITLES[strategy] + (f" {int(rank) + 1}" if rank else "")
 
 
-def _mean(judged: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: round(float(np.mean([one[name] for one in judged])), 4) for name in judged[0]}
+def _mean(values: Sequence[Any]) -> float:
+    return round(float(np.mean(values)), 4)
 
 
-def _or_none(values: np.ndarray) -> list[float | None] | None:
+def or_none(values: np.ndarray) -> list[float | None] | None:
+    """A curve of bars for JSON; None where there is no value in it."""
     if np.isnan(values).all():
         return None
     return [None if np.isnan(v) else round(float(v), 4) for v in values]
-
-
-def of_composition(made: Composition, kept_bars: Sequence[int] = ()) -> list[Item]:
-    """Melodies as items; what was given has the colour of melody 1.
-
-    Args:
-      made: what a mode made.
-      kept_bars: of `vary`, the bars that stay.
-    """
-
-    def draw(path: pathlib.Path) -> None:
-        save_png(path, rolls.melodies_figure(made.shown))
-
-    items = []
-    scores = {output.stem: output.scores for output in made.outputs}
-    for stem, melody in made.melodies.items():
-        kind, _, number = stem.rpartition("_")
-        piece = single(melody, origin=stem)
-        is_given = np.full(piece.num_bars, kind == "original")
-        if kind == "complete" and made.given is not None:
-            is_given[: made.given[1].num_bars] = True
-        is_given[list(kept_bars)] = True
-        view = view_piece(piece, np.where(is_given, 0.0, _MADE))
-        if kind in _PARTS:
-            view["sections"] = _parts(view["sections"][0], is_given, *_PARTS[kind])
-        view |= {
-            "title": f"{_TITLES[kind]} {int(number) + 1}",
-            "name": f"{stem}.mid",
-            "facts": {name: round(value, 4) for name, value in scores.get(stem, {}).items()},
-        }
-        items.append(Item(stem, piece, draw, view))
-    return items
-
-
-def _parts(
-    whole: Mapping[str, Any], is_given: np.ndarray, given: str, made: str
-) -> list[dict[str, Any]]:
-    """The sections of bars [bars] that were given and of those that were made, in turn."""
-    starts = np.flatnonzero(np.diff(is_given, prepend=~is_given[:1]))
-    ends = [*starts[1:], len(is_given)]
-    return [
-        {
-            **whole,
-            "label": given if is_given[start] else made,
-            "title": "",
-            "key": "",
-            "start_bar": int(start),
-            "bars": int(end - start),
-            "is_bridge": not is_given[start],
-        }
-        for start, end in zip(starts, ends, strict=True)
-    ]
 
 
 def view_melody(name: str, melody: Melody, explanation: Sequence[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from musicvae_jax.transitions import strategies
+from musicvae_jax.transitions.drum_scores import DrumBridgeScores
 from musicvae_jax.transitions.scores import BridgeScores
 
 
@@ -29,7 +30,7 @@ _WAYS = (
     Way(
         "composed",
         "Compose a bridge",
-        "Writes new bars that lead from the end of A to the beginning of B, as a tune would.",
+        "Writes new bars that lead from the end of A to the beginning of B.",
         is_usual=True,
     ),
     Way(
@@ -53,12 +54,12 @@ _WAYS = (
     Way(
         "dual_combined",
         "Blend rhythms",
-        "Blends steadily, and leans on the notes of both melodies. It can stutter.",
+        "Blends steadily, and leans on the notes of both. It can stutter.",
     ),
     Way(
         "combined",
         "Morph with both in mind",
-        "Morphs, and leans on the notes of both melodies. It can stutter.",
+        "Morphs, and leans on the notes of both. It can stutter.",
     ),
     Way(
         "teacher_forcing",
@@ -81,13 +82,30 @@ def possible(has_composer: bool) -> tuple[Way, ...]:
 
 
 def judge(scores: BridgeScores) -> dict[str, float]:
-    """What is said of a bridge, from 0 to 1: the parts of its score.
+    """What is said of a bridge of melodies, from 0 to 1: the parts of its score.
 
     `smooth` is the geometric mean of how little it turns back and how little it jumps.
     """
-    steady = float(scores.monotonicity) * (1 - float(scores.largest_jump))
     return {
-        "smooth": round(math.sqrt(max(steady, 0.0)), 4),
+        "smooth": _smooth(scores),
         "in_key": round(float(scores.key_stability), 4),
-        "tuneful": round(math.exp(-max(float(scores.nll_excess), 0.0)), 4),
+        "tuneful": _likely(scores),
     }
+
+
+def judge_drums(scores: DrumBridgeScores) -> dict[str, float]:
+    """The same of a bridge of drums."""
+    return {
+        "smooth": _smooth(scores),
+        "as_busy": round(float(scores.density_stability), 4),
+        "drummed": _likely(scores),
+    }
+
+
+def _smooth(scores: BridgeScores | DrumBridgeScores) -> float:
+    steady = float(scores.monotonicity) * (1 - float(scores.largest_jump))
+    return round(math.sqrt(max(steady, 0.0)), 4)
+
+
+def _likely(scores: BridgeScores | DrumBridgeScores) -> float:
+    return round(math.exp(-max(float(scores.nll_excess), 0.0)), 4)

@@ -42,6 +42,7 @@ from musicvae_jax.studio import fields, guard, requests, results, views, ways
 from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.guard import is_loopback
 from musicvae_jax.studio.jobs import BusyError, Jobs
+from musicvae_jax.studio.kinds import MELODY as MELODIES
 from musicvae_jax.studio.requests import MAX_MAKE_BYTES, MAX_REQUEST_BYTES
 from musicvae_jax.studio.server import create_app
 from musicvae_jax.system import files
@@ -719,7 +720,7 @@ def test_a_file_that_brings_the_reader_down_spares_the_studio(client, songs, mon
         ({"mode": "interpolate", "options": {"granularity": "beat"}}, "--granularity=beat"),
         ({"mode": "interpolate", "options": {"scale": "H_major"}}, "--scale=H_major"),
         ({"mode": "interpolate", "inputs": [{}]}, "not a melody"),
-        ({"mode": "interpolate", "inputs": ["a.mid"]}, "a list of melodies"),
+        ({"mode": "interpolate", "inputs": ["a.mid"]}, "a list of"),
         ({"mode": "interpolate", "inputs": [{}] * 9}, "8 at most, got 9"),
         ({"mode": "interpolate", "options": {"bridge_bars": "4,x"}}, "--bridge_bars=4,x"),
     ],
@@ -814,7 +815,8 @@ def test_the_controls_are_the_flags(client, model):
     page = client.get("/").text
     usual = fields.usual_numbers(model.bars, model.temperature)
     for mode in fields.USUAL:
-        for name in fields.USUAL[mode] + fields.MORE[mode]:
+        usually, more = fields.shown(mode, MELODIES.without)
+        for name in usually + more:
             control = fields.field(mode, name, usual)
             assert control.words
             assert f'title="--{name}"' in page

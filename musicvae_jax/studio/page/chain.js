@@ -1,8 +1,9 @@
 // How many melodies there are, in which order, and how long the bridges between them are.
 
+import { LETTERS } from "./words.js";
+
 const KIND = "application/x-melody"; // of what is dragged
 const FEWEST = 2;
-export const LETTERS = "ABCDEFGH";
 const addButton = document.getElementById("add-melody");
 let places = [];
 let move = () => {};

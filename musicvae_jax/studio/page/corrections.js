@@ -86,6 +86,7 @@ export function stop(side) {
 export function show(side, input) {
   const card = cards[side];
   const link = card.place.querySelector(".get");
+  if (!link) return false; // nothing of it is edited
   link.hidden = !input.original || !input.file;
   URL.revokeObjectURL(link.href);
   if (!link.hidden) {
@@ -104,5 +105,5 @@ export function show(side, input) {
 export function begin(side, place, told) {
   const button = place.querySelector(".edit");
   const card = (cards[side] = { ...told, place, button });
-  button.addEventListener("click", () => (card.editor ? close(card) : start(card, side)));
+  button?.addEventListener("click", () => (card.editor ? close(card) : start(card, side)));
 }

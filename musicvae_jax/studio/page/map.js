@@ -1,8 +1,8 @@
 // The map of the latent space: points to choose, and places between them.
 
 import { work } from "./api.js";
-import { LETTERS } from "./chain.js";
 import * as melodies from "./melodies.js";
+import { begun, LETTERS, named } from "./words.js";
 
 const map = document.getElementById("map");
 const cross = map.querySelector(".cross");
@@ -37,7 +37,7 @@ export async function draw(make) {
       const side = sides[input++];
       point.className = `point side-${side % 2}`;
       point.textContent = LETTERS[side];
-      point.setAttribute("aria-label", `Melody ${LETTERS[side]}, ${name}`);
+      point.setAttribute("aria-label", `${begun(named(side))}, ${name}`);
     }
     point.style.left = `${100 * x}%`;
     point.style.top = `${100 * (1 - y)}%`;

@@ -2,7 +2,8 @@
 
 import { Problem } from "./api.js";
 import * as melodies from "./melodies.js";
-import { drawRoll } from "./roll.js";
+import { contents, drawRoll } from "./roll.js";
+import { NOUN } from "./words.js";
 
 const source = document.getElementById("vary-source");
 const marks = document.getElementById("marks");
@@ -80,12 +81,12 @@ function draw() {
   if (!input) {
     place.replaceChildren();
     row.replaceChildren();
-    words.textContent = "Choose the melody first.";
+    words.textContent = `Choose the ${NOUN} first.`;
     return;
   }
   const { view } = input;
   marks.style.setProperty("--bars", view.bars);
-  drawRoll(place, view, `${input.name}: ${view.notes.length} notes`, Math.max(Number(source.value), 0));
+  drawRoll(place, view, `${input.name}: ${contents(view)}`, Math.max(Number(source.value), 0));
   row.replaceChildren(...Array.from({ length: view.bars }, (_, bar) => barButton(bar)));
   tell();
 }
@@ -98,7 +99,7 @@ async function take(firstMarks = []) {
 
 /** The melody and the flag for the bars that stay, as the studio takes them. */
 export function asked() {
-  if (!input) throw new Problem("Choose the melody first.");
+  if (!input) throw new Problem(`Choose the ${NOUN} first.`);
   if (!marked.size) throw new Problem("Mark the bars that are to be composed anew.");
   const kept = Array.from({ length: input.view.bars }, (_, bar) => bar).filter(
     (bar) => !marked.has(bar),

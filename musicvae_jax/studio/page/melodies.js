@@ -6,8 +6,9 @@ import * as corrections from "./corrections.js";
 import * as keyboard from "./keyboard.js";
 import * as microphone from "./microphone.js";
 import * as player from "./player.js";
-import { drawRoll } from "./roll.js";
+import { contents, drawRoll, unitOf } from "./roll.js";
 import * as tracks from "./tracks.js";
+import { begun, named } from "./words.js";
 
 const MOST_BYTES = JSON.parse(document.body.dataset.mostBytes); // by the suffix of a file
 const places = [...document.querySelectorAll(".melody")];
@@ -16,7 +17,6 @@ const chosen = places.map(() => null);
 const turns = places.map(() => 0); // how often each was chosen
 const hearers = [];
 
-const { LETTERS } = chain;
 // What one can play on: its button, what records it, and why it may not be there.
 const DEVICES = [
   [".record", microphone, "This browser does not let a page from this address record."],
@@ -31,7 +31,7 @@ export const onChoice = (hear) => hearers.push(hear);
 export function inputs(count, withFiles = false) {
   const taken = chosen.slice(0, count);
   const missing = taken.indexOf(null);
-  if (missing >= 0) throw new Problem(`Choose melody ${LETTERS[missing]} first.`);
+  if (missing >= 0) throw new Problem(`Choose ${named(missing)} first.`);
   return taken.map(({ name, melody, reading, file }) => ({
     ...{ name, melody, reading },
     ...(withFiles && { file }),
@@ -66,18 +66,19 @@ function show(side) {
   const { view } = input;
   const roll = place.querySelector(".roll");
   if (!corrections.show(side, input)) {
-    drawRoll(roll, view, `${input.name}: ${view.notes.length} notes in ${view.bars} bars`, side % 2);
+    drawRoll(roll, view, `${input.name}: ${contents(view)}`, side % 2);
   }
   const example = place.querySelector(".example");
   example.value = [...example.options].some(({ value }) => value === input.name) ? input.name : "";
   place.querySelector(".name").textContent = input.name;
   const meter = view.grid && view.grid !== "4/4" ? ` in ${view.grid}` : "";
-  place.querySelector(":scope > .facts").textContent =
-    `${view.bars} bars${meter} · ${input.key} · ${input.tempo_bpm} bpm · ${view.notes.length} notes${song(input)}`;
+  const facts = [`${view.bars} bars${meter}`, input.key, `${input.tempo_bpm} bpm`];
+  facts.push(`${view.notes.length} ${unitOf(view)}`, ...song(input));
+  place.querySelector(":scope > .facts").textContent = facts.filter(Boolean).join(" · ");
   place.querySelector(".explanation").textContent = input.explanation.join("\n");
   tracks.draw(place, input, (told) => reread(side, told));
   place.classList.add("known");
-  for (const name of [".play", ".edit"]) place.querySelector(name).disabled = false;
+  for (const button of place.querySelectorAll(".play, .edit")) button.disabled = false;
 }
 
 /** Shows that there is no melody. */
@@ -87,9 +88,9 @@ function clear(side) {
   for (const name of [".name", ".problem"]) place.querySelector(name).textContent = "";
   place.querySelector(":scope > .facts").textContent = HINT;
   place.querySelector(".example").value = "";
-  place.querySelector(".get").hidden = true;
+  place.querySelectorAll(".get").forEach((link) => (link.hidden = true));
   place.classList.remove("known");
-  for (const name of [".play", ".edit"]) place.querySelector(name).disabled = true;
+  for (const button of place.querySelectorAll(".play, .edit")) button.disabled = true;
 }
 
 /** Moves a melody to another place; those between make room. With null it is removed. */
@@ -113,9 +114,10 @@ async function move(from, to) {
 }
 
 function song(input) {
-  if (input.file === null) return " · too large to be played whole: only the melody is";
+  if (!input.song) return []; // it is not a line among others
+  if (input.file === null) return ["too large to be played whole: only the melody is"];
   const count = input.file ? input.song.tracks.length : 0;
-  return count > 1 ? ` · of ${count} tracks` : "";
+  return count > 1 ? [`of ${count} tracks`] : [];
 }
 
 /** Reads the file of a melody again with what the user tells of it; with null, as it was found. */
@@ -195,7 +197,7 @@ async function record(side, button, device) {
   };
   places[side].querySelector(".problem").textContent = "";
   others.forEach((one) => (one.disabled = true));
-  button.setAttribute("aria-label", `Stop recording melody ${LETTERS[side]}`);
+  button.setAttribute("aria-label", `Stop recording ${named(side)}`);
   try {
     const file = await device.record(tell);
     button.textContent = text;
@@ -228,7 +230,7 @@ async function play(side) {
   const roll = places[side].querySelector(".roll");
   const sound = () => listen({ name, melody });
   try {
-    await player.load(`Melody ${LETTERS[side]}, ${name}`, view, () => [roll], sound, true);
+    await player.load(`${begun(named(side))}, ${name}`, view, () => [roll], sound, true);
   } catch (error) {
     player.fail(error.message);
   }
@@ -251,6 +253,7 @@ places.forEach((place, side) => {
   });
   for (const [name, device, why] of DEVICES) {
     const button = place.querySelector(name);
+    if (!button) continue; // no such music is played in
     if (!device.canRecord()) {
       button.disabled = true; // not hidden, or the page would move
       button.title ||= why;
@@ -289,7 +292,7 @@ export function begin(takeSession) {
     event.preventDefault();
     drop.hidden = false;
     drop.dataset.side = sideOf(event) % 2;
-    drop.textContent = `Melody ${LETTERS[sideOf(event)]}`;
+    drop.textContent = begun(named(sideOf(event)));
   });
   addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) drop.hidden = true;

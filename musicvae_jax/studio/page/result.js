@@ -6,7 +6,7 @@ import * as history from "./history.js";
 import * as melodies from "./melodies.js";
 import * as player from "./player.js";
 import { fresh, onRemade, path, remake } from "./remake.js";
-import { drawCurves, drawLabels, drawRegion, drawRoll } from "./roll.js";
+import { contents, drawCurves, drawLabels, drawRegion, drawRoll } from "./roll.js";
 import * as scores from "./scores.js";
 
 const byId = (id) => document.getElementById(id);
@@ -16,9 +16,10 @@ const FACTS = {
   tracking_error: "off the curve",
   nll_excess: "NLL excess",
   key_stability: "share in key",
+  density_stability: "as busy as A and B",
 };
 const SHARES = { sampled_accuracy: "as it was", teacher_forced_accuracy: "with a prompter" };
-const FILES = ["mid", "musicxml", "wav", "png"];
+const FILES = [...document.querySelectorAll("#result [data-suffix]")].map((a) => a.dataset.suffix);
 let entry = null; // of the history
 let number = 0;
 let held = null; // { entry, number }
@@ -71,7 +72,7 @@ function draw() {
   byId("roll").closest(".stretch").style.setProperty("--bars", view.bars);
   drawLabels(byId("labels"), view);
   if (editor) editor.refresh(view);
-  else drawRoll(byId("roll"), view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
+  else drawRoll(byId("roll"), view, `${view.title}: ${contents(view)}`);
   drawCurves(byId("curves"), byId("legend"), view);
   setLinks();
   setRegion();
@@ -81,7 +82,7 @@ function draw() {
     card.querySelector(".show").setAttribute("aria-pressed", String(place === number));
   });
   byId("loudness-part").hidden = !isAccompanied(view);
-  byId("edit").disabled = !edits.canEdit(entry, view);
+  if (byId("edit")) byId("edit").disabled = !edits.canEdit(entry, view);
   const command = edits.isEdited(entry, view) ? ["# ... and then its notes were edited by hand"] : [];
   byId("command").textContent = [...entry.commands, ...command].join("\n");
 }
@@ -91,7 +92,7 @@ function stopEditing() {
   editor.close();
   editor = null;
   byId("edit").setAttribute("aria-pressed", "false");
-  drawRoll(byId("roll"), item(), `${item().title}: ${item().notes.length} notes`);
+  drawRoll(byId("roll"), item(), `${item().title}: ${contents(item())}`);
   setRegion();
 }
 
@@ -147,7 +148,7 @@ function card(view, index) {
   title.append(`${index + 1}. `, strong);
   const roll = document.createElement("div");
   roll.className = "roll";
-  drawRoll(roll, view, `${view.title}: ${view.notes.length} notes in ${view.bars} bars`);
+  drawRoll(roll, view, `${view.title}: ${contents(view)}`);
   const words = document.createElement("p");
   words.textContent = view.scores ? scores.inWords(view.scores) : "";
   const row = document.createElement("div");
@@ -267,7 +268,7 @@ player.onChange((plays, view) => {
 byId("play").addEventListener("click", () => hear(entry, number, true));
 watchRoll(byId("roll"));
 for (const id of ["loop", "loop-from", "loop-to"]) byId(id).addEventListener("change", setRegion);
-byId("edit").addEventListener("click", () => (editor ? stopEditing() : startEditing()));
+byId("edit")?.addEventListener("click", () => (editor ? stopEditing() : startEditing()));
 onRemade((of) => {
   if (of !== entry) return;
   drawCard(number);

@@ -1,5 +1,7 @@
 // Piano rolls and curves, as SVG over one time axis: a unit is a step, as many to each bar.
 
+import { begun, named, NOUN } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The steps of a bar of a view; views in session files of before do not say it. */
@@ -20,6 +22,12 @@ function canvas(width, height, label) {
   svg.setAttribute("aria-label", label);
   return svg;
 }
+
+/** What a view has notes of: `hits`, or `notes`. */
+export const unitOf = (view) => view.unit || "notes";
+
+/** What is in a view, in words. */
+export const contents = (view) => `${view.notes.length} ${unitOf(view)} in ${view.bars} bars`;
 
 function drawBars(svg, view, height) {
   const every = view.bars > 64 ? 4 : 1;
@@ -83,30 +91,63 @@ export function drawTrack(place, track, song) {
  * are the view's `range`, or those of its notes.
  */
 export function drawRoll(place, view, label, side = 0) {
-  const [lowest, highest] = view.range || range([...view.notes, ...(view.others || [])]);
-  const rows = highest - lowest + 3;
+  const { lowest, highest, lines } = rowsOf(view);
+  const rows = highest - lowest + 1;
   const width = view.bars * perBar(view);
   const svg = canvas(width, rows, label);
-  for (let pitch = lowest - 1; pitch <= highest + 1; pitch += 1) {
-    if (pitch % 12) continue;
-    const y = highest + 2 - pitch;
+  for (const line of lines) {
+    const y = highest + 1 - line;
     shape("line", { x1: 0, x2: width, y1: y, y2: y, class: "grid" }, svg);
   }
-  if (view.others) shape("path", { d: boxes(view.others, highest), class: "other" }, svg);
+  if (view.others) shape("path", { d: boxes(view.others, highest - 1), class: "other" }, svg);
   drawBars(svg, view, rows);
-  view.notes.forEach(([pitch, start, end], index) => {
+  view.notes.forEach(([pitch, start, end, velocity], index) => {
     const next = view.notes[index + 1];
     // The same note struck again is to be seen as two.
     const gap = next && next[0] === pitch && next[1] === end ? 0.3 : 0;
-    const note = { x: start, y: highest + 1 - pitch + 0.05, width: end - start - gap, height: 0.9 };
+    const note = { x: start, y: highest - pitch + 0.05, width: end - start - gap, height: 0.9 };
     const rect = shape("rect", note, svg);
-    const t = side || view.t[Math.floor(start / perBar(view))];
+    // What is played early belongs to the bar that it is nearest to.
+    const t = side || view.t[Math.min(Math.floor((start + 0.5) / perBar(view)), view.bars - 1)];
     rect.style.fill = `color-mix(in oklab, var(--b) ${100 * t}%, var(--a))`;
+    if (velocity) rect.style.fillOpacity = 0.3 + (0.7 * velocity) / 127;
   });
   const cursor = document.createElement("div");
   cursor.className = "cursor";
   place.replaceChildren(svg, cursor);
   place.style.setProperty("--bars", view.bars);
+  nameRows(place, view);
+}
+
+/**
+ * The rows of a roll, from the lowest to the highest, and below which of them lines are drawn:
+ * the rows that a view names, or pitches with a margin, and octaves.
+ */
+function rowsOf(view) {
+  if (view.rows) {
+    return { lowest: 0, highest: view.rows.length - 1, lines: view.rows.keys() };
+  }
+  const [lowest, highest] = view.range || range([...view.notes, ...(view.others || [])]);
+  const pitches = Array.from({ length: highest - lowest + 3 }, (_, row) => lowest - 1 + row);
+  const lines = pitches.filter((pitch) => pitch % 12 === 0);
+  return { lowest: lowest - 1, highest: highest + 1, lines };
+}
+
+/** Writes the names of rows beside a roll, where they stay while it is scrolled. */
+function nameRows(place, view) {
+  const scroll = place.closest(".scroll");
+  scroll?.querySelector(".rows")?.remove();
+  scroll?.classList.toggle("rowed", Boolean(view.rows));
+  if (!scroll || !view.rows) return;
+  const names = document.createElement("div");
+  names.className = "rows";
+  names.setAttribute("aria-hidden", "true");
+  for (const row of [...view.rows].reverse()) {
+    const name = document.createElement("span");
+    name.textContent = row;
+    names.append(name);
+  }
+  scroll.prepend(names);
 }
 
 // What the command line calls 1 and 2.
@@ -120,7 +161,9 @@ const NAMES = {
 const nameOf = (label) =>
   NAMES[label] ||
   label
-    .replace(/^melody (\d)$/, (_, number) => `Melody ${"ABCDEFGH"[number - 1]}`)
+    .replace(/^(\w+) (\d)$/, (label, noun, number) =>
+      noun === NOUN ? begun(named(number - 1)) : label,
+    )
     .replace(/^bridge/, "Bridge");
 
 /** Names above the roll the parts of a piece. */
@@ -145,6 +188,8 @@ export function drawLabels(place, view) {
 const LINES = {
   similarity_1: ["s1", "similarity to A"],
   similarity_2: ["s2", "similarity to B"],
+  hit_overlap_1: ["s1", "hits as in A"],
+  hit_overlap_2: ["s2", "hits as in B"],
   t_latent: ["tl", "pace of the latent"],
   t_control: ["tc", "pace of the notes"],
 };
@@ -156,7 +201,7 @@ export function drawCurves(place, legend, view) {
   const curves = view.curves || {};
   if (!Object.values(curves).some(Boolean)) return false;
   const width = view.bars * perBar(view);
-  const svg = canvas(width, 100, "Similarity to both melodies, pace, and NLL of each bar of the bridge");
+  const svg = canvas(width, 100, "Similarity to A and B, pace, and NLL of each bar of the bridge");
   if (curves.nll) drawNll(svg, legend, curves.nll, perBar(view));
   drawBars(svg, view, 100);
   for (const [name, [style, words]] of Object.entries(LINES)) {
@@ -234,7 +279,9 @@ export function moveCursor(places, view, seconds) {
     const at = share * place.clientWidth;
     // What is being edited stays where it is; what is hidden has no place.
     const isFollowed = box && place.clientWidth && !box.querySelector(".editing");
-    if (isFollowed && (at < box.scrollLeft || at > box.scrollLeft + box.clientWidth - 24)) {
+    const names = box?.querySelector(".rows")?.offsetWidth || 0;
+    const seen = isFollowed && box.clientWidth - names - 24;
+    if (isFollowed && (at < box.scrollLeft || at > box.scrollLeft + seen)) {
       box.scrollLeft = at - 24;
     }
   }

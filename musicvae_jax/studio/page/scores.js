@@ -17,13 +17,26 @@ const SCORES = {
     "How much it is like the tunes that the model has learned, next to A and B themselves.",
     [[0.9, "very"], [0.7, "fairly"], [0, "not very"]],
   ],
+  as_busy: [
+    "Evenly busy",
+    "How near the number of its hits is to what leads from A to B.",
+    [[0.9, "very"], [0.75, "fairly"], [0, "no: fuller or emptier"]],
+  ],
+  drummed: [
+    "Like a drummer",
+    "How much it is like the drumming that the model has learned, next to A and B themselves.",
+    [[0.9, "very"], [0.7, "fairly"], [0, "not very"]],
+  ],
 };
+
+/** What there is to be said: not everything is measured of all music. */
+const told = (scores) => Object.entries(SCORES).filter(([name]) => name in scores);
 
 const wordsFor = (value, words) => words.find(([from]) => value >= from)[1];
 
 /** All scores in a line, for a card. */
 export const inWords = (scores) =>
-  Object.entries(SCORES)
+  told(scores)
     .map(([name, [title, , words]]) => `${title.toLowerCase()}: ${wordsFor(scores[name], words)}`)
     .join(" · ");
 
@@ -32,7 +45,7 @@ export function draw(list, scores) {
   list.hidden = !scores;
   list.replaceChildren();
   if (!scores) return;
-  for (const [name, [title, means, words]] of Object.entries(SCORES)) {
+  for (const [name, [title, means, words]] of told(scores)) {
     const entry = document.createElement("li");
     entry.title = means;
     const strong = document.createElement("b");

@@ -6,6 +6,7 @@ import * as history from "./history.js";
 import * as melodies from "./melodies.js";
 import { lasting } from "./remake.js";
 import * as ways from "./ways.js";
+import { NOUN } from "./words.js";
 
 const VERSION = 1;
 const PATHS = ["/api/make", "/api/map"]; // that results come from
@@ -37,6 +38,7 @@ function setFields(told) {
 export function save() {
   const told = {
     studio: VERSION,
+    noun: NOUN,
     melodies: melodies.all(),
     bridges: chain.lengths(),
     strategies: ways.strategies(),
@@ -67,8 +69,8 @@ export async function open(file) {
   let told;
   try {
     const text = await file.text();
-    const { studio, files } = JSON.parse(text);
-    if (studio !== VERSION) throw new Error("not a session of this studio");
+    const { studio, files, noun = "melody" } = JSON.parse(text);
+    if (studio !== VERSION || noun !== NOUN) throw new Error("not a session of this studio");
     told = JSON.parse(text, (key, value) =>
       key === "file" && typeof value === "number" ? files[value] : value,
     );

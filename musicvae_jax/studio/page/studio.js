@@ -227,7 +227,7 @@ keys.begin({
   k: ["keep what is shown, or no longer", press("#star")],
   h: ["hold what is shown, to compare", press("#hold")],
   x: ["switch between what is held and what is shown", press("#switch")],
-  e: ["edit the notes, or no longer", press("#edit")],
+  ...(byId("edit") && { e: ["edit the notes, or no longer", press("#edit")] }),
   d: ["download MIDI", press("#get-mid")],
   s: ["save the session", press("#save")],
 });

@@ -53,13 +53,13 @@ function ruler(song, choose) {
 /**
  * Draws the tracks of `input` into its card; `choose` is given what the user tells of the file.
  *
- * What was made from nothing has no file, and no choice.
+ * What was made from nothing has no file, and no choice; neither has what is all of its file.
  */
 export function draw(card, input, choose) {
   const place = card.querySelector("details.song");
   const { song, reading, file } = input;
-  place.hidden = !file;
-  if (!file) return;
+  place.hidden = !file || !song;
+  if (place.hidden) return;
   const number = place.querySelector(".bar-one");
   number.value = reading.bar_one ?? ((song.bar_one % barOf(song)) + barOf(song)) % barOf(song);
   number.onchange = () => {

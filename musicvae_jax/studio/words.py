@@ -1,0 +1,73 @@
+"""What the page calls the flags that it shows, and their values; by flag, or by mode and flag."""
+
+WORDS = {
+    "accompaniment": "Accompaniment of the bridge",
+    "adherence": "Closeness of composed to its draft",
+    "attribute": "Character",
+    "bars": "Bars",
+    "complete bars": "Bars to add",
+    "interpolate bars": "Bars of the bridge",
+    "control_curve": "Pace of the mixed notes",
+    "curve": "Pace from A to B",
+    "drums": "Drums of the bridge",
+    "ends": "First and last bars",
+    "granularity": "Mix A and B by",
+    "keep": "Candidates to show",
+    "key_path": "Keys",
+    "loop": "End with a bridge back to A",
+    "melody_only": "Play the melodies alone",
+    "meter_at": "Where another meter begins",
+    "meter_keeps": "What keeps its length there",
+    "num": "How many",
+    "interpolate num": "Candidates of each way",
+    "path": "Path",
+    "pitch_range": "Lowest and highest note",
+    "programs": "Instruments",
+    "rhythm": "Rhythm",
+    "scale": "Scale",
+    "seed": "Seed",
+    "splice": "Play A, the bridge, then B",
+    "strategy": "Ways",
+    "strength": "Touch of a drummer",
+    "temperature": "Freedom",
+}
+CHOICES = {
+    "accompaniment": {
+        "none": "none",
+        "fade": "A's gives way to B's",
+        "hold": "a held chord",
+    },
+    "drums": {"accompaniment": "as the accompaniment", "bridge": "from A's beat to B's"},
+    "ends": {"exact": "exactly those of A and B", "model": "as the model hears them"},
+    "granularity": {"bar": "whole bars", "note": "single notes"},
+    "keep": {"best": "the best", "all": "all"},
+    "key_path": {
+        "keep": "keep both",
+        "transpose": "all in A's",
+        "glide": "glide from A's to B's",
+    },
+    "meter_at": {
+        "first": "with the bridge",
+        "middle": "in the middle of the bridge",
+        "last": "after the bridge",
+    },
+    "meter_keeps": {"beat": "the beat", "bar": "the bar"},
+    "path": {"linear": "straight", "spherical": "turning"},
+    "programs": {
+        "keep": "that of A",
+        "switch": "change in the bridge",
+        "crossfade": "fade in the bridge",
+    },
+    "rhythm": {"free": "free", "1": "that of A", "2": "that of B"},
+}
+# Shown in a control while it is empty.
+HINTS = {
+    "attribute": "density:+1",
+    "control_curve": "as the pace",
+    "curve": "linear, or 0,0.2,1",
+    "pitch_range": "55,79",
+    "scale": "auto, C_major, none",
+    "interpolate temperature": "0; 0.5 of several",
+    "vary temperature": "0",
+    "reconstruct temperature": "0",
+}
