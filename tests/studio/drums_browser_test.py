@@ -15,6 +15,8 @@ __all__ = ["browser"]  # a fixture
 
 def test_from_two_patterns_to_a_bridge_that_is_heard_and_used(browser, tmp_path):
     config = helpers.small_config(codec="drums")
+    config.dataset.update(extraction="drums", transpose_semitones=0)
+    config.dataset.sources = (("groove", 1.0),)
     with store.open_manager(tmp_path / "model") as manager:
         params = helpers.random_params(config, scale=3)
         store.save(manager, 1, params, None, config, {"nll_per_token": 1.0})
