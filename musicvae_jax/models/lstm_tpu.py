@@ -1,9 +1,9 @@
 """The loop of an LSTM layer as one kernel for TPUs.
 
-Scanned, each step is a program of its own, which reads the recurrent kernel from the memory of
-the device (HBM) anew. Here the recurrent kernel and the state stay in the memory of the core
-(VMEM) from the first step to the last, while the drive of the next steps is being read and the
-outputs of the last ones are being written.
+Scanned, each step is several programs, one after another, whose results go through memory.
+Here all steps are one: the recurrent kernel and the state stay in the memory of the core (VMEM)
+from the first step to the last, while the drive of the next steps is being read from the memory
+of the device, and the outputs of the last ones are being written to it.
 
 What it computes is what scanning `lstm_step` computes, to rounding. Several directions lie side
 by side: each has its own columns of every array, and its own turn in the grid.
@@ -11,6 +11,7 @@ by side: each has its own columns of every array, and its own turn in the grid.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ _BLOCK_BYTES = 12 << 20
 _MOST_ROWS, _MOST_STEPS = 128, 16
 # Rows and columns of a tile: of rows half are enough for float32.
 _ROWS, _COLUMNS = 16, 128
+# Units that are computed at once: for more the compiler takes long.
+_UNITS = 256
 
 
 def serves(features: int, dtype: jnp.dtype) -> bool:
@@ -94,6 +97,26 @@ class Loop:
         shape = (self.batch, self.directions * self.features)
         return jax.ShapeDtypeStruct(shape, jnp.float32)
 
+    def of_sums(self, width: int) -> pl.BlockSpec:
+        """[blocks of rows, 1, directions * width], sums over all steps and a block's rows."""
+        place = lambda direction, rows, turn: (rows, 0, direction)  # noqa: E731
+        return pl.BlockSpec((None, 1, width), place)
+
+    def shape_of_sums(self, width: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((self.grid[1], 1, self.directions * width), jnp.float32)
+
+    def row_sum(self) -> Callable[[jax.Array], jax.Array]:
+        """Within a kernel: a function [rows, n] -> [1, n]; rows after the last do not count."""
+        here = self.batch - pl.program_id(1) * self.block_rows
+
+        def total(values):
+            if self.batch % self.block_rows:
+                row = jax.lax.broadcasted_iota(jnp.int32, values.shape, 0)
+                values = jnp.where(row < here, values, 0.0)
+            return values.sum(axis=0, keepdims=True)
+
+        return total
+
     def state(self) -> Any:
         """A state of the rows of a block, which stays in VMEM."""
         return pltpu.VMEM((self.block_rows, self.features), jnp.float32)
@@ -106,6 +129,26 @@ class Loop:
             step(number + backwards * (self.block_steps - 1 - 2 * number))
 
         jax.lax.fori_loop(0, self.block_steps, turn, None)
+
+    def over_units(self, part: Callable[[Callable[[int], Any]], None]) -> None:
+        """Within a kernel: calls `part` for some units after others.
+
+        It is given a function from a gate's number to the columns of these units there, which
+        for 0 are those of a state.
+        """
+        width = math.gcd(self.features, _UNITS)
+
+        def turn(number, _):
+            def columns(gate):
+                first = gate * self.features + number * width
+                return pl.ds(pl.multiple_of(first, width), width)
+
+            part(columns)
+
+        if width == self.features:
+            part(lambda gate: slice(gate * width, (gate + 1) * width))
+        else:
+            jax.lax.fori_loop(0, self.features // width, turn, None)
 
     def call(self, kernel: Callable[..., None], interpret: bool, **specs: Any) -> Callable:
         parameters = pltpu.CompilerParams(
@@ -147,16 +190,25 @@ def _forward_kernel(loop, drive, kernel, bias, cell, hidden, outputs, last_cell,
         state[...] = hidden[...]
 
     def step(number):
-        gates = drive[number] + _product(state[...], kernel[...]) + bias[...]
-        i, f, g, o = jnp.split(gates, 4, axis=-1)
-        i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
-        if saved:
-            gates, before = saved
-            gates[number] = jnp.concatenate([i, f, g, o], axis=-1)
-            before[number] = last_cell[...]
-        last_cell[...] = f * last_cell[...] + i * g
-        state[...] = o * jnp.tanh(last_cell[...])
-        outputs[number] = state[...]
+        def part(columns):
+            def gate(which):
+                own = columns(which)
+                recurrent = _product(state[...], kernel[:, own])
+                return drive[number, :, own] + recurrent + bias[:, own]
+
+            i, f, g, o = (gate(which) for which in range(4))
+            i, f, g, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+            units = columns(0)
+            if saved:
+                gates, before = saved
+                for which, value in enumerate((i, f, g, o)):
+                    gates[number, :, columns(which)] = value
+                before[number, :, units] = last_cell[:, units]
+            last_cell[:, units] = f * last_cell[:, units] + i * g
+            outputs[number, :, units] = o * jnp.tanh(last_cell[:, units])
+
+        loop.over_units(part)
+        state[...] = outputs[number]
 
     loop.over_steps(step)
 
@@ -194,7 +246,7 @@ def _forward(loop, saves, drive, kernel, bias, cell, hidden, interpret):
 
 
 def _backward_kernel(
-    loop, gates, before, d_outputs, kernel, d_last_cell, d_gates, d_cell, d_hidden
+    loop, gates, before, d_outputs, kernel, d_last_cell, d_gates, d_cell, d_hidden, d_bias
 ):
     """One turn: the gradients of the gates of a block of steps, and of the state before it."""
 
@@ -202,25 +254,40 @@ def _backward_kernel(
     def _():
         d_cell[...] = d_last_cell[...]
         d_hidden[...] = jnp.zeros_like(d_hidden)
+        d_bias[...] = jnp.zeros_like(d_bias)
+
+    row_sum = loop.row_sum()
 
     def step(number):
-        i, f, g, o = jnp.split(gates[number], 4, axis=-1)
-        cell = jnp.tanh(f * before[number] + i * g)
-        d_output = d_outputs[number] + d_hidden[...]
-        d_state = d_cell[...] + d_output * o * (1 - cell**2)
-        d_i = d_state * g * i * (1 - i)
-        d_f = d_state * before[number] * f * (1 - f)
-        d_g = d_state * i * (1 - g**2)
-        d_o = d_output * cell * o * (1 - o)
-        d_gates[number] = jnp.concatenate([d_i, d_f, d_g, d_o], axis=-1)
-        d_cell[...] = d_state * f
-        d_hidden[...] = _product(d_gates[number], kernel[...])
+        def part(columns):
+            i, f, g, o = (gates[number, :, columns(which)] for which in range(4))
+            units = columns(0)
+            cell = jnp.tanh(f * before[number, :, units] + i * g)
+            d_output = d_outputs[number, :, units] + d_hidden[:, units]
+            d_state = d_cell[:, units] + d_output * o * (1 - cell**2)
+            d_cell[:, units] = d_state * f
+            before_activation = (
+                d_state * g * i * (1 - i),
+                d_state * before[number, :, units] * f * (1 - f),
+                d_state * i * (1 - g**2),
+                d_output * cell * o * (1 - o),
+            )
+            for which, value in enumerate(before_activation):
+                d_gates[number, :, columns(which)] = value
+                d_bias[:, columns(which)] += row_sum(value)
+
+        loop.over_units(part)
+
+        def product(columns):
+            d_hidden[:, columns(0)] = _product(d_gates[number], kernel[:, columns(0)])
+
+        loop.over_units(product)
 
     loop.over_steps(step)
 
 
 def _backward(loop, gates, before, d_outputs, kernel, d_last_cell, interpret):
-    """The gradients of the gates, of the first cell and of the first hidden state."""
+    """The gradients of the gates, of the first cell and hidden state, and of the bias."""
     features = loop.features
     loop = dataclasses.replace(loop, is_undone=True)
     # Each direction's kernel transposed, in its own columns.
@@ -236,12 +303,23 @@ def _backward(loop, gates, before, d_outputs, kernel, d_last_cell, interpret):
             loop.of_directions(4 * features, features),
             loop.of_rows(),
         ],
-        out_specs=[loop.of_steps(4 * features), loop.of_rows(), loop.of_rows()],
-        out_shape=[loop.shape_of_steps(4 * features), loop.shape_of_rows(), loop.shape_of_rows()],
+        out_specs=[
+            loop.of_steps(4 * features),
+            loop.of_rows(),
+            loop.of_rows(),
+            loop.of_sums(4 * features),
+        ],
+        out_shape=[
+            loop.shape_of_steps(4 * features),
+            loop.shape_of_rows(),
+            loop.shape_of_rows(),
+            loop.shape_of_sums(4 * features),
+        ],
         input_output_aliases={0: 0},
         name="lstm_backward",
     )
-    return call(gates, before, d_outputs, transposed, d_last_cell)
+    d_gates, d_cell, d_hidden, d_bias = call(gates, before, d_outputs, transposed, d_last_cell)
+    return d_gates, d_cell, d_hidden, d_bias.sum((0, 1))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7, 8))
@@ -295,7 +373,7 @@ def _lstm_backward(is_reversed, dtype, block_bytes, interpret, saved, gradients)
     d_last_cell, d_outputs = gradients
     features = kernel.shape[0]
     loop = cut(gates, features, is_reversed, block_bytes)
-    d_gates, d_cell, d_hidden = _backward(
+    d_gates, d_cell, d_hidden, d_bias = _backward(
         loop, gates, before, d_outputs, kernel, d_last_cell, interpret
     )
     d_kernels = []
@@ -313,7 +391,6 @@ def _lstm_backward(is_reversed, dtype, block_bytes, interpret, saved, gradients)
                 preferred_element_type=jnp.float32,
             )
         )
-    d_bias = d_gates.sum((0, 1))
     return d_gates.astype(drive.dtype), jnp.concatenate(d_kernels, 1), d_bias, d_cell, d_hidden
 
 
