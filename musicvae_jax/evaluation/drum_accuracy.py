@@ -5,6 +5,7 @@ each step the likeliest set of pieces, given the true ones before it. For each w
 windows of all performances:
 
   set_accuracy         share of steps whose set of pieces is right, silence among them
+  later_set_accuracy   the same of the bars after the first, which what repeats the first is given
   struck_set_accuracy  the same of the steps at which something is struck in truth
   hit_f1               twice the hits that are right, piece by piece, over the true and the
                        decoded ones together; `hit_f1_KICK` and so on of one piece
@@ -40,6 +41,7 @@ def ratios(truth: np.ndarray, decoded: np.ndarray) -> dict[str, Ratio]:
     windows, steps = truth.shape
     right, struck = truth == decoded, truth != 0
     all_steps = np.full(windows, steps)
+    later = right[:, STEPS_PER_BAR:]
     own, other = token_hits(truth), token_hits(decoded)
     common = (own & other).sum(axis=1)
     both = own.sum(axis=1) + other.sum(axis=1)
@@ -49,6 +51,7 @@ def ratios(truth: np.ndarray, decoded: np.ndarray) -> dict[str, Ratio]:
     }
     return {
         "set_accuracy": Ratio(right.sum(axis=1), all_steps),
+        "later_set_accuracy": Ratio(later.sum(axis=1), np.full(windows, later.shape[1])),
         "struck_set_accuracy": Ratio((right & struck).sum(axis=1), struck.sum(axis=1)),
         "hit_f1": Ratio(2 * common.sum(axis=1), both.sum(axis=1)),
         "groove_similarity": Ratio((struck == (decoded != 0)).sum(axis=1), all_steps),

@@ -19,6 +19,7 @@ _WAYS = {
 }
 _METRICS = {
     "set_accuracy": "steps whose set of pieces is right",
+    "later_set_accuracy": "  of those after the first bar",
     "struck_set_accuracy": "  of those at which one is struck",
     "hit_f1": "hits, F1",
     "groove_similarity": "steps struck, or not, as in truth",

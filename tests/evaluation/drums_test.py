@@ -42,6 +42,7 @@ def test_the_first_bar_repeated():
     ways = {"first_bar": drum_accuracy.first_bar_repeated(truth)}
     values = drum_accuracy.headline(truth, ways, songs)
     assert values["first_bar_set_accuracy"] == pytest.approx((29 / 32 + 1) / 2)
+    assert values["first_bar_later_set_accuracy"] == pytest.approx((13 / 16 + 1) / 2)
     low, high = values["first_bar_set_accuracy_ci95"]
     assert low <= values["first_bar_set_accuracy"] <= high
 
