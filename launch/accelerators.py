@@ -53,6 +53,11 @@ def memory_gib(target: str) -> float:
     return MEMORY_GIB[kind]
 
 
+def lstm(target: str) -> str:
+    """What `config.model.lstm=auto` means on a target."""
+    return "unrolled" if target.startswith("h100") else "scan"
+
+
 def devices(target: str) -> Sequence[jax.Device]:
     """The devices of a target, to compile for, not to use.
 

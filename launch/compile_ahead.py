@@ -10,7 +10,8 @@ Launches are what the device starts one after another, see `hlo_counts.Program.l
 are given as turns x launches of a turn. The operations are 2 m n k for a product of [m, k] and
 [k, n], in a loop as often as it turns, counted in what JAX traced; nothing else counts.
 
-The LSTMs are scans, or with --lstm=pallas the kernels of `models/lstm_tpu.py`, for TPUs.
+The LSTMs are what `config.model.lstm=auto` means on the target, or what --lstm says: with `pallas`
+they are the kernels of `models/lstm_tpu.py`, for TPUs.
 
 The exit code is 1 if something does not compile, or does not fit into the memory, and 2 if an
 argument is wrong, or a compiler is not installed.
@@ -61,8 +62,8 @@ Mapped = tuple[Callable[..., Any], tuple[Any, ...]]
 SCALAR = jax.ShapeDtypeStruct((), jnp.float32)
 
 
-def config_of(argument: str, lstm: str) -> ml_collections.ConfigDict:
-    """A configuration by its name or path, as it is on an accelerator."""
+def config_of(argument: str) -> ml_collections.ConfigDict:
+    """A configuration by its name or path."""
     path = pathlib.Path(configs.find(argument))
     if not path.is_file():
         raise UserError(
@@ -71,9 +72,7 @@ def config_of(argument: str, lstm: str) -> ml_collections.ConfigDict:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config = module.get_config()
-    config.model.lstm = lstm  # not 'auto', which means 'scan' there and another loop here
-    return config
+    return module.get_config()
 
 
 def spread(tree: Any, devices: int) -> Any:
@@ -241,8 +240,7 @@ def compile_all(args: argparse.Namespace) -> bool:
     for name in names:
         if name not in FUNCTIONS:
             raise UserError(f"--functions={name}: unknown; known are {', '.join(FUNCTIONS)}")
-    paths = args.config.split(",")
-    named = {pathlib.Path(path).stem: config_of(path, args.lstm) for path in paths}
+    named = {pathlib.Path(path).stem: config_of(path) for path in args.config.split(",")}
     targets = {target: accelerators.devices(target) for target in args.target.split(",")}
     print(HEADER)
     results: dict[str, Any] = {}
@@ -250,6 +248,8 @@ def compile_all(args: argparse.Namespace) -> bool:
     for (target, devices), config_name, name in itertools.product(targets.items(), named, names):
         memory, config = accelerators.memory_gib(target), named[config_name]
         config.train.batch_size = args.batch or config.train.batch_size
+        # Not 'auto', which means what it means on this machine.
+        config.model.lstm = args.lstm or accelerators.lstm(target)
         used = devices[: args.devices or len(devices)]
         figures = compile_one(name, config, used, args.rows, memory)
         results.setdefault(target, {}).setdefault(config_name, {})[name] = figures
@@ -272,7 +272,7 @@ def main() -> None:
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
-    parser.add_argument("--lstm", default="scan", choices=("scan", "pallas"))
+    parser.add_argument("--lstm", default="", choices=("scan", "unrolled", "pallas"))
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")
     args = parser.parse_args()

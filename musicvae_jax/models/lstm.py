@@ -7,17 +7,15 @@ scan is replaced by a compiled loop that does the same (`lstm_cpu`), and on TPUs
 is asked for, by one kernel (`lstm_tpu`).
 """
 
-import functools
 from types import ModuleType
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from musicvae_jax.models import lstm_cpu
+from musicvae_jax.models import lstm_cpu, lstm_scan
 from musicvae_jax.models.drive import Drive
-
-Carry = tuple[jax.Array, jax.Array]
+from musicvae_jax.models.lstm_scan import Carry
 
 
 def _lstm_tpu() -> ModuleType:
@@ -32,31 +30,6 @@ def _bias_init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax
     del key
     i, f, g, o = jnp.split(jnp.zeros(shape, dtype), 4)
     return jnp.concatenate([i, f + 1, g, o])
-
-
-def lstm_step(
-    kernel: jax.Array, bias: jax.Array, dtype: jnp.dtype, carry: Carry, drive: jax.Array
-) -> tuple[Carry, jax.Array]:
-    """One step of one layer, or of several of one width side by side; see `LSTMCell`.
-
-    Args:
-      kernel: [..., features, 4 * features].
-      bias: [4 * features], or [..., 1, 4 * features].
-      dtype: in which the matrix product is computed.
-      carry: cell and hidden state, each [..., batch, features] float32.
-      drive: [..., batch, 4 * features], the inputs' part of the gates.
-
-    Returns:
-      The next carry, and the hidden state once more as the output.
-    """
-    cell, hidden = carry
-    recurrent = jnp.matmul(
-        hidden.astype(dtype), kernel.astype(dtype), preferred_element_type=jnp.float32
-    )
-    i, f, g, o = jnp.split(drive + recurrent + bias, 4, axis=-1)
-    cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
-    hidden = nn.sigmoid(o) * jnp.tanh(cell)
-    return (cell, hidden), hidden
 
 
 class LSTMCell(nn.Module):
@@ -92,7 +65,7 @@ class LSTMCell(nn.Module):
         Returns:
           The next carry, and the hidden state once more as the output.
         """
-        return lstm_step(self.recurrent_kernel, self.bias, self.dtype, carry, drive)
+        return lstm_scan.lstm_step(self.recurrent_kernel, self.bias, self.dtype, carry, drive)
 
 
 class LSTMLayer(nn.Module):
@@ -102,7 +75,8 @@ class LSTMLayer(nn.Module):
       features: the width of the state.
       dtype: in which matrix products are computed.
       implementation: 'auto' runs the loop of `lstm_cpu` where it serves, and scans
-        the cell elsewhere; 'scan' always scans; 'pallas' runs the kernel of `lstm_tpu`
+        the cell elsewhere; 'scan' always scans, 'unrolled' several steps in a turn, as
+        'auto' does on GPUs; 'pallas' runs the kernel of `lstm_tpu`
         where it serves, and scans elsewhere.
     """
 
@@ -145,17 +119,13 @@ class LSTMLayer(nn.Module):
                 drive, self.cell.recurrent_kernel, self.cell.bias, *carry, reverse
             )
             return (cell, outputs[0 if reverse else -1]), outputs
+        weights = self.cell.recurrent_kernel, self.cell.bias
         if self.is_kernel and not self.is_initializing():
-            weights = self.cell.recurrent_kernel, self.cell.bias
             cell, outputs = _lstm_tpu().lstm(drive.expand(), *weights, *carry, reverse, self.dtype)
             return (cell, outputs[0 if reverse else -1]), outputs
-        scan = nn.scan(
-            lambda cell, carry, drive: cell(carry, drive),
-            variable_broadcast="params",
-            split_rngs={"params": False},
-            reverse=reverse,
+        return lstm_scan.lstm(
+            drive.expand(), *weights, carry, self.dtype, reverse, self.steps_of_a_turn
         )
-        return scan(self.cell, carry, drive.expand())
 
     @property
     def is_compiled(self) -> bool:
@@ -166,6 +136,12 @@ class LSTMLayer(nn.Module):
     def is_kernel(self) -> bool:
         """Whether the kernel of `lstm_tpu` runs instead of a scan."""
         return self.implementation == "pallas" and _lstm_tpu().serves(self.features, self.dtype)
+
+    @property
+    def steps_of_a_turn(self) -> int:
+        """Of a scan. On a TPU and a CPU a turn costs little, and to compile long ones much."""
+        is_gpu = self.implementation == "auto" and jax.default_backend() == "gpu"
+        return lstm_scan.UNROLL if is_gpu or self.implementation == "unrolled" else 1
 
 
 def both_directions(
@@ -192,8 +168,9 @@ def both_directions(
     bias = jnp.stack([cell.bias for cell in cells])[:, None]
     drive = jnp.stack([drives[0].expand(), jnp.flip(drives[1].expand(), axis=0)], axis=1)
     carries = jax.tree.map(lambda state: jnp.stack([state, state]), carry)
-    step = functools.partial(lstm_step, kernel, bias, forward.dtype)
-    (_, (last, first)), outputs = jax.lax.scan(step, carries, drive)
+    (_, (last, first)), outputs = lstm_scan.lstm(
+        drive, kernel, bias, carries, forward.dtype, False, forward.steps_of_a_turn
+    )
     return (last, outputs[:, 0]), (first, jnp.flip(outputs[:, 1], axis=0))
 
 
