@@ -172,13 +172,13 @@ def parse_curve(values: list[str]) -> str | tuple[float, ...]:
 
 
 def parse_bar(flag: str, text: str | None) -> int | str | None:
-    """The bar of `--from` or `--to`, `auto`, or None.
+    """The bar of `--from` or `--to`, `auto`, or None if it is left open.
 
     Raises:
       UserError: it is neither.
     """
-    if text is None or text == AUTO:
-        return text
+    if not text or text == AUTO:
+        return text or None
     if not (text.isdecimal() and len(text) < 6 and int(text)):
         raise UserError(f"--{flag}={text}: a bar of the melody, counted from 1, or auto is needed")
     return int(text)

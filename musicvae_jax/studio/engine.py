@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from musicvae_jax import __version__
-from musicvae_jax.commands import band, compose, edits, files, interpolate, melodies, transitions
+from musicvae_jax.commands import (
+    band,
+    compose,
+    edits,
+    files,
+    interpolate,
+    melodies,
+    places,
+    transitions,
+)
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi.whole.arrangement import Source
@@ -27,6 +36,7 @@ from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import composing
 from musicvae_jax.transitions.maker import Plan, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
+from musicvae_jax.transitions.places import AUTO
 
 logger = logging.getLogger(__name__)
 # Modes other than `interpolate`, and how many inputs they take.
@@ -187,6 +197,7 @@ class Engine:
             options = interpolate.with_possible_strategies(one, options)
         plan = interpolate.make_plan(model, len(inputs), options)
         maker = MeterBridgeMaker({steps: maker_of(one) for steps, one in models.items()})
+        inputs, sources, chosen = self._chosen(inputs, sources, maker, plan, options, tell)
         beats = self._drums(sources, plan, options, tell)
         around: dict[str, Any] = {}
         if self.kind.is_line:
@@ -208,7 +219,7 @@ class Engine:
             alone = fields.with_strategy(options, strategy)
             made += self.kind.transitions(inputs, model, maker, plan, alone, **around)
             self._compiled.add(program)
-        outcome = transitions.report_transitions(list(inputs), made)
+        outcome = chosen | transitions.report_transitions(list(inputs), made)
         if beats is not None:
             outcome["drum_checkpoint"] = files.checkpoint_facts(beats.drummer.model)
         if len(models) > 1:
@@ -217,13 +228,28 @@ class Engine:
         ranked = sorted(made, key=lambda transition: -transition.score)
         return Result([self.kind.view_transition(transition) for transition in ranked], report)
 
+    def _chosen(
+        self,
+        inputs: Mapping[str, Any],
+        sources: Mapping[str, Source] | None,
+        maker: MeterBridgeMaker,
+        plan: Plan,
+        options: Options,
+        tell: Tell,
+    ) -> tuple[dict[str, Any], dict[str, Source], dict[str, Any]]:
+        """What is played of the inputs; see `places.choose`."""
+        told = options.transition
+        if AUTO in (told.leave, told.enter):
+            tell({"doing": "Where to leave A and enter B", "done": 0, "total": 1})
+        key_path = told.key_path if self.kind.is_line else None
+        return places.choose(inputs, sources or {}, maker, plan, options, key_path=key_path)
+
     def _drums(
-        self, sources: Mapping[str, Source] | None, plan: Plan, options: Options, tell: Tell
+        self, sources: Mapping[str, Source], plan: Plan, options: Options, tell: Tell
     ) -> band.ChainDrums | None:
-        """What bridges the drums of two songs, if that is asked for."""
+        """What bridges the drums of two songs, which are played whole, if that is asked for."""
         if not options.transition.has_drum_bridge:
             return None
-        assert sources is not None  # `band.check` asks for songs that are played whole
         tell({"doing": "The drums", "done": 0, "total": 1, "compiles": self._drum_model is None})
         beats = band.chain_drums(sources, plan, options, self._drum_model)
         self._drum_model = beats.drummer.model

@@ -17,6 +17,7 @@ from musicvae_jax.music.grid import given_name
 from musicvae_jax.studio import words
 from musicvae_jax.system.errors import UserError
 from musicvae_jax.transitions import curves
+from musicvae_jax.transitions.places import AUTO
 
 # The flags that the page shows for each mode, in this order; those of MORE among the details.
 USUAL = {
@@ -42,6 +43,8 @@ MORE = {
         "rhythm",
         "programs",
         "drums",
+        "from",
+        "to",
         "meter_at",
         "meter_keeps",
         "temperature",
@@ -60,7 +63,11 @@ _MARKED = {"vary": ("keep_bars",), "interpolate": ("bridge_bars",)}
 # Numbers of modes that the flags leave open.
 _USUAL_NUMBERS = {"num": "4", "interpolate num": "1"}
 # An empty text is a value of these.
-_LISTS = ("attribute", "bridge_bars", "control_curve", "keep_bars", "pitch_range")
+_OPEN = ("attribute", "bridge_bars", "control_curve", "from", "keep_bars", "pitch_range", "to")
+_SUGGESTED = {
+    **dict.fromkeys(("curve", "control_curve"), tuple(curves.CURVES)),
+    **dict.fromkeys(("from", "to"), (AUTO,)),
+}
 # Defaults of the page, which begins with two melodies, where they are not the flags' own.
 _BEGINS = {"interpolate": {"splice": "true"}}
 DEFAULT_WORKDIR = pathlib.Path("runs/default")
@@ -137,8 +144,8 @@ def field(mode: str, name: str, usual: Mapping[str, str]) -> Field:
         )
     if name == "strategy":
         return dataclasses.replace(text, kind="strategies")
-    known = tuple(curves.CURVES) if "curve" in name else ()
-    return dataclasses.replace(text, choices=tuple((curve, curve) for curve in known))
+    known = _SUGGESTED.get(name, ())
+    return dataclasses.replace(text, choices=tuple((value, value) for value in known))
 
 
 def _text(value: Any) -> str:
@@ -191,7 +198,7 @@ def read(
     given = {name: text.strip() for name, text in texts.items() if text.strip()}
     # What is left empty is the flag's default, and not what the studio was started with.
     values = {name: _text(flags.FLAGS[name].default) for name in known} | given
-    values = {name: text for name, text in values.items() if text or name in _LISTS}
+    values = {name: text for name, text in values.items() if text or name in _OPEN}
     numbers = {
         name: mode_flags.value_of(name, values) if name in values else None
         for name in ("bars", "num", "seed", "temperature")

@@ -161,7 +161,8 @@ class Studio:
 
         def work(tell: Tell) -> dict[str, Any]:
             result = self._engine.make(mode, texts, inputs, tell, sources, lines)
-            return self._kept(result) | {"command": command}
+            told = {"command": command, "places": result.report.get("places")}
+            return self._kept(result) | told
 
         return events.stream(self._model_jobs, work, client)
 

@@ -11,6 +11,7 @@ WORDS = {
     "curve": "Pace from A to B",
     "drums": "Drums of the bridge",
     "ends": "First and last bars",
+    "from": "Leave A after bar",
     "granularity": "Mix A and B by",
     "keep": "Candidates to show",
     "key_path": "Keys",
@@ -30,6 +31,7 @@ WORDS = {
     "strategy": "Ways",
     "strength": "Touch of a drummer",
     "temperature": "Freedom",
+    "to": "Enter B at bar",
 }
 CHOICES = {
     "accompaniment": {
@@ -65,8 +67,10 @@ HINTS = {
     "attribute": "density:+1",
     "control_curve": "as the pace",
     "curve": "linear, or 0,0.2,1",
+    "from": "its end; auto finds one",
     "pitch_range": "55,79",
     "scale": "auto, C_major, none",
+    "to": "1; auto finds one",
     "interpolate temperature": "0; 0.5 of several",
     "vary temperature": "0",
     "reconstruct temperature": "0",

@@ -1,5 +1,7 @@
 """The studio with a model of drums in headless Chromium."""
 
+import re
+
 import pytest
 
 from musicvae_jax.checkpoints import store
@@ -7,7 +9,15 @@ from musicvae_jax.music.drum_kit import PIECES
 from musicvae_jax.notation.read import read_drums
 from tests import chromium, helpers
 from tests.chromium import playwright, until
-from tests.studio.browser_test import barriers, browser, download, make, serving, user
+from tests.studio.browser_test import (
+    barriers,
+    browser,
+    details,
+    download,
+    make,
+    serving,
+    user,
+)
 
 pytestmark = [chromium.is_needed, pytest.mark.slow]
 __all__ = ["browser"]  # a fixture
@@ -36,6 +46,18 @@ def test_from_two_patterns_to_a_bridge_that_is_heard_and_used(browser, tmp_path)
         drawn = "[...document.querySelectorAll('#roll rect')].map((r) => r.style.fillOpacity)"
         shades = page.evaluate(drawn)
         assert len(shades) == made.piece.size and len(set(shades)) > 2
+        details(page)
+        page.fill("#interpolate-from", "auto")
+        page.fill("#interpolate-to", "5")
+        make(page)
+        others = page.locator("#places li button:enabled")
+        assert others.count() == page.locator("#places li").count() - 1 > 0
+        chosen = re.search(r"after bar (\d+)", others.first.get_attribute("aria-label"))[1]
+        others.first.click()
+        until(page, f"document.getElementById('command').textContent.includes('--from={chosen} ')")
+        assert not page.is_visible("#places") and page.input_value("#interpolate-to") == "5"
+        page.click("#history button >> nth=1")
+        made = read_drums(download(page, "mid", tmp_path))
         page.click("#use-b")
         name = page.locator(".melody .name").nth(1)
         playwright.expect(name).to_have_text("transition_dual_conductor.mid")

@@ -108,7 +108,7 @@ def written(model, base, folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "told",
     [
-        {"splice": "true", "strategy": "crossfade", "strength": "0.5"},
+        {"splice": "true", "strategy": "crossfade", "strength": "0.5", "from": "2", "to": "auto"},
         {"strategy": "latent", "num": "2", "keep": "all", "temperature": "1", "strength": "0"},
         {"splice": "true", "strategy": "cut", "loop": "true", "bridge_bars": "2,1,2"},
     ],

@@ -248,6 +248,31 @@ def test_whole_songs_are_what_the_command_line_writes(
     assert (f"--track={','.join(tracks)}" in result["command"]) == any(tracks)
 
 
+def test_songs_are_left_and_entered_where_the_command_line_does(
+    client, model, tmp_path, monkeypatch
+):
+    told = {"splice": "true", "strategy": "latent", "from": "auto", "to": "3"}
+    monkeypatch.chdir(tmp_path)
+    paths = [tmp_path / "ode.mid", tmp_path / "reel.mid"]
+    for path, melody in zip(paths, example_melodies().values(), strict=False):
+        write_song(path, melody.window(0, 8))
+    names, nothing = tuple(path.name for path in paths), (requests.read_reading({}),) * 2
+    output = tmp_path / "written"
+    as_on_the_command_line("interpolate", names, told, output, model, monkeypatch, nothing)
+    made = make(client, "interpolate", told, [read_whole(client, path) for path in paths])
+    report = client.get(f"/api/result/{made['id']}/report.json")
+    assert report.content == (output / "interpolate.json").read_bytes()
+    assert made["places"] == report.json()["places"]
+    assert len(made["places"]["proposals"]) > 1 and made["places"]["to"] == 3
+    file = client.get(f"/api/result/{made['id']}/0.mid").content
+    assert file == (output / "transition_latent.mid").read_bytes()
+    assert "--from=auto --to=3" in made["command"]
+    asked = {"mode": "interpolate", "options": told | {"from": "9"}}
+    asked["inputs"] = [read(client, path) for path in paths]
+    problem = events(client, "/api/make", asked)[-1]["error"]
+    assert problem == "--from=9: there are bars 1 to 8"
+
+
 def test_the_drums_of_a_bridge_are_what_the_command_line_writes(
     client, model, whole_songs, tmp_path, monkeypatch
 ):

@@ -4,6 +4,7 @@ import { getBlob } from "./api.js";
 import * as edits from "./edits.js";
 import * as history from "./history.js";
 import * as melodies from "./melodies.js";
+import * as places from "./places.js";
 import * as player from "./player.js";
 import { fresh, onRemade, path, remake } from "./remake.js";
 import { contents, drawCurves, drawLabels, drawRegion, drawRoll } from "./roll.js";
@@ -172,6 +173,7 @@ function show(of, index = 0) {
   stopEditing();
   entry = of;
   const { made, commands } = of;
+  places.draw(made);
   byId("result").hidden = false;
   byId("alternatives").replaceChildren(...made.items.map(card));
   byId("alternatives-part").hidden = made.items.length < 2;
