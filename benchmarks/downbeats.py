@@ -8,7 +8,7 @@ FOLDER; without it, the traditional tunes of music21 alone
 Tunes in 4/4 and 2/2 whose bars are known are rendered as MIDI files, alone or with chords, a bass
 and drums, in the ways that files are found: on the declared grid, with an upbeat that nobody
 declared, later by any constant, in 1/4, recorded by hand with an unsteady tempo, swung. A song
-is tested if its name's hash says so; the weights of `downbeats.csv` are fitted to the others.
+is tested if its name's hash says so; `downbeats.csv` and `rhythm.csv` are fitted to the others.
 Prints for each way the share of files whose downbeats are right, and of onsets that are where they
 were written, as the file declares its bars and as they are found; as its last line JSON.
 """
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 import music21
 import numpy as np
 
-from benchmarks import downbeat_weights, renditions
+from benchmarks import downbeat_weights, renditions, rhythm_tables
 from benchmarks.downbeat_weights import Example
 from benchmarks.renditions import Part
 from musicvae_jax.midi import extraction
@@ -221,17 +221,28 @@ def measure(tested: list[Tune]) -> dict[str, list[float]]:
 
 
 def write_weights(folder: str | None) -> None:
-    """Fits the weights to songs that are not tested, and writes them to the package."""
+    """Fits weights and rhythms to songs that are not tested, and writes them to the package."""
     examples: list[Example] = []
+    alone, together = [], []
     for fold in range(FOLDS):
         if fold != TEST_FOLD:
             for tune in tunes(folder, 4, fold):
                 examples += downbeat_weights.of_tune(tune.kind, tune.parts, tune.rng)
+                alone.append(tune.parts[:1])
+                together += _with_accompaniments(tune, 2)
+    package = pathlib.Path(downbeats.__file__).parent
+    rhythm_tables.write(alone, together, package / "rhythm.csv")
     if folder:
         examples += downbeat_weights.of_drummers(pathlib.Path(folder).expanduser() / "groove")
-    path = pathlib.Path(downbeats.__file__).parent / "downbeats.csv"
-    downbeat_weights.write(examples, path)
-    print(f"wrote {path}, fitted to {len(examples)} renditions of songs")
+    downbeat_weights.write(examples, package / "downbeats.csv")
+    print(f"wrote the tables of {package}, fitted to {len(examples)} renditions of songs")
+
+
+def _with_accompaniments(tune: Tune, count: int) -> list[list[Part]]:
+    """The tune's own parts, or it alone with so many accompaniments."""
+    if len(tune.parts) > 1:
+        return [tune.parts]
+    return [renditions.accompany(tune.rng, tune.parts[0]) for _ in range(count)]
 
 
 def main() -> None:
