@@ -6,7 +6,7 @@ Only what occurs there is translated: arithmetic, matrix products, indexing by a
 versions of Orbax than this one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -160,7 +160,7 @@ def _scan(
     params = equation.params
     if params["reverse"]:
         raise UserError("the model cannot be exported: it has a loop that runs backwards")
-    closed, num_consts, num_carry = params["jaxpr"], params["num_consts"], params["num_carry"]
+    closed, (num_consts, num_carry) = params["jaxpr"], _constants_and_state(params)
     first = num_consts + num_carry  # of what is looped over
     changing = closed.jaxpr.invars[num_consts:]
     body = Graph(graph)
@@ -190,6 +190,14 @@ def _scan(
     )
     left = iter(results)
     return [next(left) if kept else "" for kept in is_made]
+
+
+def _constants_and_state(params: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of the operands of a scan do not change, and how many are its state."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    constants, state, _ = params["ft_in"].unpack()  # from JAX 0.12 on
+    return len(constants), len(state)
 
 
 def to_onnx(

@@ -100,6 +100,12 @@ def _split(graph: Builder, equation: Any, name: str) -> Sequence[str]:
     return graph.add_all("Split", name, _integers(graph, sizes), outputs=len(sizes), axis=axis)
 
 
+def _unstack(graph: Builder, equation: Any, name: str) -> Sequence[str]:
+    axis, count = equation.params["axis"], len(equation.outvars)
+    rows = graph.add_all("Split", name, _integers(graph, [1] * count), outputs=count, axis=axis)
+    return [graph.add("Squeeze", row, _integers(graph, [axis])) for row in rows]
+
+
 def _slice(graph: Builder, equation: Any, name: str) -> str:
     params = equation.params
     starts, ends = params["start_indices"], params["limit_indices"]
@@ -262,4 +268,5 @@ OPERATORS: dict[str, Operator] = {
     "sub": _plain("Sub"),
     "tanh": _plain("Tanh"),
     "transpose": _transpose,
+    "unstack": _unstack,  # from JAX 0.12 on
 }

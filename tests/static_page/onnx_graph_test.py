@@ -58,6 +58,7 @@ def summed_backwards(x):
         lambda x: jnp.pad(x, ((1, 2), (0, 1)), constant_values=3),
         lambda x: jax.nn.softmax(x) + jax.nn.gelu(x) + jax.nn.silu(x) + x**3,
         lambda x: jnp.stack([x, -x], axis=1)[::-1],
+        lambda x: jnp.stack(jnp.unstack(x, axis=1)[::-1]),
         lambda x: jnp.where(x > 0, x, jnp.minimum(x, -1)).max(axis=0),
         lambda x: x[jnp.arange(3), jnp.array([0, 2, 7])],
         lambda x: x.reshape(3, 2, 2, 2)[jnp.array([0, 2]), :, jnp.array([1, 0])],
