@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from musicvae_jax.commands.options import Options
 from musicvae_jax.inference import humaniser
 from musicvae_jax.inference.melody_model import MelodyModel
@@ -43,11 +45,16 @@ def _as_it_is(model: MelodyModel, music: Melody, options: Options) -> Melody:
 
 
 def _humanised(model: MelodyModel, music: Drums, options: Options) -> Drums:
-    """The hits that a model made, which are all alike, as a drummer would strike them."""
+    """The hits that a model made, which are all alike, as a drummer would strike them.
+
+    The bars that were to stay as they are do so, also where all hits in them are alike.
+    """
     if not options.strength or not (model.checkpoint.path / humaniser.FILE).is_file():
         return music
     head = _head(model.checkpoint.path)
-    return head.humanise(music, strength=options.strength, only_plain=True)
+    played = head.humanise(music, strength=options.strength, only_plain=True)
+    is_kept = np.isin(np.arange(music.num_bars), options.kept_bars)
+    return played.played_as(music, is_kept)
 
 
 _head = functools.lru_cache(maxsize=1)(humaniser.load)

@@ -163,4 +163,5 @@ class Writer:
         """
         is_kept = np.isin(np.arange(melody.num_bars), kept_bars)
         tokens, _ = self.fill([melody], is_kept, num=num, key=key, temperature=temperature)
-        return [self._network.melody(row, melody) for row in tokens]
+        made = [self._network.melody(row, melody) for row in tokens]
+        return [self._network.codec.as_played(one, melody, is_kept) for one in made]

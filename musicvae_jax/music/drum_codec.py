@@ -60,6 +60,10 @@ class DrumCodec:
         step, piece = np.nonzero(token_hits(tokens))
         return Drums.from_hits(zip(piece, step, strict=True), tokens.size, **fields)
 
+    def as_played(self, made: Drums, given: Drums, is_kept: np.ndarray) -> Drums:
+        """What was made, whose kept bars are played as they were given."""
+        return made.played_as(given, is_kept)
+
     def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """The tokens themselves."""
         return tokens

@@ -160,6 +160,21 @@ class Drums:
             num_steps=int(starts[-1]),
         )
 
+    def played_as(self, other: "Drums", is_same: np.ndarray) -> "Drums":
+        """The same hits; those of some bars that others have, too, with their velocity and offset.
+
+        Args:
+          other: of as many steps.
+          is_same: [bars] bool, the bars.
+        """
+        velocity, offset = (grid[self.step, self.piece] for grid in other.grids())
+        is_told = (velocity > 0) & is_same[self.step // STEPS_PER_BAR]
+        return dataclasses.replace(
+            self,
+            velocity=np.where(is_told, velocity, self.velocity),
+            offset=np.where(is_told, offset, self.offset),
+        )
+
     def grids(self) -> tuple[np.ndarray, np.ndarray]:
         """Velocities and offsets, 0 where there is no hit: [num_steps, 9] float32 each."""
         velocity = np.zeros((self.num_steps, len(PIECES)), np.float32)

@@ -66,6 +66,15 @@ class Codec(Protocol):
     def decode(self, tokens: np.ndarray, **fields: Any) -> Any:
         """Returns the music of tokens: [steps] int; sets `tempo_bpm`, `program`."""
 
+    def as_played(self, made: Any, given: Any, is_kept: np.ndarray) -> Any:
+        """What was decoded, with what tokens do not tell of the bars that are as they were given.
+
+        Args:
+          made: what was decoded, as long as what was given.
+          given: of which bars were kept.
+          is_kept: [bars] bool.
+        """
+
     def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """Converts tokens of `stored`: [batch, steps] int."""
 
@@ -168,6 +177,10 @@ class MelodyCodec:
             **melody_fields,
         )
 
+    def as_played(self, made: Melody, given: Melody, is_kept: np.ndarray) -> Melody:
+        """What was made: tokens tell all of a melody."""
+        return made
+
     def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """The tokens themselves."""
         return tokens
@@ -249,6 +262,10 @@ class RollCodec:
             num_steps=tokens.size,
             **melody_fields,
         )
+
+    def as_played(self, made: Melody, given: Melody, is_kept: np.ndarray) -> Melody:
+        """What was made: tokens tell all of a melody."""
+        return made
 
     def from_stored(self, tokens: np.ndarray) -> np.ndarray:
         """Converts tokens of `MelodyCodec`, a whole batch at once.

@@ -64,7 +64,7 @@ class Engine:
         self.warmed = 0
         can_compose = composing.can_compose(model)
         self.ways = ways.possible(can_compose)
-        self.modes = tuple(mode for mode in self.kind.modes if mode != "vary" or can_compose)
+        self.modes = tuple(mode for mode in fields.USUAL if mode != "vary" or can_compose)
         self._others = {mode: num for mode, num in _OTHERS.items() if mode in self.modes}
         self._usual_ways = [way for way in self.ways if way.is_usual]
         self.steps = len(self._usual_ways) + len(self._others) + 1

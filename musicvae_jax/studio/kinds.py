@@ -22,7 +22,7 @@ from musicvae_jax.music.examples import example_melodies
 from musicvae_jax.music.grid import given_name
 from musicvae_jax.music.windows import WindowRules
 from musicvae_jax.notation import read
-from musicvae_jax.studio import drum_views, fields, requests, songs, views
+from musicvae_jax.studio import drum_views, requests, songs, views
 from musicvae_jax.studio.results import DrumItem, Item
 from musicvae_jax.system.errors import UserError
 
@@ -41,7 +41,6 @@ class Kind:
       is_line: whether it is one voice of notes with pitches, which can be a track of a song that
         is played whole, be sung, played in, edited and written as notation.
       without: flags of the page that mean nothing for it.
-      modes: that the page offers for it.
       suffixes: of the files that it is read from.
       examples: by name.
       item: of a result.
@@ -59,7 +58,6 @@ class Kind:
     hint: str
     is_line: bool
     without: frozenset[str]
-    modes: tuple[str, ...]
     suffixes: tuple[str, ...]
     examples: Mapping[str, Any]
     item: type[Item]
@@ -111,7 +109,6 @@ MELODY = Kind(
     hint="Drop a music file here: MIDI, MusicXML, ABC, kern, or a recording of one voice.",
     is_line=True,
     without=frozenset({"strength"}),
-    modes=tuple(fields.USUAL),
     suffixes=read.SUFFIXES,
     # In the bars of every model, those of the first one first.
     examples={
@@ -137,8 +134,6 @@ DRUMS = Kind(
             *("meter_keeps", "pitch_range", "programs", "rhythm", "scale"),
         }
     ),
-    # New bars would lose how the other ones were played.
-    modes=tuple(mode for mode in fields.USUAL if mode != "vary"),
     suffixes=midi_read.SUFFIXES,
     examples=DRUM_FILES.examples(0),
     item=DrumItem,

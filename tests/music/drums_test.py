@@ -83,3 +83,12 @@ def test_kits():
         pitches = [pitch for notes in table.values() for pitch in notes]
         assert len(pitches) == len(set(pitches))
         assert sorted(table) == list(range(9))
+
+
+def test_some_bars_are_played_as_others_are():
+    played = Drums([0, 1, 0], [0, 4, 16], [20, 30, 40], [0.1, 0.2, -0.3], 32)
+    made = Drums.from_hits([(0, 0), (2, 2), (0, 16), (1, 20)], 32)
+    both = made.played_as(played, np.array([True, False]))
+    assert both.hits() == made.hits()
+    assert both.velocity.tolist() == [20, 80, 80, 80]
+    np.testing.assert_allclose(both.offset, [0.1, 0, 0, 0])

@@ -18,10 +18,12 @@ from musicvae_jax.commands import files as commands_files
 from musicvae_jax.commands import flags as mode_flags
 from musicvae_jax.commands import interpolate, melodies, options
 from musicvae_jax.inference import humaniser
+from musicvae_jax.inference.composer import Composer, Sampling
 from musicvae_jax.inference.humaniser import Humaniser
 from musicvae_jax.inference.melody_model import MelodyModel
 from musicvae_jax.midi import encode
 from musicvae_jax.midi.write import write
+from musicvae_jax.models import bar_flow
 from musicvae_jax.models.groove_head import GrooveHead
 from musicvae_jax.music.drum_examples import example_drums
 from musicvae_jax.music.drum_kit import PIECES
@@ -33,6 +35,7 @@ from musicvae_jax.studio.engine import Engine
 from musicvae_jax.studio.server import create_app
 from musicvae_jax.system.errors import UserError
 from tests import helpers
+from tests.inference.writing_test import SHARES, random_prior
 from tests.studio.server_test import LOCAL, events, make, read
 
 BARS = 2
@@ -53,6 +56,8 @@ def folder(tmp_path_factory):
     for name, part in (parts | {"third": parts["bossa"].window(1, 1)}).items():
         offset = rng.uniform(-0.4, 0.4, part.piece.size)
         write(folder / f"{name}.mid", dataclasses.replace(part, offset=offset))
+    # Nobody played this one: all hits are alike.
+    write(folder / "plain.mid", Drums.from_hits(parts["rock"].hits(), 48))
     fields = {"features": 16, "layers": 1, "dropout": 0.0}
     hits = np.zeros((1, 16, 9), np.float32)
     shapes = jax.eval_shape(GrooveHead(**fields).init, jax.random.key(0), hits, np.ones(1))
@@ -63,8 +68,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(folder):
-    config = helpers.small_config(codec="drums", bars=BARS)
-    return MelodyModel(Checkpoint(folder, 1, config, helpers.random_params(config)))
+    config = helpers.small_config(codec="drums", bars=BARS, **SHARES)
+    made = MelodyModel(Checkpoint(folder, 1, config, helpers.random_params(config, scale=3)))
+    layout = bar_flow.layout(made.model)
+    return made.with_composer(Composer(random_prior(layout), layout, Sampling(steps=3)))
 
 
 @pytest.fixture(scope="module")
@@ -141,17 +148,24 @@ def test_a_transition_is_what_the_command_line_writes(client, folder, written, t
     assert "--melody_only" not in result["command"]
 
 
-@pytest.mark.parametrize("mode", ["generate", "complete"])
-def test_other_modes_are_what_the_command_line_writes(client, folder, written, mode):
-    told = {"num": "2", "bars": "1", "strength": "1.5", "seed": "3"}
-    names = ("rock.mid",)[: mode == "complete"]
-    output = written(mode, told, names)
+@pytest.mark.parametrize(
+    ("mode", "told", "kept"),
+    [("generate", {"bars": "1"}, ()), ("vary", {}, (0, 2))],
+)
+def test_other_modes_are_what_the_command_line_writes(client, folder, written, mode, told, kept):
+    told = told | {"num": "2", "strength": "1.5", "seed": "3"}
+    names = ("plain.mid",)[: mode != "generate"]
+    output = written(mode, told, names, kept_bars=kept)
+    told |= {"keep_bars": "1,3"} if kept else {}
     result = make(client, mode, told, [read(client, folder / name) for name in names])
     report = client.get(f"/api/result/{result['id']}/report.json").content
     assert report == (output / f"{mode}.json").read_bytes()
     for number, item in enumerate(result["items"]):
         made = client.get(f"/api/result/{result['id']}/{number}.mid").content
         assert made == (output / item["name"]).read_bytes()
+        version = read_drums(output / item["name"])
+        for bar in kept:
+            assert version.window(bar, 1) == read_drums(folder / names[0]).window(bar, 1)
 
 
 def test_a_file_comes_back_as_it_was_played_and_is_heard_on_channel_ten(client, folder):
@@ -177,7 +191,7 @@ def test_the_page_shows_what_drums_have(client):
         asked = {"mode": "interpolate", "options": {name: "auto"}, "inputs": []}
         answer = client.post("/api/make", json=asked)
         assert f"--{name}: not an option" in answer.json()["error"]
-    for part in ("get-musicxml", 'class="record"', "Edit notes", "tab-vary", "melody A", ".abc"):
+    for part in ("get-musicxml", 'class="record"', "Edit notes", "melody A", ".abc"):
         assert part not in page
 
 
