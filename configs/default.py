@@ -92,7 +92,9 @@ def get_config() -> ml_collections.ConfigDict:
     # 'scan': they are scanned, as on TPUs;
     # 'unrolled': scanned, several steps in a turn of the loop, as on GPUs;
     # 'pallas': on TPUs only, each LSTM as one kernel that keeps its weights on the chip, or a
-    # scan if its width does not divide by 128 or the weights are larger than 32 MiB.
+    # scan if its width does not divide by 128 or the weights are larger than 32 MiB;
+    # 'triton': on NVIDIA's GPUs only, each step of an LSTM as one kernel, or a scan if its
+    # width does not divide by 64.
     model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()

@@ -11,7 +11,8 @@ are given as turns x launches of a turn. The operations are 2 m n k for a produc
 [k, n], in a loop as often as it turns, counted in what JAX traced; nothing else counts.
 
 The LSTMs are what `config.model.lstm=auto` means on the target, or what --lstm says: with `pallas`
-they are the kernels of `models/lstm_tpu.py`, for TPUs.
+they are the kernels of `models/lstm_tpu.py`, for TPUs, and with `triton` those of
+`models/lstm_gpu.py`, for GPUs.
 
 The exit code is 1 if something does not compile, or does not fit into the memory, and 2 if an
 argument is wrong, or a compiler is not installed.
@@ -272,7 +273,7 @@ def main() -> None:
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
-    parser.add_argument("--lstm", default="", choices=("scan", "unrolled", "pallas"))
+    parser.add_argument("--lstm", default="", choices=("scan", "unrolled", "pallas", "triton"))
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")
     args = parser.parse_args()

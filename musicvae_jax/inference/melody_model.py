@@ -16,6 +16,7 @@ from musicvae_jax.inference.network import Network
 from musicvae_jax.inference.results import Continuation, Posterior, Reconstruction
 from musicvae_jax.inference.writing import Writer
 from musicvae_jax.models import bar_flow, noise
+from musicvae_jax.models.lstm import BACKENDS
 from musicvae_jax.models.trained import TrainedModel
 from musicvae_jax.music.melody import Melody
 from musicvae_jax.music.windows import first_window, play_round
@@ -53,7 +54,7 @@ class MelodyModel:
     def __init__(self, checkpoint: Checkpoint):
         self.checkpoint = checkpoint
         config = checkpoint.config.model
-        if config.lstm == "pallas" and jax.default_backend() != "tpu":
+        if BACKENDS.get(config.lstm) not in (None, jax.default_backend()):
             config = ml_collections.ConfigDict({**config, "lstm": "auto"})
         self._network = network = Network(config, checkpoint.params)
         self.model, self.params = network.model, network.params

@@ -3,8 +3,8 @@
 Everything is time-major, so that nothing is transposed between layers. A layer's
 drive, what its inputs add to the gates, is computed for all steps in one matrix
 product before the scan; inside the scan remains the recurrent product. On CPUs the
-scan is replaced by a compiled loop that does the same (`lstm_cpu`), and on TPUs, if that
-is asked for, by one kernel (`lstm_tpu`).
+scan is replaced by a compiled loop that does the same (`lstm_cpu`), and on TPUs and GPUs,
+if that is asked for, by kernels (`lstm_tpu`, `lstm_gpu`).
 """
 
 from types import ModuleType
@@ -17,12 +17,8 @@ from musicvae_jax.models import lstm_cpu, lstm_scan
 from musicvae_jax.models.drive import Drive
 from musicvae_jax.models.lstm_scan import Carry
 
-
-def _lstm_tpu() -> ModuleType:
-    """`lstm_tpu`, imported for those who ask for it, since that takes half a second."""
-    from musicvae_jax.models import lstm_tpu
-
-    return lstm_tpu
+# The backend that an implementation is for, where it is not for all.
+BACKENDS = {"pallas": "tpu", "triton": "gpu"}
 
 
 def _bias_init(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -76,8 +72,8 @@ class LSTMLayer(nn.Module):
       dtype: in which matrix products are computed.
       implementation: 'auto' runs the loop of `lstm_cpu` where it serves, and scans
         the cell elsewhere; 'scan' always scans, 'unrolled' several steps in a turn, as
-        'auto' does on GPUs; 'pallas' runs the kernel of `lstm_tpu`
-        where it serves, and scans elsewhere.
+        'auto' does on GPUs; 'pallas' runs the kernel of `lstm_tpu`, and 'triton' that
+        of `lstm_gpu`, where it serves, and scans elsewhere.
     """
 
     features: int
@@ -120,8 +116,8 @@ class LSTMLayer(nn.Module):
             )
             return (cell, outputs[0 if reverse else -1]), outputs
         weights = self.cell.recurrent_kernel, self.cell.bias
-        if self.is_kernel and not self.is_initializing():
-            cell, outputs = _lstm_tpu().lstm(drive.expand(), *weights, *carry, reverse, self.dtype)
+        if self.kernels and not self.is_initializing():
+            cell, outputs = self.kernels.lstm(drive.expand(), *weights, *carry, reverse, self.dtype)
             return (cell, outputs[0 if reverse else -1]), outputs
         return lstm_scan.lstm(
             drive.expand(), *weights, carry, self.dtype, reverse, self.steps_of_a_turn
@@ -133,9 +129,16 @@ class LSTMLayer(nn.Module):
         return self.implementation == "auto" and lstm_cpu.serves(self.features, self.dtype)
 
     @property
-    def is_kernel(self) -> bool:
-        """Whether the kernel of `lstm_tpu` runs instead of a scan."""
-        return self.implementation == "pallas" and _lstm_tpu().serves(self.features, self.dtype)
+    def kernels(self) -> ModuleType | None:
+        """The module whose kernels run instead of a scan, if one was asked for and serves."""
+        # Imported for those who ask, since that takes half a second.
+        if self.implementation == "pallas":
+            from musicvae_jax.models import lstm_tpu as module
+        elif self.implementation == "triton":
+            from musicvae_jax.models import lstm_gpu as module
+        else:
+            return None
+        return module if module.serves(self.features, self.dtype) else None
 
     @property
     def steps_of_a_turn(self) -> int:
@@ -161,7 +164,7 @@ def both_directions(
         (_, last), outputs = forward(drives[0], carry)
         (_, first), back_outputs = backward(drives[1], carry, reverse=True)
         return (last, outputs), (first, back_outputs)
-    if forward.is_kernel:
+    if forward.kernels:
         return _in_one_kernel((forward, backward), drives, carry)
     cells = (forward.cell, backward.cell)
     kernel = jnp.stack([cell.recurrent_kernel for cell in cells])
@@ -181,7 +184,7 @@ def _in_one_kernel(layers: tuple[LSTMLayer, LSTMLayer], drives: tuple[Drive, Dri
     bias = jnp.concatenate([cell.bias for cell in cells])
     drive = jnp.concatenate([drive.expand() for drive in drives], axis=-1)
     states = (jnp.tile(state, 2) for state in carry)
-    _, outputs = _lstm_tpu().lstm(drive, kernel, bias, *states, False, layers[0].dtype)
+    _, outputs = layers[0].kernels.lstm(drive, kernel, bias, *states, False, layers[0].dtype)
     outputs, back_outputs = jnp.split(outputs, 2, axis=-1)
     return (outputs[-1], outputs), (back_outputs[0], back_outputs)
 

@@ -34,6 +34,7 @@ import optax
 from tqdm import tqdm
 
 from musicvae_jax.checkpoints import load, store
+from musicvae_jax.models.lstm import BACKENDS
 from musicvae_jax.models.vae import MusicVAE, abstract_params, create_model
 from musicvae_jax.system import files, locks, processes
 from musicvae_jax.system.devices import all_devices, host_copy, layout
@@ -143,9 +144,11 @@ def train(
       CheckpointError: the state cannot be saved.
     """
     started = time.monotonic()
-    if config.model.lstm == "pallas" and jax.default_backend() != "tpu":
+    backend = BACKENDS.get(config.model.lstm)
+    if backend not in (None, jax.default_backend()):
         raise UserError(
-            "config.model.lstm=pallas: is for TPUs, and there is none here; auto runs everywhere",
+            f"config.model.lstm={config.model.lstm}: needs a {backend.upper()}, and there is none "
+            "here; auto runs everywhere",
             "config.model.lstm",
         )
     workdir = files.make_output_dir(workdir)

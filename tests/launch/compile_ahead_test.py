@@ -111,6 +111,18 @@ def test_a_small_model_is_compiled(target, package):
 
 
 @pytest.mark.slow
+def test_with_the_kernel_for_gpus_a_step_of_the_loop_is_one_launch():
+    if not is_installed("jax-cuda12-plugin"):
+        pytest.skip("needs jax-cuda12-plugin")
+    done = run("--target=h100", "--config=tiny", "--functions=train", "--lstm=triton")
+    assert done.returncode == 0, done.stderr
+    train = json.loads(done.stdout.splitlines()[-1])["h100"]["tiny"]["train"]
+    # Eight steps in a turn, whose counter is the ninth launch.
+    assert {loop["launches"] for loop in train["loops"]} == {9}
+    assert sorted(loop["trips"] for loop in train["loops"]) == [2, 2, 2, 2, 32, 32]
+
+
+@pytest.mark.slow
 def test_with_the_kernel_a_step_for_tpus_has_no_loop():
     if not is_installed("libtpu"):
         pytest.skip("needs libtpu")

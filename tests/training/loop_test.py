@@ -106,10 +106,11 @@ def test_parameters_to_begin_from_must_be_there_and_of_the_model(config, straigh
         loop.train(other, tmp_path)
 
 
-def test_the_kernel_for_tpus_is_refused_elsewhere(config, tmp_path):
+@pytest.mark.parametrize(("lstm", "device"), [("pallas", "TPU"), ("triton", "GPU")])
+def test_kernels_for_accelerators_are_refused_elsewhere(lstm, device, config, tmp_path):
     config = config.copy_and_resolve_references()
-    config.model.lstm = "pallas"
-    with pytest.raises(UserError, match=r"^config.model.lstm=pallas: is for TPUs, .*none here"):
+    config.model.lstm = lstm
+    with pytest.raises(UserError, match=f"^config.model.lstm={lstm}: needs a {device}, .*none"):
         loop.train(config, tmp_path)
 
 

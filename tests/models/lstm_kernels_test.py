@@ -1,4 +1,4 @@
-"""The kernel for TPUs, interpreted, against the other loops: the same numbers, to rounding."""
+"""The kernels for TPUs and GPUs, interpreted, against the other loops: equal to rounding."""
 
 import collections
 import dataclasses
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicvae_jax.models import lstm_tpu
+from musicvae_jax.models import lstm_gpu, lstm_tpu
 from musicvae_jax.models.encoder import BidirectionalLayer
 from musicvae_jax.models.lstm import Drive, LSTMLayer
 
@@ -27,10 +27,14 @@ def normal(number: int, *shape: int) -> np.ndarray:
 
 @pytest.fixture
 def interpreted(monkeypatch):
-    """The kernel on this machine, in blocks of at most 16 rows and three steps."""
+    """The kernels on this machine, in tiles of at most 16 rows and some steps or units."""
     kernel = functools.partial(lstm_tpu.lstm, block_bytes=64_000, interpret=True)
     monkeypatch.setattr(lstm_tpu, "lstm", kernel)
     monkeypatch.setattr(lstm_tpu, "serves", lambda features, dtype: True)
+    kernel = functools.partial(lstm_gpu.lstm, interpret=True)
+    monkeypatch.setattr(lstm_gpu, "lstm", kernel)
+    for name, size in {"_ROWS": 16, "_UNITS": 8, "_DEPTH": 16, "_STEPS_OF_A_TURN": 2}.items():
+        monkeypatch.setattr(lstm_gpu, name, size)
 
 
 def value_and_gradients(layer, *inputs, reverse=()):
@@ -47,11 +51,12 @@ def value_and_gradients(layer, *inputs, reverse=()):
     return [np.asarray(x, np.float32) for x in found if x.dtype != jax.dtypes.float0]
 
 
-def test_both_directions_agree_with_the_loop_of_cpus(interpreted):
+@pytest.mark.parametrize("kernels", ["pallas", "triton"])
+def test_both_directions_agree_with_the_loop_of_cpus(kernels, interpreted):
     tokens = np.random.default_rng(9).integers(0, VOCAB + 1, (6, 21))
     ours, expected = (
         value_and_gradients(BidirectionalLayer(FEATURES, VOCAB, implementation=name), tokens)
-        for name in ("pallas", "auto")
+        for name in (kernels, "auto")
     )
     for one, other in zip(ours, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
