@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import wave
 
 import jax
 import matplotlib.image
@@ -143,7 +144,11 @@ def test_a_transition_is_what_the_command_line_writes(client, folder, written, t
     picture = matplotlib.image.imread(io.BytesIO(client.get(f"{address}/0.png").content))
     assert (picture == matplotlib.image.imread(first)).all()
     if is_chain:
-        assert client.get(f"{address}/0.wav").content == first.with_suffix(".wav").read_bytes()
+        sound = client.get(f"{address}/0.wav").content
+        assert sound == first.with_suffix(".wav").read_bytes()
+        with wave.open(io.BytesIO(sound)) as file:  # no longer than what is repeated
+            seconds = file.getnframes() / file.getframerate()
+        assert seconds == pytest.approx(result["items"][0]["duration_sec"], abs=0.01)
     assert client.get(f"{address}/0.musicxml").status_code == 404
     assert "--melody_only" not in result["command"]
 
