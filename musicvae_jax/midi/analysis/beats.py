@@ -18,7 +18,7 @@ _MANY = 4_000
 # The resultant of onsets on a grid is 1 if all fit, and by chance near 0, the nearer the more
 # there are (`_CHANCE` divided by the square root of their number): below that, they do
 # not fit. A tracked grid, which moves to onsets, must fit them by so much, and so much better.
-_MAX_BY_CHANCE, _CHANCE, _MIN_FIT, _MIN_GAIN = 0.25, 2.5, 0.6, 0.3
+_MAX_BY_CHANCE, _CHANCE, _MIN_FIT, _MIN_GAIN = 0.35, 2.5, 0.6, 0.3
 # Parts of a quarter note on which onsets may lie: eighths, triplets, sixteenths, and so on.
 _GRIDS = (2, 3, 4, 6, 8, 12)
 

@@ -175,16 +175,18 @@ def _changes(notes: GridNotes) -> np.ndarray:
     size, tone = notes.size, notes.pitch % 12
     begun = np.bincount(notes.start * 12 + tone, minlength=12 * size)
     ended = np.bincount(notes.end * 12 + tone, minlength=12 * size)
-    change = (begun - ended[: 12 * size]).reshape(size, 12).astype(np.float64)
-    # As many as two notes of a pitch class count.
-    total = np.cumsum(np.minimum(np.cumsum(change, axis=0), 2), axis=0)
+    # Whole numbers, exact in 32 bits.
+    change = (begun - ended[: 12 * size]).reshape(size, 12).astype(np.float32)
+    # As many as two notes of a pitch class count; `total[17 + n]` is of the steps up to n.
+    total = np.zeros((size + 33, 12), np.float32)
+    np.cumsum(np.minimum(np.cumsum(change, axis=0), 2), axis=0, out=total[17 : size + 17])
+    total[size + 17 :] = total[size + 16]
     result = np.zeros((3, size))
     for row, width in zip(result, (4, 8, 16), strict=True):
-        padded = np.concatenate([np.zeros((2 * width, 12)), total, np.repeat(total[-1:], width, 0)])
         # Sums over `width` steps: over those before each step, and over those from it on.
-        sums = padded[2 * width - 1 : -1] - padded[width - 1 : -width - 1]
-        square = np.einsum("sp,sp->s", sums, sums)
-        product = np.einsum("sp,sp->s", sums[:size], sums[width:])
+        sums = total[16 : 16 + size + width] - total[16 - width : 16 + size]
+        square = np.einsum("sp,sp->s", sums, sums).astype(np.float64)
+        product = np.einsum("sp,sp->s", sums[:size], sums[width:]).astype(np.float64)
         norm = np.sqrt(square[:size] * square[width:])
         row[:] = np.where(norm > 0, 1 - product / np.maximum(norm, 1e-9), 0)
     return result

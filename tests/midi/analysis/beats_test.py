@@ -65,3 +65,9 @@ def test_a_performance_is_kept_whole_on_its_tracked_beats():
     steps = np.array([4 * (note.start / resolution - whole.origin) for note in melody])
     assert len(melody) == whole.melody.pitch.size
     assert np.abs(np.sort(steps) - whole.melody.start).max() < 0.6
+
+
+def test_loose_playing_to_a_click_has_a_grid():
+    rng = np.random.default_rng(0)
+    places = np.arange(256) / 4 + rng.normal(0, 0.035, 256) + 1
+    assert not beats.is_without_grid(song(track([(60, t, t + 0.1) for t in np.sort(places)])))
