@@ -9,6 +9,8 @@
 #   MODELS   for the training step, names in configs/ (seed,hier,hier_paper)
 #   BATCHES  batch sizes (64,512)
 #   DTYPES   (float32 bfloat16)
+#   GRAPHS   what XLA puts into CUDA graphs in the training step (default +WHILE): what it does by
+#            default, and loops too
 #   DECODE   for decoding, names in configs/ (seed hier)
 #   PYTHON   the interpreter (python)
 #
@@ -20,6 +22,7 @@ OUT="${OUT:-runs/bench_gpu}"
 MODELS="${MODELS:-seed,hier,hier_paper}"
 BATCHES="${BATCHES:-64,512}"
 DTYPES="${DTYPES:-float32 bfloat16}"
+GRAPHS="${GRAPHS:-default +WHILE}"
 DECODE="${DECODE:-seed hier}"
 PYTHON="${PYTHON:-python}"
 
@@ -65,8 +68,14 @@ if ! "$dry_run"; then
   "$PYTHON" -c 'import jax, sys; sys.exit(f"error: no GPU: {jax.devices()}" if jax.default_backend() != "gpu" else 0)'
 fi
 for dtype in $DTYPES; do
-  measure "train_step_$dtype" "$PYTHON" benchmarks/train_step.py "--models=$MODELS" \
-    "--batch=$BATCHES" "--dtype=$dtype" ${quick[@]+"${quick[@]}"}
+  for flags in $GRAPHS; do
+    name="train_step_$dtype" xla_flags="${XLA_FLAGS:-}"
+    if [ "$flags" != default ]; then
+      name+="_graphs$flags" xla_flags+=" --xla_gpu_enable_command_buffer=$flags"
+    fi
+    measure "$name" env "XLA_FLAGS=$xla_flags" "$PYTHON" benchmarks/train_step.py \
+      "--models=$MODELS" "--batch=$BATCHES" "--dtype=$dtype" ${quick[@]+"${quick[@]}"}
+  done
 done
 for model in $DECODE; do
   measure "decode_$model" "$PYTHON" benchmarks/decode.py "--model=$model" ${quick[@]+"${quick[@]}"}

@@ -6,13 +6,17 @@ For each target, configuration and function it prints the seconds to compile, th
 peak, the matrix products, the launches, the loops and the collectives, all of one device; and as
 its last line all figures as JSON: {target: {config: {function: {...}}}}.
 
-Launches are what the device starts one after another, see `hlo_counts.Program.launches`. The loops
+Launches are what the device starts one after another, see `hlo_counts.Program.launches`. "By host"
+is, for GPUs, what the host starts if XLA's CUDA graphs, of many launches each, are one: by default
+there are such, and XLA_FLAGS=--xla_gpu_enable_command_buffer=+WHILE puts loops into them. The loops
 are given as turns x launches of a turn. The operations are 2 m n k for a product of [m, k] and
 [k, n], in a loop as often as it turns, counted in what JAX traced; nothing else counts.
 
 The LSTMs are what `config.model.lstm=auto` means on the target, or what --lstm says: with `pallas`
 they are the kernels of `models/lstm_tpu.py`, for TPUs, and with `triton` those of
 `models/lstm_gpu.py`, for GPUs.
+
+--save=FOLDER writes what was compiled, for `executables.load` where the devices are.
 
 The exit code is 1 if something does not compile, or does not fit into the memory, and 2 if an
 argument is wrong, or a compiler is not installed.
@@ -28,6 +32,7 @@ import math
 import os
 import pathlib
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -42,10 +47,12 @@ os.environ |= {
 }
 
 import accelerators
+import executables
 import hlo_counts
 import jax
 import jax.numpy as jnp
 import ml_collections
+import thunks
 
 from musicvae_jax import configs
 from musicvae_jax.inference import batching
@@ -169,17 +176,28 @@ def _times(equation: Any) -> int:
     return equation.params["length"] if equation.primitive.name == "scan" else 1
 
 
-def measure(mapped: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
-    """Compiles a function; see the module for the figures."""
+def measure(
+    mapped: Callable[..., Any], arguments: tuple[Any, ...], is_gpu: bool, path: pathlib.Path | None
+) -> dict[str, Any]:
+    """Compiles a function, and writes it to `path`, if given; see the module for the figures."""
     lowered = mapped.lower(*arguments)
     start = time.perf_counter()
     # There is no GPU on which XLA could try which of several kernels is fastest.
-    compiled = lowered.compile(compiler_options={"xla_gpu_autotune_level": "0"})
-    seconds = time.perf_counter() - start
+    options = {"xla_gpu_autotune_level": "0"}
+    with tempfile.TemporaryDirectory() as folder:
+        if is_gpu:
+            options["xla_dump_to"] = folder
+        compiled = lowered.compile(compiler_options=options)
+        seconds = time.perf_counter() - start
+        dumped = thunks.dumped(folder) if is_gpu else None
+    if path is not None:
+        executables.save(path, compiled)
     memory = compiled.memory_analysis()
     peak = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     peak += memory.temp_size_in_bytes + memory.generated_code_size_in_bytes
     program = hlo_counts.parse(compiled.as_text())
+    loops = program.loops()
+    by_host = dumped and thunks.host_launches(dumped, [loop.trips for loop in loops])
     return {
         "compile_sec": round(seconds, 1),
         "peak_mib": round(peak / 2**20, 1),
@@ -187,7 +205,8 @@ def measure(mapped: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str,
             product_operations(jax.make_jaxpr(mapped)(*arguments).jaxpr) / 1e9, 2
         ),
         "launches": program.launches(),
-        "loops": [dataclasses.asdict(loop) for loop in program.loops()],
+        "host_launches": by_host,
+        "loops": [dataclasses.asdict(loop) for loop in loops],
         "collectives": {
             name: {"count": count, "bytes": size}
             for name, (count, size) in program.collectives().items()
@@ -197,7 +216,8 @@ def measure(mapped: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str,
 
 HEADER = (
     f"{'target':10s} {'config':12s} {'function':15s} {'compile s':>9s} {'peak MiB':>8s} "
-    f"{'of all':>6s} {'GFLOP':>9s} {'launches':>8s}  loops; collectives"
+    f"{'of all':>6s} {'GFLOP':>9s} {'launches':>8s} "
+    f"{'by host':>7s}  loops; collectives"
 )
 
 
@@ -211,18 +231,25 @@ def row(figures: dict[str, Any], memory_gib: float) -> str:
     share = figures["peak_mib"] / 1024 / memory_gib
     return (
         f"{figures['compile_sec']:9.1f} {figures['peak_mib']:8,.0f} {share:6.1%} "
-        f"{figures['product_gflop']:9,.1f} {figures['launches']:8,d}  {' '.join(loops) or '-'}; "
+        f"{figures['product_gflop']:9,.1f} {figures['launches']:8,d} "
+        f"{figures['host_launches'] or '-':>7}  {' '.join(loops) or '-'}; "
         f"{', '.join(collectives) or 'no collective'}"
     )
 
 
 def compile_one(
-    name: str, config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int, memory: float
+    name: str,
+    config: ml_collections.ConfigDict,
+    devices: Sequence[Any],
+    rows: int,
+    memory: float,
+    path: pathlib.Path | None,
 ) -> dict[str, Any]:
     """The figures of a function, or `error` with the reason why it cannot run."""
     share = -(-config.train.batch_size // len(devices))
     try:
-        figures = measure(*FUNCTIONS[name](config, devices, share if name in OF_A_BATCH else rows))
+        mapped, arguments = FUNCTIONS[name](config, devices, share if name in OF_A_BATCH else rows)
+        figures = measure(mapped, arguments, devices[0].platform == "gpu", path)
     except (UserError, jax.errors.JaxRuntimeError) as error:
         return {"error": accelerators.first_line(error)}
     if figures["peak_mib"] > 1024 * memory:
@@ -252,7 +279,9 @@ def compile_all(args: argparse.Namespace) -> bool:
         # Not 'auto', which means what it means on this machine.
         config.model.lstm = args.lstm or accelerators.lstm(target)
         used = devices[: args.devices or len(devices)]
-        figures = compile_one(name, config, used, args.rows, memory)
+        file = f"{target.replace(':', '_')}/{config_name}_{name}.executable"
+        path = pathlib.Path(args.save, file) if args.save else None
+        figures = compile_one(name, config, used, args.rows, memory, path)
         results.setdefault(target, {}).setdefault(config_name, {})[name] = figures
         told = row(figures, memory) if "launches" in figures else "-"
         print(f"{target:10s} {config_name:12s} {name:15s} {told}", flush=True)
@@ -274,6 +303,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
     parser.add_argument("--lstm", default="", choices=("scan", "unrolled", "pallas", "triton"))
+    parser.add_argument("--save", default="", help="folder for TARGET/CONFIG_FUNCTION.executable")
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")
     args = parser.parse_args()

@@ -59,10 +59,16 @@ def test_operations_of_products_in_a_kernel():
 
 def test_a_table_row():
     loops = [{"trips": 256, "launches": 9}, {"trips": None, "launches": 2}]
-    figures = {"compile_sec": 6.0, "peak_mib": 2048.0, "product_gflop": 21.1, "launches": 2306}
+    figures = {
+        "compile_sec": 6.0,
+        "peak_mib": 2048.0,
+        "product_gflop": 21.1,
+        "launches": 2306,
+        "host_launches": 33,
+    }
     figures |= {"loops": loops, "collectives": {"all-reduce": {"count": 1, "bytes": 3 << 20}}}
     numbers, _, rest = compile_ahead.row(figures, 16.0).partition("  256x9")
-    assert numbers.split() == ["6.0", "2,048", "12.5%", "21.1", "2,306"]
+    assert numbers.split() == ["6.0", "2,048", "12.5%", "21.1", "2,306", "33"]
     assert rest == " ?x2; 1 all-reduce of 3.0 MiB"
 
 
