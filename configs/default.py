@@ -89,12 +89,13 @@ def get_config() -> ml_collections.ConfigDict:
     # Matrix products in 'float32' or 'bfloat16'; parameters and states are float32.
     model.dtype = "float32"
     # 'auto': on CPUs the LSTMs run a loop that is compiled once for the machine;
-    # 'scan': they are scanned, as on TPUs;
-    # 'unrolled': scanned, several steps in a turn of the loop, as on GPUs;
-    # 'pallas': on TPUs only, each LSTM as one kernel that keeps its weights on the chip, or a
-    # scan if its width does not divide by 128 or the weights are larger than 32 MiB;
-    # 'triton': on NVIDIA's GPUs only, each step of an LSTM as one kernel, or a scan if its
-    # width does not divide by 64.
+    # 'scan': plain `nn.scan`;
+    # 'rolled': a scan with gradients of its own, as on TPUs;
+    # 'unrolled': the same, several steps in a turn of the loop, as on GPUs;
+    # 'pallas': on TPUs only, each LSTM as one kernel that keeps its weights on the chip, or
+    # 'rolled' if its width does not divide by 128 or the weights are larger than 32 MiB;
+    # 'triton': on NVIDIA's GPUs only, each step of an LSTM as one kernel, or 'rolled' if
+    # its width does not divide by 64.
     model.lstm = "auto"
 
     config.train = train = ml_collections.ConfigDict()

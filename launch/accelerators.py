@@ -77,7 +77,7 @@ def memory_gib(target: str) -> float:
 
 def lstm(target: str) -> str:
     """What `config.model.lstm=auto` means on a target."""
-    return "unrolled" if target.partition(":")[0] in GPUS else "scan"
+    return "unrolled" if target.partition(":")[0] in GPUS else "rolled"
 
 
 def devices(target: str) -> Sequence[jax.Device]:

@@ -302,7 +302,9 @@ def main() -> None:
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
-    parser.add_argument("--lstm", default="", choices=("scan", "unrolled", "pallas", "triton"))
+    parser.add_argument(
+        "--lstm", default="", choices=("scan", "rolled", "unrolled", "pallas", "triton")
+    )
     parser.add_argument("--save", default="", help="folder for TARGET/CONFIG_FUNCTION.executable")
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")

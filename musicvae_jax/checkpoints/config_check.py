@@ -24,7 +24,7 @@ CHOICES = {
     "model.decoder": ("hierarchical", "flat"),
     "model.dtype": ("float32", "bfloat16"),
     "prior.dtype": ("float32", "bfloat16"),
-    "model.lstm": ("auto", "scan", "unrolled", "pallas", "triton"),
+    "model.lstm": ("auto", "scan", "rolled", "unrolled", "pallas", "triton"),
     "train.parallel": ("pmap", "mesh"),
     "train.sampling": ("none", "constant", "inverse_sigmoid"),
 }

@@ -2,9 +2,10 @@
 
 Everything is time-major, so that nothing is transposed between layers. A layer's
 drive, what its inputs add to the gates, is computed for all steps in one matrix
-product before the scan; inside the scan remains the recurrent product. On CPUs the
-scan is replaced by a compiled loop that does the same (`lstm_cpu`), and on TPUs and GPUs,
-if that is asked for, by kernels (`lstm_tpu`, `lstm_gpu`).
+product before the scan; inside the scan remains the recurrent product. What `nn.scan`
+computes is computed faster by a compiled loop on CPUs (`lstm_cpu`), by a scan with
+gradients of its own on accelerators (`lstm_scan`), and, if that is asked for, by
+kernels for TPUs and GPUs (`lstm_tpu`, `lstm_gpu`).
 """
 
 from types import ModuleType
@@ -70,10 +71,11 @@ class LSTMLayer(nn.Module):
     Attributes:
       features: the width of the state.
       dtype: in which matrix products are computed.
-      implementation: 'auto' runs the loop of `lstm_cpu` where it serves, and scans
-        the cell elsewhere; 'scan' always scans, 'unrolled' several steps in a turn, as
-        'auto' does on GPUs; 'pallas' runs the kernel of `lstm_tpu`, and 'triton' that
-        of `lstm_gpu`, where it serves, and scans elsewhere.
+      implementation: 'scan' is `nn.scan` of the cell, differentiated by JAX: the reference
+        for all others. 'rolled' is the scan of `lstm_scan`, and 'unrolled' takes several of
+        its steps in a turn. 'auto' runs the loop of `lstm_cpu` where it serves, and elsewhere
+        is 'unrolled' on GPUs and 'rolled' on what is not one. 'pallas' runs the kernel of
+        `lstm_tpu`, and 'triton' that of `lstm_gpu`, where it serves, and else is 'rolled'.
     """
 
     features: int
@@ -119,9 +121,17 @@ class LSTMLayer(nn.Module):
         if self.kernels and not self.is_initializing():
             cell, outputs = self.kernels.lstm(drive.expand(), *weights, *carry, reverse, self.dtype)
             return (cell, outputs[0 if reverse else -1]), outputs
-        return lstm_scan.lstm(
-            drive.expand(), *weights, carry, self.dtype, reverse, self.steps_of_a_turn
+        if self.implementation != "scan":
+            return lstm_scan.lstm(
+                drive.expand(), *weights, carry, self.dtype, reverse, self.steps_of_a_turn
+            )
+        scan = nn.scan(
+            lambda cell, carry, drive: cell(carry, drive),
+            variable_broadcast="params",
+            split_rngs={"params": False},
+            reverse=reverse,
         )
+        return scan(self.cell, carry, drive.expand())
 
     @property
     def is_compiled(self) -> bool:
@@ -142,7 +152,7 @@ class LSTMLayer(nn.Module):
 
     @property
     def steps_of_a_turn(self) -> int:
-        """Of a scan. On a TPU and a CPU a turn costs little, and to compile long ones much."""
+        """Of `lstm_scan`. On a TPU and a CPU a turn costs little, and to compile long ones much."""
         is_gpu = self.implementation == "auto" and jax.default_backend() == "gpu"
         return lstm_scan.UNROLL if is_gpu or self.implementation == "unrolled" else 1
 
@@ -152,15 +162,15 @@ def both_directions(
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
     """Runs one layer forwards and another one backwards, from silence.
 
-    Where both are scanned, or run by a kernel, one loop runs both: on an accelerator a loop
-    takes as long as its steps are many, and hardly longer if there is more to do in each.
+    On an accelerator, one loop runs both: it takes as long as its steps are many, and hardly
+    longer if there is more to do in each.
 
     Returns:
       For each, the final hidden state [batch, features], and the outputs
       [steps, batch, features].
     """
     carry = forward.zero_carry(drives[0].batch)
-    if forward.is_initializing() or forward.is_compiled:
+    if forward.is_initializing() or forward.is_compiled or forward.implementation == "scan":
         (_, last), outputs = forward(drives[0], carry)
         (_, first), back_outputs = backward(drives[1], carry, reverse=True)
         return (last, outputs), (first, back_outputs)

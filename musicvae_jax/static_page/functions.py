@@ -64,7 +64,7 @@ def export(model: MelodyModel) -> dict[str, bytes]:
 
 def _of_model(model: MelodyModel) -> dict[str, bytes]:
     # The compiled loop of CPUs cannot be translated.
-    config = ml_collections.ConfigDict({**model.checkpoint.config.model, "lstm": "scan"})
+    config = ml_collections.ConfigDict({**model.checkpoint.config.model, "lstm": "rolled"})
     network = create_model(config)
     per_bar, bars = network.steps_per_bar, network.bars
     params = {"params": jax.tree.map(jnp.asarray, model.params)}

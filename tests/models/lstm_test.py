@@ -107,7 +107,7 @@ def test_token_drive_is_one_hot_times_table():
     assert not drive[1, 0].any()
 
 
-@pytest.mark.parametrize("implementation", ["auto", "scan"])
+@pytest.mark.parametrize("implementation", ["auto", "scan", "unrolled"])
 @pytest.mark.parametrize("vocab", [0, 5])
 def test_both_directions_agree_with_numpy(vocab, implementation):
     rng = np.random.default_rng(1)
