@@ -160,8 +160,8 @@ def drums(draw, min_bars: int = 1, min_hits: int = 1, on_ticks: bool = False) ->
     ends = [draw(cell), (bars - 1) * 144 + draw(cell)]
     others = draw(st.lists(st.integers(0, bars * 144 - 1), min_size=min_hits, max_size=30))
     cells = np.unique([*ends, *others])
-    while len(cells) < min_hits:
-        cells = np.unique(np.append(cells, (cells[-1] + 1) % (bars * 144)))
+    free = np.setdiff1d(np.arange(bars * 144), cells)
+    cells = np.sort([*cells, *free[: max(min_hits - len(cells), 0)]])
     step, piece = np.divmod(cells, 9)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     ticks = rng.integers(-60, 60, len(cells)) if on_ticks else rng.uniform(-60, 60, len(cells))
