@@ -28,7 +28,16 @@ _SITE = pathlib.Path(__file__).parent / "site"
 _STUDIO = pathlib.Path(__file__).parents[1] / "studio" / "page"
 # What the page has in common with that of the studio.
 _SHARED = (
-    *("icon.svg", "player.js", "roll.js", "studio.css", "tones.js", "tracks.js", "wav.js"),
+    *(
+        "icon.svg",
+        "player.js",
+        "roll.js",
+        "studio.css",
+        "tones.js",
+        "tracks.js",
+        "wav.js",
+        "words.js",
+    ),
     "work.css",
 )
 # The ways that the page can go, see `site/bridges.js`.
