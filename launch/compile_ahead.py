@@ -55,6 +55,7 @@ import ml_collections
 import thunks
 
 from musicvae_jax import configs
+from musicvae_jax.checkpoints import config_check
 from musicvae_jax.inference import batching
 from musicvae_jax.inference.network import Network
 from musicvae_jax.models.vae import abstract_params, create_model
@@ -277,7 +278,7 @@ def compile_all(args: argparse.Namespace) -> bool:
         memory, config = accelerators.memory_gib(target), named[config_name]
         config.train.batch_size = args.batch or config.train.batch_size
         # Not 'auto', which means what it means on this machine.
-        config.model.lstm = args.lstm or accelerators.lstm(target)
+        config.model.lstm = accelerators.lstm(target) if args.lstm == "auto" else args.lstm
         used = devices[: args.devices or len(devices)]
         file = f"{target.replace(':', '_')}/{config_name}_{name}.executable"
         path = pathlib.Path(args.save, file) if args.save else None
@@ -302,9 +303,7 @@ def main() -> None:
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
     parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
-    parser.add_argument(
-        "--lstm", default="", choices=("scan", "rolled", "unrolled", "pallas", "triton")
-    )
+    parser.add_argument("--lstm", default="auto", choices=config_check.CHOICES["model.lstm"])
     parser.add_argument("--save", default="", help="folder for TARGET/CONFIG_FUNCTION.executable")
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")

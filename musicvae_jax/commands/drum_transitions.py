@@ -13,6 +13,7 @@ from musicvae_jax.commands.files import write_piece
 from musicvae_jax.commands.instruments import DRUMS
 from musicvae_jax.commands.options import Options
 from musicvae_jax.commands.transitions import (
+    Made,
     bridges_of,
     of_rank,
     report_transitions,
@@ -29,41 +30,23 @@ from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan, maker_of
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 
-@dataclasses.dataclass(frozen=True)
-class DrumTransition:
-    """The piece that leads through all inputs by one strategy.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DrumTransition(Made):
+    """A transition between drums; in the piece its bridges are played as a drummer would.
 
     Attributes:
-      strategy: its name.
-      stem: of its files.
       written: what is written.
       shown: what is drawn: of a bridge alone, with the bars before and after it.
-      bridges: between each two inputs, as the model made them; in the piece they are played.
-      provenance: for the MIDI file.
     """
 
-    strategy: str
-    stem: str
     written: DrumPiece
     shown: DrumPiece
-    bridges: tuple[Bridge, ...]
-    provenance: str
-
-    @property
-    def score(self) -> float:
-        return round(float(np.mean([bridge.score for bridge in self.bridges])), 4)
-
-    @property
-    def output(self) -> str:
-        """The name of its MIDI file."""
-        return f"{self.stem}.mid"
 
     def figure(self) -> Figure:
         """What is shown, and the values of the bars of its bridges."""
         return figure(self.shown, self.bridges, self.stem)
 
     def report(self) -> dict[str, Any]:
-        """Where it was written, what is in it, and its bridges, for JSON."""
         entry = {"output": self.output, "score": self.score, "piece": self.shown.summary()}
         return entry | {"bridges": [bridge.report() for bridge in self.bridges]}
 

@@ -1,9 +1,10 @@
 """Transitions through all inputs of `--mode=interpolate`, by each strategy, and their reports."""
 
+import abc
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,52 +29,21 @@ from musicvae_jax.transitions.maker import Bridge, BridgeMaker, Plan
 from musicvae_jax.transitions.meters import MeterBridgeMaker
 
 
-class Made(Protocol):
-    """What is told of a transition, between melodies or between drums."""
-
-    @property
-    def strategy(self) -> str: ...
-
-    @property
-    def score(self) -> float: ...
-
-    @property
-    def output(self) -> str: ...
-
-    def report(self) -> dict[str, Any]: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Transition:
-    """The piece that leads through all inputs by one strategy.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Made(abc.ABC):
+    """How the piece was made that leads through all inputs by one strategy.
 
     Attributes:
       strategy: its name.
       stem: of its files.
-      piece: what is written, or its line.
-      shown: what is drawn: of a bridge alone, with its two melodies.
-      bridges: between each two inputs.
+      bridges: between each two inputs, as the model made them.
       provenance: for the MIDI file.
-      medley: the whole songs with the bridges, if they are written.
-      drums: the bridges of the drums in it, if they have some.
-      is_edited: whether the notes of the bridges were changed by hand; what is known of them
-        is then of the bridges as they were made.
     """
 
     strategy: str
     stem: str
-    piece: Piece
-    shown: Piece
     bridges: tuple[Bridge, ...]
     provenance: str
-    medley: Medley | None = None
-    drums: tuple[Bridge, ...] = ()
-    is_edited: bool = False
-
-    @property
-    def written(self) -> Piece | Medley:
-        """What is written."""
-        return self.medley or self.piece
 
     @property
     def score(self) -> float:
@@ -83,6 +53,35 @@ class Transition:
     def output(self) -> str:
         """The name of its MIDI file."""
         return f"{self.stem}.mid"
+
+    @abc.abstractmethod
+    def report(self) -> dict[str, Any]:
+        """Where it was written, what is in it, and its bridges, for JSON."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Transition(Made):
+    """A transition between melodies.
+
+    Attributes:
+      piece: what is written, or its line.
+      shown: what is drawn: of a bridge alone, with its two melodies.
+      medley: the whole songs with the bridges, if they are written.
+      drums: the bridges of the drums in it, if they have some.
+      is_edited: whether the notes of the bridges were changed by hand; what is known of them
+        is then of the bridges as they were made.
+    """
+
+    piece: Piece
+    shown: Piece
+    medley: Medley | None = None
+    drums: tuple[Bridge, ...] = ()
+    is_edited: bool = False
+
+    @property
+    def written(self) -> Piece | Medley:
+        """What is written."""
+        return self.medley or self.piece
 
     @property
     def title(self) -> str:
@@ -104,7 +103,6 @@ class Transition:
         return plots_piece.piece_figure(self.shown, values, self.title, notes)
 
     def report(self) -> dict[str, Any]:
-        """Where it was written, what is in it, and its bridges, for JSON."""
         entry = {"output": self.output, "score": self.score, "piece": self.written.summary()}
         entry |= {"edited": True} if self.is_edited else {}
         entry["bridges"] = [bridge.report() for bridge in self.bridges]

@@ -92,7 +92,7 @@ def of_transition(made: DrumTransition) -> DrumItem:
         "title": views.title(made.strategy, made.stem),
         "name": made.output,
         "curves": {name: views.or_none(curve) for name, curve in curves.items()},
-        **views.judged(made.bridges, ways.judge_drums, _FACTS),
+        **views.judged(made, ways.judge_drums, _FACTS),
     }
     return DrumItem(
         made.stem, piece, lambda path: save_png(path, made.figure()), view, made.provenance

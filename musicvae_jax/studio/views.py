@@ -19,7 +19,6 @@ from musicvae_jax.music.tempo import microseconds_per_quarter
 from musicvae_jax.plots.picture import Figure, save_png
 from musicvae_jax.studio import songs, ways
 from musicvae_jax.studio.results import Item
-from musicvae_jax.transitions.maker import Bridge
 
 _STEPS = {2: "eighth", 3: "triplet", 4: "sixteenth"}  # by how many are a quarter note
 _FACTS = ("monotonicity", "largest_jump", "tracking_error", "nll_excess", "key_stability")
@@ -116,7 +115,7 @@ def of_transition(made: transitions.Transition) -> Item:
         "title": title(made.strategy, made.stem),
         "name": made.output,
         "curves": {name: or_none(curve) for name, curve in curves.items()},
-        **({} if made.is_edited else judged(made.bridges, ways.judge, _FACTS)),
+        **({} if made.is_edited else judged(made, ways.judge, _FACTS)),
     }
     if made.medley is None:
         return Item(made.stem, piece, _drawing(made.figure), view, made.provenance)
@@ -136,19 +135,19 @@ def of_transition(made: transitions.Transition) -> Item:
 
 
 def judged(
-    bridges: Sequence[Bridge], judge: Callable[[Any], dict[str, float]], facts: Sequence[str]
+    made: transitions.Made, judge: Callable[[Any], dict[str, float]], facts: Sequence[str]
 ) -> dict[str, Any]:
-    """How good bridges are, on average, in words and numbers.
+    """How good the bridges of a piece are, on average, in words and numbers.
 
     Args:
-      bridges: of one piece.
+      made: the piece with its bridges.
       judge: gives what is said of the scores of one.
       facts: the names of scores that are told as numbers.
     """
-    every = [bridge.scores for bridge in bridges]
+    every = [bridge.scores for bridge in made.bridges]
     words = [judge(scores) for scores in every]
     return {
-        "score": round(float(np.mean([bridge.score for bridge in bridges])), 4),
+        "score": made.score,
         "scores": {name: _mean([one[name] for one in words]) for name in words[0]},
         "facts": {name: _mean([getattr(scores, name) for scores in every]) for name in facts},
     }
