@@ -54,15 +54,22 @@ def notes_of(source: arrangement.Source, start: int, stop: int) -> list[tuple]:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments(doc: str) -> argparse.Namespace:
+    """Where music is and what bridge to make; `output` is there, or a new temporary folder."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--bars", type=int, default=8)
     parser.add_argument("--strategy", default="dual_conductor")
     parser.add_argument("--output", type=pathlib.Path)
     args = parser.parse_args()
-    output = args.output or pathlib.Path(tempfile.mkdtemp())
-    output.mkdir(parents=True, exist_ok=True)
+    args.output = args.output or pathlib.Path(tempfile.mkdtemp())
+    args.output.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+def main() -> None:
+    args = arguments(__doc__)
+    output = args.output
     paths = [
         write_song(output / f"song_{n}.mid", args.folder / "openewld/dataset" / tune, groove)
         for n, (tune, groove) in enumerate(

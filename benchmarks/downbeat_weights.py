@@ -10,10 +10,10 @@ import dataclasses
 import pathlib
 
 import numpy as np
+import renditions
 import scipy.optimize
+from renditions import Part
 
-from benchmarks import renditions
-from benchmarks.renditions import Part
 from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.analysis import cues, downbeats
 from musicvae_jax.midi.reading import Reading

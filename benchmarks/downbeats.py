@@ -20,12 +20,14 @@ import pathlib
 import zlib
 from collections.abc import Callable, Iterator
 
+import downbeat_weights
 import music21
 import numpy as np
+import renditions
+import rhythm_tables
+from downbeat_weights import Example
+from renditions import Part
 
-from benchmarks import downbeat_weights, renditions, rhythm_tables
-from benchmarks.downbeat_weights import Example
-from benchmarks.renditions import Part
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi import read as midi_read
 from musicvae_jax.midi.analysis import downbeats

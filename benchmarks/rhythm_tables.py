@@ -6,8 +6,8 @@
 import pathlib
 
 import numpy as np
+from renditions import Part
 
-from benchmarks.renditions import Part
 from musicvae_jax.midi.analysis import rhythm
 
 # So many onsets of each place that follow it as any is followed, and of its usual kinds.

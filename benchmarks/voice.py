@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 
 import music21
 import numpy as np
+import singing
+from downbeats import TEST_FOLD, fold_of
 
-from benchmarks import singing
-from benchmarks.downbeats import TEST_FOLD, fold_of
 from musicvae_jax.midi import extraction
 from musicvae_jax.midi.analysis import bars
 from musicvae_jax.midi.reading import AS_FOUND

@@ -10,14 +10,13 @@ notes of the melody, of both accompaniments and of the drums each bar of the bri
 loud they are; and how many events of the songs are in the piece, by mido. As its last line JSON.
 """
 
-import argparse
 import collections
 import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 
+import band
 import mido
 import numpy as np
 
@@ -26,11 +25,7 @@ from musicvae_jax.midi.whole.accompaniment import ACCOMPANIMENTS
 from musicvae_jax.notation import read
 
 SONGS = ("_/An_die_Musik,_D.547", "Op.3/3_Heidenröslein,_D.257")
-GROOVES = (
-    "drummer9/session1/3_rock_100_beat_4-4.mid",
-    "drummer5/session1/1_latin-brazilian-bossa_127_beat_4-4.mid",
-)
-DRUMS = 10
+DRUMS = events.DRUM_CHANNEL + 1
 EARLY = 1 / 8  # of a quarter note: what is played that early belongs to the bar that follows
 Played = collections.Counter[tuple]
 
@@ -128,14 +123,8 @@ def kept(piece: pathlib.Path, paths: list[pathlib.Path], files: list[dict]) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--folder", type=pathlib.Path, required=True)
-    parser.add_argument("--bars", type=int, default=8)
-    parser.add_argument("--strategy", default="dual_conductor")
-    parser.add_argument("--output", type=pathlib.Path)
-    args = parser.parse_args()
-    output = args.output or pathlib.Path(tempfile.mkdtemp())
-    output.mkdir(parents=True, exist_ok=True)
+    args = band.arguments(__doc__)
+    output = args.output
     paths = [output / f"song_{number}.mid" for number in (1, 2)]
     songs = [
         write_song(
@@ -143,7 +132,7 @@ def main() -> None:
             next((args.folder / "lieder/scores/Schubert,_Franz" / song).glob("*.mxl")),
             args.folder / "groove" / groove,
         )
-        for path, song, groove in zip(paths, SONGS, GROOVES, strict=True)
+        for path, song, groove in zip(paths, SONGS, band.GROOVES, strict=True)
     ]
     first = songs[0].origin + 4 * songs[0].melody.num_bars
     figures, melody = {}, []

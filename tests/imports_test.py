@@ -170,3 +170,14 @@ def test_a_library_knows_no_flags():
         and flag.search(node.value)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "launch"])
+def test_scripts_can_be_run_from_any_folder(folder):
+    """Of what is not installed, they import only what lies beside them, by its own name."""
+    for path in sorted(pathlib.Path(folder).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            roots = {name.partition(".")[0] for name in names}
+            assert not roots & {"benchmarks", "launch", "tests"}, path
