@@ -12,9 +12,8 @@ there are such, and XLA_FLAGS=--xla_gpu_enable_command_buffer=+WHILE puts loops 
 are given as turns x launches of a turn. The operations are 2 m n k for a product of [m, k] and
 [k, n], in a loop as often as it turns, counted in what JAX traced; nothing else counts.
 
-The LSTMs are what `config.model.lstm=auto` means on the target, or what --lstm says: with `pallas`
-they are the kernels of `models/lstm_tpu.py`, for TPUs, and with `triton` those of
-`models/lstm_gpu.py`, for GPUs.
+Fields are changed as in training, for all configurations: --config.train.batch_size=512. With
+--config.model.lstm=auto the LSTMs are what that means on the target.
 
 --save=FOLDER writes what was compiled, for `executables.load` where the devices are.
 
@@ -24,8 +23,6 @@ argument is wrong, or a compiler is not installed.
 
 import argparse
 import dataclasses
-import functools
-import importlib.util
 import itertools
 import json
 import math
@@ -50,107 +47,40 @@ import accelerators
 import executables
 import hlo_counts
 import jax
-import jax.numpy as jnp
+import mapped_functions
 import ml_collections
 import thunks
+from absl import flags
+from ml_collections import config_flags
 
 from musicvae_jax import configs
 from musicvae_jax.checkpoints import config_check
 from musicvae_jax.inference import batching
-from musicvae_jax.inference.network import Network
-from musicvae_jax.models.vae import abstract_params, create_model
 from musicvae_jax.system.errors import UserError
-from musicvae_jax.training import step, validation
-from musicvae_jax.transitions import strategies
-from musicvae_jax.transitions.settings import Settings
 
-# A mapped function, and the shapes of its arguments.
-Mapped = tuple[Callable[..., Any], tuple[Any, ...]]
+# Those whose rows are the batch of training.
+OF_A_BATCH = ("train", "evaluate")
 
 
-SCALAR = jax.ShapeDtypeStruct((), jnp.float32)
-
-
-def config_of(argument: str) -> ml_collections.ConfigDict:
-    """A configuration by its name or path."""
+def config_of(argument: str, changes: Sequence[str]) -> ml_collections.ConfigDict:
+    """A configuration by its name or path, with changes such as --config.train.accumulate=2."""
     path = pathlib.Path(configs.find(argument))
     if not path.is_file():
         raise UserError(
             f"--config={argument}: no such file; known are {', '.join(configs.names())}"
         )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
-
-
-def spread(tree: Any, devices: int) -> Any:
-    """The shapes of a tree, of which each device has a copy."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((devices, *x.shape), x.dtype), tree)
-
-
-def train(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int) -> Mapped:
-    """A step of training."""
-    model, optimizer = create_model(config.model), step.create_optimizer(config.train)
-    mapped = step.pmap_train_step(model, optimizer, config, devices)
-    state = jax.eval_shape(lambda: step.create_train_state(model, optimizer, 0))
-    tokens = jax.ShapeDtypeStruct((rows, model.bars * model.steps_per_bar), jnp.int32)
-    return mapped, spread((state, tokens), len(devices))
-
-
-def evaluate(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int) -> Mapped:
-    """A batch of validation."""
-    model = create_model(config.model)
-    tokens = jax.ShapeDtypeStruct((rows, model.bars * model.steps_per_bar), jnp.int32)
-    weight = jax.ShapeDtypeStruct((rows,), jnp.float32)
-    spreaded = spread((abstract_params(config), tokens, weight), len(devices))
-    return validation.pmap_eval_step(model, devices), (*spreaded, 0)
-
-
-def _keys(rows: int) -> jax.ShapeDtypeStruct:
-    return jax.eval_shape(lambda: jax.random.key_data(jax.random.split(jax.random.key(0), rows)))
-
-
-def generate(config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int) -> Mapped:
-    """Melodies from latents, each token fed back."""
-    network = Network(config.model, None)
-    z = jax.ShapeDtypeStruct((rows, 1, *network.model.latent_shape), jnp.float32)
-    given = jax.ShapeDtypeStruct((rows, network.bars * network.model.steps_per_bar), jnp.int32)
-    is_given = jax.ShapeDtypeStruct(given.shape, jnp.bool_)
-    spreaded = spread((abstract_params(config), (z, _keys(rows), given, is_given)), len(devices))
-    return batching.pmap_rows(network.decoded, devices), (*spreaded, SCALAR)
-
-
-def bridge(
-    strategy: str, config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int
-) -> Mapped:
-    """Bridges as long as a melody, by a strategy, from melodies to tokens."""
-    network = Network(config.model, None)
-
-    def made(params, rows, shared):
-        first, second, keys, written = rows
-        told = dict(zip(("t_latent", "t_control", "temperature"), shared, strict=True))
-        keys = jax.random.wrap_key_data(keys)
-        told |= {"keys": keys, "composed_path": written, "settings": Settings()}
-        return strategies.transition(network.trained(params), strategy, (first, second), **told)[0]
-
-    melody = jax.ShapeDtypeStruct((rows, network.bars * network.model.steps_per_bar), jnp.int32)
-    path = jax.ShapeDtypeStruct((rows, network.bars, network.model.z), jnp.float32)
-    written = path if strategies.STRATEGIES[strategy].needs_composer else None
-    t = jax.ShapeDtypeStruct((network.bars,), jnp.float32)
-    of_rows = (melody, melody, _keys(rows), written)
-    spreaded = spread((abstract_params(config), of_rows), len(devices))
-    return batching.pmap_rows(made, devices), (*spreaded, (t, t, SCALAR))
-
-
-FUNCTIONS = {
-    "train": train,
-    "evaluate": evaluate,
-    "generate": generate,
-    **{name: functools.partial(bridge, name) for name in strategies.STRATEGIES},
-}
-# Those whose rows are the batch of training.
-OF_A_BATCH = ("train", "evaluate")
+    argv = ["", f"--config={path}", *changes]
+    values = flags.FlagValues()
+    try:
+        config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
+        unknown = values(argv)[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        wrong = filter(None, map(config_check.unknown_field, changes))
+        raise UserError(next(wrong, accelerators.first_line(error))) from error
+    if unknown:
+        raise UserError(f"{unknown[0]}: an option has the form --NAME=VALUE")
+    config_check.check(values.config)
+    return values.config
 
 
 def product_operations(jaxpr: Any) -> int:
@@ -249,7 +179,8 @@ def compile_one(
     """The figures of a function, or `error` with the reason why it cannot run."""
     share = -(-config.train.batch_size // len(devices))
     try:
-        mapped, arguments = FUNCTIONS[name](config, devices, share if name in OF_A_BATCH else rows)
+        function = mapped_functions.FUNCTIONS[name]
+        mapped, arguments = function(config, devices, share if name in OF_A_BATCH else rows)
         figures = measure(mapped, arguments, devices[0].platform == "gpu", path)
     except (UserError, jax.errors.JaxRuntimeError) as error:
         return {"error": accelerators.first_line(error)}
@@ -259,26 +190,32 @@ def compile_one(
     return figures
 
 
-def compile_all(args: argparse.Namespace) -> bool:
+def compile_all(args: argparse.Namespace, changes: Sequence[str]) -> bool:
     """Prints the table and the JSON; returns whether something failed.
+
+    Args:
+      args: of the command line.
+      changes: of all configurations, see `config_of`.
 
     Raises:
       UserError: an argument is wrong, or a compiler is not installed.
     """
     names = args.functions.split(",")
     for name in names:
-        if name not in FUNCTIONS:
-            raise UserError(f"--functions={name}: unknown; known are {', '.join(FUNCTIONS)}")
-    named = {pathlib.Path(path).stem: config_of(path) for path in args.config.split(",")}
+        if name not in mapped_functions.FUNCTIONS:
+            known = ", ".join(mapped_functions.FUNCTIONS)
+            raise UserError(f"--functions={name}: unknown; known are {known}")
+    named = {pathlib.Path(path).stem: config_of(path, changes) for path in args.config.split(",")}
     targets = {target: accelerators.devices(target) for target in args.target.split(",")}
     print(HEADER)
     results: dict[str, Any] = {}
     failed = False
     for (target, devices), config_name, name in itertools.product(targets.items(), named, names):
-        memory, config = accelerators.memory_gib(target), named[config_name]
-        config.train.batch_size = args.batch or config.train.batch_size
+        memory = accelerators.memory_gib(target)
+        config = named[config_name].copy_and_resolve_references()
         # Not 'auto', which means what it means on this machine.
-        config.model.lstm = accelerators.lstm(target) if args.lstm == "auto" else args.lstm
+        if config.model.lstm == "auto":
+            config.model.lstm = accelerators.lstm(target)
         used = devices[: args.devices or len(devices)]
         file = f"{target.replace(':', '_')}/{config_name}_{name}.executable"
         path = pathlib.Path(args.save, file) if args.save else None
@@ -296,20 +233,20 @@ def compile_all(args: argparse.Namespace) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--target", default="v5e:2x2", help="several divided by commas")
     parser.add_argument("--config", default="hier", help="names or paths, divided by commas")
     parser.add_argument("--functions", default="train,evaluate,generate,latent,dual_conductor")
     parser.add_argument("--devices", type=int, default=0, help="of a target; 0: all")
-    parser.add_argument("--batch", type=int, default=0, help="over all devices; 0: the config's")
-    parser.add_argument("--lstm", default="auto", choices=config_check.CHOICES["model.lstm"])
     parser.add_argument("--save", default="", help="folder for TARGET/CONFIG_FUNCTION.executable")
     rows = batching.MAX_BATCH * batching.ACCELERATED
     parser.add_argument("--rows", type=int, default=rows, help="decoded at once by a device")
-    args = parser.parse_args()
+    args, changes = parser.parse_known_args()
     try:
-        failed = compile_all(args)
+        failed = compile_all(args, changes)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -351,7 +351,18 @@ def test_the_modes_that_can_be_chosen_are_those_that_exist():
             ["--config=no: no such configuration", "flat, hier, hier_large, hier_mixture"],
         ),
         (("--config=/",), ["--config=/: no such configuration", "hier"]),
-        (("--config=configs/tiny.py", "--config.model.zz=3"), ["zz", "z"]),
+        (
+            ("--config=configs/tiny.py", "--config.model.zz=3"),
+            ["--config.model.zz: no such field; those of config.model are bars, codec, "],
+        ),
+        (
+            ("--config=configs/tiny.py", "--config.modl.z=3"),
+            ["--config.modl.z: no such field; those of config are dataset, model, "],
+        ),
+        (
+            ("--config=configs/tiny.py", "--config.seed.z=3"),
+            ["--config.seed.z: no such field; config.seed is a value"],
+        ),
         (("--config=configs/tiny.py", "--config.model.z=x"), ["config.model.z", "x"]),
         (
             ("--config=configs/tiny.py", "--config.dataset.sources=(('lakh2', 1.0),)"),

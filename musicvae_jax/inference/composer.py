@@ -14,6 +14,8 @@ from musicvae_jax.models import noise
 from musicvae_jax.models.bar_flow import PHASES, BarFlow, Layout
 from musicvae_jax.system.devices import replicate
 
+# Whatever training used: CPUs have no matrix products of 16 bits that are fast.
+DTYPE = "float32"
 _NOISE, _BEGINNING = 0, 1  # purposes of random numbers
 
 
@@ -60,8 +62,7 @@ class Composer:
         self.prior = prior
         self.layout = layout
         self.sampling = sampling or Sampling()
-        # CPUs have no matrix products of 16 bits that are fast.
-        config = prior.config | {"dtype": "float32"}
+        config = prior.config | {"dtype": DTYPE}
         self._flow = create_flow(config, layout, len(prior.sources))
         self._integrate = Batched(self._integrated)
         self._params = replicate(prior.params, jax.local_devices())

@@ -8,6 +8,7 @@ import accelerators
 import compile_ahead
 import jax
 import jax.numpy as jnp
+import mapped_functions
 import pytest
 from jax.experimental import pallas as pl
 
@@ -93,6 +94,37 @@ def test_a_compiler_that_is_not_installed(target, command, monkeypatch):
         accelerators.devices(target)
 
 
+def test_fields_of_a_configuration_are_changed_as_in_training():
+    changes = ["--config.train.batch_size=48", "--config.model.lstm=triton"]
+    config = compile_ahead.config_of("hier", changes)
+    assert (config.train.batch_size, config.model.lstm) == (48, "triton")
+    assert compile_ahead.config_of("configs/hier.py", []).train.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--config.train.batch=48"], "--config.train.batch: no such field; those of config.train"),
+        (["--config.model.z=x"], "config.model.z=x"),
+        (["--config.model.z=0"], "config.model.z=0: must be at least 1"),
+        (["--batch=48"], "batch"),
+        (["hier"], "hier: an option has the form --NAME=VALUE"),
+    ],
+)
+def test_changes_that_are_not_valid(changes, message):
+    with pytest.raises(UserError, match=message):
+        compile_ahead.config_of("hier", changes)
+
+
+@pytest.mark.parametrize("function", ["train_prior", "write"])
+@pytest.mark.parametrize("config", ["tiny", "hier", "drums"])
+def test_a_prior_is_traced_for_any_device(function, config):
+    """A model whose latent divides into bars, and one whose does not."""
+    config = compile_ahead.config_of(config, ["--config.prior.batch_size=4"])
+    mapped, arguments = mapped_functions.FUNCTIONS[function](config, jax.devices()[:2], 3)
+    assert mapped.lower(*arguments).out_info is not None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "package"), [("v5e:2x2", "libtpu"), ("h100", "jax-cuda12-plugin")]
@@ -120,7 +152,7 @@ def test_a_small_model_is_compiled(target, package):
 def test_with_the_kernel_for_gpus_a_step_of_the_loop_is_one_launch():
     if not is_installed("jax-cuda12-plugin"):
         pytest.skip("needs jax-cuda12-plugin")
-    done = run("--target=h100", "--config=tiny", "--functions=train", "--lstm=triton")
+    done = run("--target=h100", "--config=tiny", "--functions=train", "--config.model.lstm=triton")
     assert done.returncode == 0, done.stderr
     train = json.loads(done.stdout.splitlines()[-1])["h100"]["tiny"]["train"]
     # Eight steps in a turn, whose counter is the ninth launch.
@@ -132,7 +164,7 @@ def test_with_the_kernel_for_gpus_a_step_of_the_loop_is_one_launch():
 def test_with_the_kernel_a_step_for_tpus_has_no_loop():
     if not is_installed("libtpu"):
         pytest.skip("needs libtpu")
-    done = run("--target=v5e:2x2", "--config=hier", "--functions=train", "--lstm=pallas")
+    done = run("--target=v5e:2x2", "--config=hier", "--functions=train", "--config.model.lstm=pallas")
     assert done.returncode == 0, done.stderr
     train = json.loads(done.stdout.splitlines()[-1])["v5e:2x2"]["hier"]["train"]
     assert train["loops"] == []
