@@ -13,6 +13,8 @@ from musicvae_jax.models.lstm import Carry, Drive, InitialState, LSTMLayer, Toke
 from musicvae_jax.models.shares import Shares
 
 _DROPOUT_OUTPUT, _DROPOUT_LAYER = 100, 101  # purposes, apart from the encoder's
+# Arguments of `nn.scan` over steps that share all parameters.
+_SAME_PARAMS = {"variable_broadcast": "params", "split_rngs": {"params": False}}
 
 
 class Conductor(nn.Module):
@@ -249,7 +251,7 @@ class Decoder(nn.Module):
             return (carries, sampled.astype(jnp.int32)), logits
 
         bar_drive = jnp.broadcast_to(bar_drive, (segment_steps, *bar_drive.shape[1:]))
-        scan = nn.scan(body, variable_broadcast="params", split_rngs={"params": False})
+        scan = nn.scan(body, **_SAME_PARAMS)
         numbers = jnp.arange(segment_steps)
         _, logits = scan(self, (carries, rows[0]), (rows, replace, bar_drive, numbers))
         return self._unrows(logits, batch)
@@ -292,18 +294,21 @@ class Decoder(nn.Module):
           probabilities at temperature 1, without the bias: [batch, steps] float32.
         """
         bars, batch, _ = embeddings.shape
+        unroll = self.layers[0].steps_of_a_turn
 
         def by_bar(per_step):
             return jnp.moveaxis(per_step.reshape(batch, bars, -1, *per_step.shape[2:]), 0, 2)
 
         def step_body(decoder, carry, step):
             carries, token, bar_drive = carry
-            preference, given, is_given = step
+            preference, given = step
             carries, logits = decoder._step(carries, token, bar_drive)
+            # As a preference, which costs no launch of its own, unlike a choice of tokens.
+            is_this = given[:, None] == jnp.arange(decoder.vocab)
+            only = jnp.where(is_this, 0, -jnp.inf)
+            preference = jnp.where(given[:, None] < 0, preference, only)
             token = jnp.argmax(logits + preference, axis=-1).astype(jnp.int32)
-            token = jnp.where(is_given, given, token)
-            log_prob = jnp.take_along_axis(nn.log_softmax(logits), token[:, None], axis=-1)[:, 0]
-            return (carries, token, bar_drive), (token, log_prob)
+            return (carries, token, bar_drive), (token, logits)
 
         def bar_body(decoder, carry, bar):
             carries, token = carry
@@ -311,19 +316,21 @@ class Decoder(nn.Module):
             if not decoder.is_flat:
                 carries = decoder._first_carries(embedding)
             bar_drive = decoder.layers[0].drive(embedding)
-            scan = nn.scan(step_body, variable_broadcast="params", split_rngs={"params": False})
+            scan = nn.scan(step_body, **_SAME_PARAMS, unroll=unroll)
             (carries, token, _), outputs = scan(decoder, (carries, token, bar_drive), tuple(steps))
             return (carries, token), outputs
 
-        scan = nn.scan(bar_body, variable_broadcast="params", split_rngs={"params": False})
+        scan = nn.scan(bar_body, **_SAME_PARAMS)
         start = jnp.full((batch,), self.vocab, jnp.int32) if before is None else before
-        # Drawn before the loop, in which each operation costs a launch.
+        # In the loop each operation costs a launch: what can be done for all steps is done outside.
         preference = noise.scaled_gumbel(keys, given.shape[1], self.vocab, temperature)
         preference = preference.reshape(bars, -1, batch, self.vocab)
         if bias is not None:
             preference += by_bar(bias)
         carry = (self._first_carries(embeddings[0]), start)
-        xs = (embeddings, preference, by_bar(given), by_bar(is_given))
-        _, (tokens, log_probs) = scan(self, carry, xs)
+        xs = (embeddings, preference, by_bar(jnp.where(is_given, given, -1)))
+        _, (tokens, logits) = scan(self, carry, xs)
+        chosen = jnp.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0]
+        log_probs = chosen - nn.logsumexp(logits, axis=-1)
         # [bars, steps_per_bar, batch] -> [batch, steps]
         return tuple(out.transpose(2, 0, 1).reshape(batch, -1) for out in (tokens, log_probs))

@@ -141,8 +141,11 @@ def test_a_small_model_is_compiled(target, package):
     short, long = (2, 32) if target == "h100" else (16, 256)
     trips = sorted(loop["trips"] for loop in train["loops"])
     assert trips == [short, short, short, short, long, long]
-    # The conductor, and bars in which there are steps.
-    assert sorted(loop["trips"] for loop in generate["loops"]) == [short, 16, 16]
+    # The conductor, bars, and the steps in them.
+    conductor, bars, steps = generate["loops"]
+    assert [loop["trips"] for loop in (conductor, bars, steps)] == [short, 16, short]
+    # Of a step: the token's row, the state, the logits, the choice, and what it is drawn from.
+    assert steps["launches"] / (16 / short) <= 10
     assert train["launches"] > 2 * 256
     assert set(train["collectives"]) == ({"all-reduce"} if target == "v5e:2x2" else set())
     assert generate["collectives"] == {}
@@ -164,7 +167,9 @@ def test_with_the_kernel_for_gpus_a_step_of_the_loop_is_one_launch():
 def test_with_the_kernel_a_step_for_tpus_has_no_loop():
     if not is_installed("libtpu"):
         pytest.skip("needs libtpu")
-    done = run("--target=v5e:2x2", "--config=hier", "--functions=train", "--config.model.lstm=pallas")
+    done = run(
+        "--target=v5e:2x2", "--config=hier", "--functions=train", "--config.model.lstm=pallas"
+    )
     assert done.returncode == 0, done.stderr
     train = json.loads(done.stdout.splitlines()[-1])["v5e:2x2"]["hier"]["train"]
     assert train["loops"] == []
