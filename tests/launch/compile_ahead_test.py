@@ -144,8 +144,8 @@ def test_a_small_model_is_compiled(target, package):
     # The conductor, bars, and the steps in them.
     conductor, bars, steps = generate["loops"]
     assert [loop["trips"] for loop in (conductor, bars, steps)] == [short, 16, short]
-    # Of a step: the token's row, the state, the logits, the choice, and what it is drawn from.
-    assert steps["launches"] / (16 / short) <= 10
+    # Of a step on a GPU, of which 8 are a turn: state, gates, logits and choice.
+    assert steps["launches"] <= (32 if target == "h100" else 12)
     assert train["launches"] > 2 * 256
     assert set(train["collectives"]) == ({"all-reduce"} if target == "v5e:2x2" else set())
     assert generate["collectives"] == {}
