@@ -80,8 +80,7 @@ def get_config() -> ml_collections.ConfigDict:
     model.decoder_layers = 1
     # Whether conductor and decoder begin from tanh(W x) of their input x, or from zeros.
     model.learned_state = True
-    # Share of features dropped between layers, one mask for a whole sequence. Not
-    # applied to the decoder under scheduled sampling.
+    # Share of features dropped between layers, one mask for a whole sequence.
     model.dropout = 0.0
     # Share of tokens hidden from the encoder, and of previous tokens from the decoder.
     model.encoder_word_dropout = 0.0

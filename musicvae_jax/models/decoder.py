@@ -213,48 +213,49 @@ class Decoder(nn.Module):
         by_example = rows.reshape(steps, -1, batch, size)
         return noise.dropout(by_example, self.dropout, keys, purpose).reshape(rows.shape)
 
-    def scheduled(
-        self, path: jax.Array, inputs: jax.Array, keys: jax.Array, probability: jax.Array
+    def with_samples(
+        self, embeddings: jax.Array, inputs: jax.Array, keys: jax.Array, probability: jax.Array
     ) -> jax.Array:
-        """Logits with some of the previous tokens replaced by the model's own samples.
+        """Previous tokens, of which some are replaced by the model's own samples.
 
         Scheduled sampling (Bengio et al. 2015, arXiv 1506.03099). With a conductor
         the bars stay parallel, so the first step of each bar sees the true token.
+        No gradient flows through the samples, so that `teacher_forced_bars` of what
+        is returned gives the loss and its gradients.
 
         Args:
-          path: [batch, bars, z].
+          embeddings: [bars, batch, embedding], from `bar_embeddings`.
           inputs: [batch, steps] int32, the previous tokens.
           keys: [batch] keys.
           probability: of replacing a token.
 
         Returns:
-          [batch, steps, vocab] float32; no gradient flows through the samples.
+          [batch, steps] int32.
         """
-        batch, bars, _ = path.shape
-        steps = inputs.shape[1]
-        carries, bar_drive = self._segments(self.bar_embeddings(path))
+        bars, batch, _ = embeddings.shape
+        carries, bar_drive = self._segments(embeddings)
         rows = self._rows(inputs, bars)
-        replace = noise.bernoulli(noise.fold_in(keys, 0), probability, (steps,))
+        segment_steps, num_rows = rows.shape
+        replace = noise.bernoulli(noise.fold_in(keys, 0), probability, inputs.shape[1:])
         replace = self._rows(replace, bars).at[0].set(False)
-        segment_steps = rows.shape[0]
-        segment = jnp.repeat(jnp.arange(rows.shape[1] // batch), batch)
-        row_keys = jnp.tile(noise.fold_in(keys, 1), rows.shape[1] // batch)
+        segment = jnp.repeat(jnp.arange(num_rows // batch), batch)
+        row_keys = jnp.tile(noise.fold_in(keys, 1), num_rows // batch)
         row_keys = jax.vmap(jax.random.fold_in)(row_keys, segment)
 
         def body(decoder, carry, step):
             carries, sampled = carry
-            token, is_replaced, drive, number = step
+            token, is_replaced, drive, preference = step
             token = jnp.where(is_replaced, sampled, token)
             carries, logits = decoder._step(carries, token, drive)
-            gumbel = noise.gumbel(noise.fold_in(row_keys, number), decoder.vocab)
-            sampled = jax.lax.stop_gradient(jnp.argmax(logits + gumbel, axis=-1))
-            return (carries, sampled.astype(jnp.int32)), logits
+            sampled = jnp.argmax(logits + preference, axis=-1).astype(jnp.int32)
+            return jax.lax.stop_gradient((carries, sampled)), token
 
+        scan = nn.scan(body, **_SAME_PARAMS, unroll=self.layers[0].steps_of_a_turn)
         bar_drive = jnp.broadcast_to(bar_drive, (segment_steps, *bar_drive.shape[1:]))
-        scan = nn.scan(body, **_SAME_PARAMS)
-        numbers = jnp.arange(segment_steps)
-        _, logits = scan(self, (carries, rows[0]), (rows, replace, bar_drive, numbers))
-        return self._unrows(logits, batch)
+        preference = noise.scaled_gumbel(row_keys, segment_steps, self.vocab, 1.0)
+        xs = (rows, replace, bar_drive, preference)
+        _, tokens = scan(self, jax.lax.stop_gradient((carries, rows[0])), xs)
+        return self._unrows(tokens[..., None], batch)[..., 0]
 
     def sample(
         self,

@@ -147,7 +147,7 @@ class MusicVAE(nn.Module):
           keys: [batch] keys of the examples.
           is_training: apply dropout and word dropout.
           sampling_probability: with which an input is the model's own sample; None
-            for teacher forcing, which is faster.
+            for none, which is faster.
 
         Returns:
           logits: [batch, steps, vocab], and the posterior's mu and sigma.
@@ -164,13 +164,12 @@ class MusicVAE(nn.Module):
             )
         mu, sigma = self.encode(encoder_tokens, drop_keys)
         z = mu + sigma * noise.normal(noise.fold_in(keys, _LATENT), mu.shape[1:])
-        path = self.path(z)
-        if sampling_probability is None:
-            logits = self.decoder_lstm.teacher_forced(path, inputs, drop_keys)
-        else:
-            logits = self.decoder_lstm.scheduled(
-                path, inputs, noise.fold_in(keys, _SCHEDULED), sampling_probability
-            )
+        embeddings = self.decoder_lstm.bar_embeddings(self.path(z))
+        if sampling_probability is not None:
+            own_keys = noise.fold_in(keys, _SCHEDULED)
+            told = (embeddings, inputs, own_keys, sampling_probability)
+            inputs = self.decoder_lstm.with_samples(*told)
+        logits = self.decoder_lstm.teacher_forced_bars(embeddings, inputs, drop_keys)
         return logits, mu, sigma
 
     def _hide(self, tokens: jax.Array, share: float, keys: jax.Array) -> jax.Array:

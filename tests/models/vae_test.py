@@ -42,8 +42,9 @@ def setup(request):
     return helpers.Jitted(model), variables, tokens, path
 
 
-def scheduled(model, *args):
-    return model.decoder_lstm.scheduled(*args)
+def with_samples(model, path, *args):
+    decoder = model.decoder_lstm
+    return decoder.with_samples(decoder.bar_embeddings(path), *args)
 
 
 def decode_freely(model, variables, path, keys, temperature):
@@ -113,15 +114,31 @@ def test_stepwise_decoding_of_true_tokens_gives_the_parallel_logits(setup):
     np.testing.assert_allclose(stepwise, parallel, atol=1e-5)
 
 
-def test_scheduled_sampling_of_nothing_is_teacher_forcing(setup):
+def test_scheduled_sampling_replaces_tokens_by_samples_given_those_before(setup):
     model, variables, tokens, path = setup
     inputs = previous_tokens(tokens, model.vocab)
-    forced = model.apply(variables, path, inputs, method="teacher_forced")
     args = (variables, path, inputs, keys())
-    none = model.apply(*args, 0.0, method=scheduled)
-    np.testing.assert_allclose(none, forced, atol=1e-5)
-    all_sampled = model.apply(*args, 1.0, method=scheduled)
-    assert np.abs(all_sampled - forced).max() > 1e-2
+    np.testing.assert_array_equal(model.apply(*args, 0.0, method=with_samples), inputs)
+
+    replaced = model.apply(*args, 1.0, method=with_samples)
+    logits = model.apply(variables, path, replaced, method="teacher_forced")
+    is_flat = "conductor_lstm" not in variables["params"]["decoder_lstm"]
+    steps = 48 if is_flat else 16  # in which the decoder runs on
+    for segment in range(48 // steps):
+        first = segment * steps
+        np.testing.assert_array_equal(replaced[:, first], inputs[:, first])
+        row_keys = noise.fold_in(noise.fold_in(keys(), 1), segment)
+        gumbel = noise.scaled_gumbel(row_keys, steps, model.vocab, 1.0).swapaxes(0, 1)
+        sampled = (logits[:, first : first + steps] + gumbel).argmax(axis=-1)
+        np.testing.assert_array_equal(replaced[:, first + 1 : first + steps], sampled[:, :-1])
+
+
+def test_scheduled_sampling_replaces_as_many_tokens_as_it_is_told(setup):
+    model, variables, tokens, path = setup
+    unheard = np.full_like(tokens, model.vocab)  # which no sample is
+    args = (variables, path, unheard, keys())
+    replaced = model.apply(*args, 0.5, method=with_samples) != model.vocab
+    assert 0.3 < replaced.mean() < 0.6
 
 
 def test_free_decoding_follows_its_own_tokens(setup):
