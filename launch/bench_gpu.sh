@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The benchmarks of training and decoding on this machine's GPU, and their results in one folder.
+# The benchmarks of training and decoding on this machine's GPU, and their results in one folder:
+# against PyTorch, and each way in which the LSTMs can be run, with the launches that a profiler sees.
 #
 #   launch/bench_gpu.sh
 #
@@ -11,6 +12,8 @@
 #   DTYPES   (float32 bfloat16)
 #   GRAPHS   what XLA puts into CUDA graphs in the training step (default +WHILE): what it does by
 #            default, and loops too
+#   LSTMS    values of config.model.lstm to measure (auto scan triton)
+#   CONFIGS  whose functions are measured one by one, divided by commas (hier,default)
 #   DECODE   for decoding, names in configs/ (seed hier)
 #   PYTHON   the interpreter (python)
 #
@@ -23,6 +26,8 @@ MODELS="${MODELS:-seed,hier,hier_paper}"
 BATCHES="${BATCHES:-64,512}"
 DTYPES="${DTYPES:-float32 bfloat16}"
 GRAPHS="${GRAPHS:-default +WHILE}"
+LSTMS="${LSTMS:-auto scan triton}"
+CONFIGS="${CONFIGS:-hier,default}"
 DECODE="${DECODE:-seed hier}"
 PYTHON="${PYTHON:-python}"
 
@@ -67,14 +72,22 @@ if ! "$dry_run"; then
   } >"$OUT/machine.txt" 2>&1
   "$PYTHON" -c 'import jax, sys; sys.exit(f"error: no GPU: {jax.devices()}" if jax.default_backend() != "gpu" else 0)'
 fi
-for dtype in $DTYPES; do
-  for flags in $GRAPHS; do
-    name="train_step_$dtype" xla_flags="${XLA_FLAGS:-}"
-    if [ "$flags" != default ]; then
-      name+="_graphs$flags" xla_flags+=" --xla_gpu_enable_command_buffer=$flags"
-    fi
-    measure "$name" env "XLA_FLAGS=$xla_flags" "$PYTHON" benchmarks/train_step.py \
-      "--models=$MODELS" "--batch=$BATCHES" "--dtype=$dtype" ${quick[@]+"${quick[@]}"}
+calls=10
+if [ "${#quick[@]}" != 0 ]; then calls=3; fi
+for flags in $GRAPHS; do
+  suffix="" xla_flags="${XLA_FLAGS:-}"
+  if [ "$flags" != default ]; then
+    suffix="_graphs$flags" xla_flags+=" --xla_gpu_enable_command_buffer=$flags"
+  fi
+  for dtype in $DTYPES; do
+    measure "train_step_$dtype$suffix" env "XLA_FLAGS=$xla_flags" "$PYTHON" \
+      benchmarks/train_step.py "--models=$MODELS" "--batch=$BATCHES" "--dtype=$dtype" \
+      ${quick[@]+"${quick[@]}"}
+  done
+  for lstm in $LSTMS; do
+    measure "functions_$lstm$suffix" env "XLA_FLAGS=$xla_flags" "$PYTHON" \
+      launch/measure_devices.py "--config=$CONFIGS" "--calls=$calls" \
+      --config.train.batch_size=512 "--config.model.lstm=$lstm"
   done
 done
 for model in $DECODE; do

@@ -44,43 +44,16 @@ os.environ |= {
 }
 
 import accelerators
+import config_arguments
 import executables
 import hlo_counts
 import jax
 import mapped_functions
 import ml_collections
 import thunks
-from absl import flags
-from ml_collections import config_flags
 
-from musicvae_jax import configs
-from musicvae_jax.checkpoints import config_check
 from musicvae_jax.inference import batching
 from musicvae_jax.system.errors import UserError
-
-# Those whose rows are the batch of training.
-OF_A_BATCH = ("train", "evaluate")
-
-
-def config_of(argument: str, changes: Sequence[str]) -> ml_collections.ConfigDict:
-    """A configuration by its name or path, with changes such as --config.train.accumulate=2."""
-    path = pathlib.Path(configs.find(argument))
-    if not path.is_file():
-        raise UserError(
-            f"--config={argument}: no such file; known are {', '.join(configs.names())}"
-        )
-    argv = ["", f"--config={path}", *changes]
-    values = flags.FlagValues()
-    try:
-        config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
-        unknown = values(argv)[1:]
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        wrong = filter(None, map(config_check.unknown_field, changes))
-        raise UserError(next(wrong, accelerators.first_line(error))) from error
-    if unknown:
-        raise UserError(f"{unknown[0]}: an option has the form --NAME=VALUE")
-    config_check.check(values.config)
-    return values.config
 
 
 def product_operations(jaxpr: Any) -> int:
@@ -177,10 +150,8 @@ def compile_one(
     path: pathlib.Path | None,
 ) -> dict[str, Any]:
     """The figures of a function, or `error` with the reason why it cannot run."""
-    share = -(-config.train.batch_size // len(devices))
     try:
-        function = mapped_functions.FUNCTIONS[name]
-        mapped, arguments = function(config, devices, share if name in OF_A_BATCH else rows)
+        mapped, arguments = mapped_functions.mapped(name, config, devices, rows)
         figures = measure(mapped, arguments, devices[0].platform == "gpu", path)
     except (UserError, jax.errors.JaxRuntimeError) as error:
         return {"error": accelerators.first_line(error)}
@@ -195,17 +166,13 @@ def compile_all(args: argparse.Namespace, changes: Sequence[str]) -> bool:
 
     Args:
       args: of the command line.
-      changes: of all configurations, see `config_of`.
+      changes: of all configurations, see `config_arguments`.
 
     Raises:
       UserError: an argument is wrong, or a compiler is not installed.
     """
-    names = args.functions.split(",")
-    for name in names:
-        if name not in mapped_functions.FUNCTIONS:
-            known = ", ".join(mapped_functions.FUNCTIONS)
-            raise UserError(f"--functions={name}: unknown; known are {known}")
-    named = {pathlib.Path(path).stem: config_of(path, changes) for path in args.config.split(",")}
+    names = mapped_functions.named(args.functions)
+    named = config_arguments.read(args.config, changes)
     targets = {target: accelerators.devices(target) for target in args.target.split(",")}
     print(HEADER)
     results: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from musicvae_jax.inference.network import Network
 from musicvae_jax.models import bar_flow
 from musicvae_jax.models.bar_flow import BarFlow
 from musicvae_jax.models.vae import abstract_params, create_model
+from musicvae_jax.system.errors import UserError
 from musicvae_jax.training import prior_step, step, validation
 from musicvae_jax.transitions import strategies
 from musicvae_jax.transitions.settings import Settings
@@ -143,3 +144,32 @@ FUNCTIONS = {
 }
 # Those whose rows are the batch of training.
 OF_A_BATCH = ("train", "evaluate")
+# Those whose rows are the batch of training.
+OF_A_BATCH = ("train", "evaluate")
+
+
+def named(argument: str) -> list[str]:
+    """Names of functions, divided by commas.
+
+    Raises:
+      UserError: one is unknown.
+    """
+    names = argument.split(",")
+    for name in names:
+        if name not in FUNCTIONS:
+            raise UserError(f"--functions={name}: unknown; known are {', '.join(FUNCTIONS)}")
+    return names
+
+
+def mapped(
+    name: str, config: ml_collections.ConfigDict, devices: Sequence[Any], rows: int
+) -> Mapped:
+    """A function over devices.
+
+    Args:
+      name: of `FUNCTIONS`.
+      config, devices: of it.
+      rows: decoded by a device at once; training and validation have a share of the batch.
+    """
+    share = -(-config.train.batch_size // len(devices))
+    return FUNCTIONS[name](config, devices, share if name in OF_A_BATCH else rows)

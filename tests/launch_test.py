@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import config_arguments
 import pytest
 import yaml
 
@@ -287,14 +288,19 @@ def test_gke_needs_an_image():
 
 
 def test_gpu_benchmarks_have_the_flags_that_are_used():
-    lines = dry_run("bench_gpu.sh", "--quick", OUT="o", MODELS="seed", DTYPES="float32")
-    assert len(lines) == 4
-    assert "command_buffer" not in lines[0] and "command_buffer=+WHILE" in lines[1]
+    told = {"OUT": "o", "MODELS": "seed", "DTYPES": "float32", "LSTMS": "scan triton"}
+    lines = dry_run("bench_gpu.sh", "--quick", **told)
+    assert len(lines) == 8
+    default, loops = lines[:3], lines[3:6]
+    assert not any("command_buffer" in line for line in default)
+    assert all("command_buffer=+WHILE" in line for line in loops)
     for line in lines:
         words = shlex.split(line.split("|")[0])
         words = words[2:] if words[0] == "env" else words
         source = (LAUNCH.parent / words[1]).read_text()
-        for flag in words[2:]:
+        changes = [flag for flag in words[2:] if flag.startswith("--config.")]
+        assert config_arguments.read("hier", changes)
+        for flag in set(words[2:]) - set(changes):
             assert f'"{flag.split("=")[0]}"' in source, (words[1], flag)
 
 

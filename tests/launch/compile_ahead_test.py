@@ -6,6 +6,7 @@ import sys
 
 import accelerators
 import compile_ahead
+import config_arguments
 import jax
 import jax.numpy as jnp
 import mapped_functions
@@ -94,34 +95,12 @@ def test_a_compiler_that_is_not_installed(target, command, monkeypatch):
         accelerators.devices(target)
 
 
-def test_fields_of_a_configuration_are_changed_as_in_training():
-    changes = ["--config.train.batch_size=48", "--config.model.lstm=triton"]
-    config = compile_ahead.config_of("hier", changes)
-    assert (config.train.batch_size, config.model.lstm) == (48, "triton")
-    assert compile_ahead.config_of("configs/hier.py", []).train.batch_size == 64
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (["--config.train.batch=48"], "--config.train.batch: no such field; those of config.train"),
-        (["--config.model.z=x"], "config.model.z=x"),
-        (["--config.model.z=0"], "config.model.z=0: must be at least 1"),
-        (["--batch=48"], "batch"),
-        (["hier"], "hier: an option has the form --NAME=VALUE"),
-    ],
-)
-def test_changes_that_are_not_valid(changes, message):
-    with pytest.raises(UserError, match=message):
-        compile_ahead.config_of("hier", changes)
-
-
 @pytest.mark.parametrize("function", ["train_prior", "write"])
 @pytest.mark.parametrize("config", ["tiny", "hier", "drums"])
 def test_a_prior_is_traced_for_any_device(function, config):
     """A model whose latent divides into bars, and one whose does not."""
-    config = compile_ahead.config_of(config, ["--config.prior.batch_size=4"])
-    mapped, arguments = mapped_functions.FUNCTIONS[function](config, jax.devices()[:2], 3)
+    config = config_arguments.read(config, ["--config.prior.batch_size=4"])[config]
+    mapped, arguments = mapped_functions.mapped(function, config, jax.devices()[:2], 3)
     assert mapped.lower(*arguments).out_info is not None
 
 
