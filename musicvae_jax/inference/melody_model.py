@@ -148,8 +148,27 @@ class MelodyModel:
         return self.encode_tokens(self._own_length(melodies))
 
     def encode_tokens(self, tokens: np.ndarray) -> Posterior:
-        """The posteriors of melodies, given as tokens [melodies, steps] int32 of `codec`."""
-        return self._network.encode(tokens)
+        """The posteriors of melodies, given as tokens of `codec`.
+
+        Args:
+          tokens: [melodies, steps] integers, of the model's length.
+
+        Raises:
+          ValueError: they are of another shape or type, or there is no such token.
+        """
+        tokens = np.asarray(tokens)
+        steps = self.bars * self.model.steps_per_bar
+        if tokens.ndim != 2 or tokens.shape[1] != steps or not len(tokens):
+            raise ValueError(
+                f"tokens are of shape {tokens.shape}; [melodies, {steps}] is needed, at least one"
+            )
+        if tokens.dtype.kind not in "iu":
+            raise ValueError(f"tokens are of type {tokens.dtype}; integers are needed")
+        if tokens.min() < 0 or tokens.max() >= self.codec.vocab:
+            raise ValueError(
+                f"tokens must lie in 0..{self.codec.vocab - 1}, got {tokens.min()}..{tokens.max()}"
+            )
+        return self._network.encode(tokens.astype(np.int32))
 
     def decode(
         self, z: np.ndarray, *, seed: int | jax.Array = 0, temperature: float = 0.0

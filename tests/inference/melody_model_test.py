@@ -101,6 +101,31 @@ def test_latents_of_another_shape_are_refused(model):
             model.decode(np.zeros(shape))
 
 
+def test_tokens_of_any_integers_are_encoded_alike(model, melodies):
+    tokens = model.tokens([melody.window(0, model.bars) for melody in melodies])
+    expected = model.encode(melodies).mu
+    for kind in (np.uint8, np.int64, list):
+        given = tokens.tolist() if kind is list else tokens.astype(kind)
+        np.testing.assert_array_equal(model.encode_tokens(given).mu, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tokens: tokens[0], r"of shape \(\d+,\); \[melodies, \d+\] is needed"),
+        (lambda tokens: tokens[:, :-1], "is needed"),
+        (lambda tokens: tokens[:0], "at least one"),
+        (lambda tokens: tokens.astype(float), "of type float64; integers are needed"),
+        (lambda tokens: tokens + 1000, r"must lie in 0\.\.89, got 10"),
+        (lambda tokens: tokens - 1000, r"must lie in 0\.\.89, got -"),
+    ],
+)
+def test_tokens_that_are_none_are_refused(change, message, model, melodies):
+    tokens = model.tokens([melody.window(0, model.bars) for melody in melodies])
+    with pytest.raises(ValueError, match=message):
+        model.encode_tokens(change(tokens))
+
+
 def test_nothing_is_not_a_number_of_melodies(model, melodies):
     with pytest.raises(ValueError, match="num=0"):
         model.generate(0)
