@@ -314,6 +314,20 @@ def test_the_recipe_has_the_flags_that_are_used():
     assert lines[4].split()[-3:] == ["--checkpoint=o/hier", "--mode=export", "--output=o/export"]
 
 
+def test_the_recipe_of_the_shipped_model():
+    lines = dry_run("recipe.sh", OUT="o", MODELS="hier", STEPS="7", FOLDER="f")
+    told = [arguments_of_main(words_of(line)) for line in lines]
+    for arguments in told:
+        check_flags(arguments)
+    mixture = ["--config.dataset.folder=f", "--config.train.init_from=o/hier"]
+    for arguments in told[2:4]:
+        assert set(mixture) < set(arguments)
+    assert told[4][0] == "--mode=train_prior"
+    assert {"--checkpoint=o/hier_mixture", "--config.prior.num_steps=7"} < set(told[4])
+    assert "--checkpoint=o/hier_mixture" in told[5]
+    assert len(told) == 6
+
+
 def test_the_recipe_ends_in_time_and_goes_on(tmp_path):
     """With a stand-in that takes longer than the time that is given."""
     log = tmp_path / "log"
