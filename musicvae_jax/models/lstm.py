@@ -75,7 +75,8 @@ class LSTMLayer(nn.Module):
         for all others. 'rolled' is the scan of `lstm_scan`, and 'unrolled' takes several of
         its steps in a turn. 'auto' runs the loop of `lstm_cpu` where it serves, and elsewhere
         is 'unrolled' on GPUs and 'rolled' on what is not one. 'pallas' runs the kernel of
-        `lstm_tpu`, and 'triton' that of `lstm_gpu`, where it serves, and else is 'rolled'.
+        `lstm_tpu` where it serves, and else is 'rolled'; 'triton' that of `lstm_gpu`, and else
+        is 'unrolled'.
     """
 
     features: int
@@ -152,9 +153,10 @@ class LSTMLayer(nn.Module):
 
     @property
     def steps_of_a_turn(self) -> int:
-        """Of `lstm_scan`. On a TPU and a CPU a turn costs little, and to compile long ones much."""
-        is_gpu = self.implementation == "auto" and jax.default_backend() == "gpu"
-        return lstm_scan.UNROLL if is_gpu or self.implementation == "unrolled" else 1
+        """Of loops. On a TPU and a CPU a turn costs little, and to compile long ones much."""
+        is_for_gpu = self.implementation in ("unrolled", "triton")
+        is_on_gpu = self.implementation == "auto" and jax.default_backend() == "gpu"
+        return lstm_scan.UNROLL if is_for_gpu or is_on_gpu else 1
 
 
 def both_directions(

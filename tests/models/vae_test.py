@@ -141,6 +141,26 @@ def test_scheduled_sampling_replaces_as_many_tokens_as_it_is_told(setup):
     assert 0.3 < replaced.mean() < 0.6
 
 
+@pytest.mark.parametrize("steps_per_bar", [12, 16])
+def test_several_steps_in_a_turn_decode_what_single_ones_do(steps_per_bar):
+    """As on GPUs; also where the steps of a bar do not divide into such turns."""
+    decoded = {}
+    tokens = helpers.random_tokens(BATCH, 2 * steps_per_bar)
+    for lstm in ("rolled", "unrolled"):
+        config = helpers.small_config(lstm=lstm, steps_per_bar=steps_per_bar)
+        variables = {"params": helpers.random_params(config, scale=3, seed=4)}
+        model = helpers.Jitted(create_model(config.model))
+        path = np.random.default_rng(1).normal(size=(BATCH, 2, model.z)).astype(np.float32)
+        is_given = np.arange(2 * steps_per_bar) % 5 == 0
+        given = (tokens, np.broadcast_to(is_given, tokens.shape))
+        sampled, log_probs = model.apply(variables, path, keys(), 1.0, *given, method="sample")
+        np.testing.assert_array_equal(sampled[:, is_given], tokens[:, is_given])
+        replaced = model.apply(variables, path, tokens, keys(), 0.7, method=with_samples)
+        decoded[lstm] = sampled, replaced, log_probs
+    for one, several in zip(*decoded.values(), strict=True):
+        np.testing.assert_allclose(several, one, atol=1e-5)
+
+
 def test_free_decoding_follows_its_own_tokens(setup):
     """What comes out, fed in again, has each of its tokens as the likeliest."""
     model, variables, _, path = setup
