@@ -3,6 +3,7 @@
 import dataclasses
 
 import hypothesis.strategies as st
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,15 @@ from musicvae_jax.evaluation import classifier
 from musicvae_jax.evaluation.classifier import FOLDS, Crowd
 from musicvae_jax.music.tokens import MelodyCodec, transpose_tokens
 from tests import helpers
+
+
+@pytest.fixture(autouse=True, scope="module")
+def optimized():
+    """JAX 0.12 without optimizations makes a program of the training that gives NaN."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def tunes(count, seed):
