@@ -34,6 +34,5 @@ class Drive:
         """The sum: [steps, batch, 4 * features]."""
         if self.tokens is None:
             return self.dense
-        picked = jnp.take(self.table, self.tokens, axis=0, mode="clip")
-        picked = jnp.where((self.tokens < len(self.table))[..., None], picked, 0)
+        picked = jnp.take(self.table, self.tokens, axis=0, mode="fill", fill_value=0)
         return picked if self.dense is None else picked + self.dense
