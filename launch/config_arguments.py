@@ -38,8 +38,8 @@ def _changed(argument: str, changes: Sequence[str]) -> ml_collections.ConfigDict
         config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
         unknown = values(argv)[1:]
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        wrong = filter(None, map(config_check.unknown_field, changes))
-        raise UserError(next(wrong, accelerators.first_line(error))) from error
+        unknown_field = config_check.unknown_field(changes)
+        raise UserError(unknown_field or accelerators.first_line(error)) from error
     if unknown:
         raise UserError(f"{unknown[0]}: an option has the form --NAME=VALUE")
     config_check.check(values.config)

@@ -144,8 +144,6 @@ FUNCTIONS = {
 }
 # Those whose rows are the batch of training.
 OF_A_BATCH = ("train", "evaluate")
-# Those whose rows are the batch of training.
-OF_A_BATCH = ("train", "evaluate")
 
 
 def named(argument: str) -> list[str]:

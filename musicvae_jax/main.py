@@ -234,9 +234,8 @@ def _parse(argv: list[str]) -> list[str]:
         _fail(f"{named}: no such configuration; there are {names}, or give a file", 2)
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         # ml_collections raises these for a misspelt field or a value of another type.
-        fields = [arg for arg in argv if arg.startswith(("--config.", "-config."))]
-        unknown = filter(None, map(config_check.unknown_field, fields))
-        _fail(next(unknown, error.args[0] if error.args else error), 2)
+        told = error.args[0] if error.args else error
+        _fail(config_check.unknown_field(argv) or told, 2)
 
 
 def main() -> None:

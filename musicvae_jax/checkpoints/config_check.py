@@ -95,16 +95,17 @@ def complete(saved: dict[str, Any]) -> dict[str, Any]:
     return saved
 
 
-def unknown_field(argument: str) -> str:
-    """What is wrong with an argument --config.FIELD=VALUE if there is no such field, or else ''."""
-    path = argument.lstrip("-").partition("=")[0]
-    known, above = default.get_config(), "config"
-    for name in path.split(".")[1:]:
-        if not isinstance(known, ml_collections.ConfigDict):
-            return f"--{path}: no such field; {above} is a value"
-        if name not in known:
-            return f"--{path}: no such field; those of {above} are {', '.join(sorted(known))}"
-        known, above = known[name], f"{above}.{name}"
+def unknown_field(arguments: Sequence[str]) -> str:
+    """What is wrong with the first --config.FIELD=VALUE of which there is no such field, or ''."""
+    paths = [argument.lstrip("-").partition("=")[0] for argument in arguments]
+    for path in paths:
+        known, above = default.get_config(), "config"
+        for name in path.split(".")[1:] if path.startswith("config.") else ():
+            if not isinstance(known, ml_collections.ConfigDict):
+                return f"--{path}: no such field; {above} is a value"
+            if name not in known:
+                return f"--{path}: no such field; those of {above} are {', '.join(sorted(known))}"
+            known, above = known[name], f"{above}.{name}"
     return ""
 
 

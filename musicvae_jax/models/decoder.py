@@ -238,8 +238,9 @@ class Decoder(nn.Module):
         segment_steps, num_rows = rows.shape
         replace = noise.bernoulli(noise.fold_in(keys, 0), probability, inputs.shape[1:])
         replace = self._rows(replace, bars).at[0].set(False)
-        segment = jnp.repeat(jnp.arange(num_rows // batch), batch)
-        row_keys = jnp.tile(noise.fold_in(keys, 1), num_rows // batch)
+        segments = num_rows // batch
+        segment = jnp.repeat(jnp.arange(segments), batch)
+        row_keys = jnp.tile(noise.fold_in(keys, 1), segments)
         row_keys = jax.vmap(jax.random.fold_in)(row_keys, segment)
 
         def body(decoder, carry, step):

@@ -147,7 +147,7 @@ class MusicVAE(nn.Module):
           keys: [batch] keys of the examples.
           is_training: apply dropout and word dropout.
           sampling_probability: with which an input is the model's own sample; None
-            for none, which is faster.
+            for no samples, which is faster.
 
         Returns:
           logits: [batch, steps, vocab], and the posterior's mu and sigma.
